@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Blake3::blake3: the system's libblake3, or the official C sources that Debian ships inside librust-blake3-dev, built with
+# the assembly kernels for this machine.
+include_guard()
+pkg_check_modules(BLAKE3 QUIET IMPORTED_TARGET libblake3)
+if(BLAKE3_FOUND)
+  add_library(Blake3::blake3 ALIAS PkgConfig::BLAKE3)
+  return()
+endif()
+
+file(GLOB blake3_candidates /usr/share/cargo/registry/blake3-1.*/c)
+list(APPEND blake3_candidates ${SAFEMODEL_BLAKE3_SOURCE_DIR})
+foreach(candidate IN LISTS blake3_candidates)
+  if(EXISTS ${candidate}/blake3.c)
+    set(blake3_dir ${candidate})
+  endif()
+endforeach()
+if(NOT blake3_dir)
+  message(FATAL_ERROR "BLAKE3 was not found: install libblake3-dev or librust-blake3-dev, or set SAFEMODEL_BLAKE3_SOURCE_DIR")
+endif()
+
+set(blake3_sources ${blake3_dir}/blake3.c ${blake3_dir}/blake3_dispatch.c ${blake3_dir}/blake3_portable.c)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  foreach(kernel sse2 sse41 avx2 avx512)
+    list(APPEND blake3_sources ${blake3_dir}/blake3_${kernel}_x86-64_unix.S)
+  endforeach()
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  list(APPEND blake3_sources ${blake3_dir}/blake3_neon.c)
+endif()
+add_library(safemodel_blake3 OBJECT ${blake3_sources})
+target_include_directories(safemodel_blake3 SYSTEM PUBLIC ${blake3_dir})
+target_compile_options(safemodel_blake3 PRIVATE -O3 -w)
+add_library(Blake3::blake3 ALIAS safemodel_blake3)

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "base/try.h"
+
+namespace safemodel {
+namespace {
+
+FileState StateOf(const struct stat& status) {
+  return {{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)},
+          static_cast<std::uint64_t>(status.st_size),
+          status.st_mtim.tv_sec,
+          status.st_mtim.tv_nsec};
+}
+
+std::string FolderOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string NameOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+Error AlreadyExists(const std::string& path) {
+  return {Stage::kUsage, "exists", "the output exists already; use --force to replace it", kNoOffset, path};
+}
+
+std::string TemporaryName() {
+  std::array<std::uint8_t, 8> random{};
+  // A collision is caught by O_EXCL, so a short read only makes one more likely.
+  if (getrandom(random.data(), random.size(), 0) < 0) random[0] = static_cast<std::uint8_t>(getpid());
+  std::string name = ".safemodel-";
+  for (const std::uint8_t byte : random) {
+    constexpr const char* kHex = "0123456789abcdef";
+    name += kHex[byte >> 4];
+    name += kHex[byte & 15];
+  }
+  return name + ".tmp";
+}
+
+Status WriteFully(int fd, std::uint64_t offset, ByteView bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return SystemError("write_failed", "the output could not be written", path);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return {};
+}
+
+}  // namespace
+
+Error SystemError(const char* code, const char* text, const std::string& path) {
+  const int number = errno;
+  return {Stage::kIo, code, text, kNoOffset, path + ": " + std::error_code(number, std::generic_category()).message()};
+}
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  if (this != &other) {
+    Reset();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void Descriptor::Reset() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+File::File(Descriptor descriptor, FileState state, std::string path)
+    : descriptor_(std::move(descriptor)), state_(state), path_(std::move(path)) {}
+
+Result<std::shared_ptr<const File>> File::Open(const std::string& path, Access access, Links links) {
+  // O_NONBLOCK: opening a FIFO without a writer must not hang; it is refused below.
+  int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  flags |= access == Access::kReadWrite ? O_RDWR : O_RDONLY;
+  if (links == Links::kRefuse) flags |= O_NOFOLLOW;
+  Descriptor descriptor(open(path.c_str(), flags));
+  if (!descriptor.valid()) {
+    return SystemError(errno == ENOENT ? "not_found" : "open_failed", "the file cannot be opened", path);
+  }
+  struct stat status {};
+  if (fstat(descriptor.get(), &status) != 0) return SystemError("open_failed", "the file cannot be examined", path);
+  if (!S_ISREG(status.st_mode)) return Error{Stage::kIo, "not_regular", "this is not a regular file", kNoOffset, path};
+  return std::make_shared<const File>(std::move(descriptor), StateOf(status), path);
+}
+
+Status File::ReadAt(std::uint64_t offset, MutableBytes out) const {
+  if (offset > state_.size || out.size() > state_.size - offset) {
+    return Error{Stage::kIo, "truncated", "a read leaves the file", offset, path_};
+  }
+  while (!out.empty()) {
+    const ssize_t n = pread(descriptor_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return SystemError("read_failed", "the file cannot be read", path_);
+    if (n == 0) return Error{Stage::kIo, "truncated", "the file became shorter while it was read", offset, path_};
+    out = out.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return {};
+}
+
+Status File::CheckUnchanged() const {
+  struct stat status {};
+  if (fstat(descriptor_.get(), &status) != 0) return SystemError("read_failed", "the file cannot be examined", path_);
+  if (StateOf(status) == state_) return {};
+  return Error{Stage::kIo, "changed", "the file changed while it was read; try again", kNoOffset, path_};
+}
+
+Result<std::optional<FileIdentity>> IdentityOf(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) == 0) return std::optional(StateOf(status).identity);
+  if (errno == ENOENT) return std::optional<FileIdentity>();
+  return SystemError("open_failed", "the file cannot be examined", path);
+}
+
+Result<OutputFile> OutputFile::Create(const std::string& path, Overwrite overwrite, unsigned mode) {
+  OutputFile file;
+  file.path_ = path;
+  file.name_ = NameOf(path);
+  file.overwrite_ = overwrite;
+  const std::string folder = FolderOf(path);
+  file.folder_ = Descriptor(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!file.folder_.valid()) return SystemError("open_failed", "the folder of the output cannot be opened", folder);
+  struct stat status {};
+  if (fstatat(file.folder_.get(), file.name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (!S_ISREG(status.st_mode)) return Error{Stage::kIo, "not_regular", "the output is not a regular file", kNoOffset, path};
+    if (overwrite == Overwrite::kRefuse) return AlreadyExists(path);
+  }
+  file.descriptor_ = Descriptor(openat(file.folder_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+  if (!file.descriptor_.valid()) {  // not every file system has O_TMPFILE
+    file.temporary_ = TemporaryName();
+    file.descriptor_ =
+        Descriptor(openat(file.folder_.get(), file.temporary_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, mode));
+  }
+  if (!file.descriptor_.valid()) {
+    file.temporary_.clear();
+    return SystemError("open_failed", "the output cannot be created", path);
+  }
+  return file;
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_.valid() && !temporary_.empty()) unlinkat(folder_.get(), temporary_.c_str(), 0);
+}
+
+Status OutputFile::Append(ByteView bytes) {
+  SAFEMODEL_TRY(WriteFully(descriptor_.get(), size_, bytes, path_));
+  size_ += bytes.size();
+  return {};
+}
+
+Status OutputFile::WriteAt(std::uint64_t offset, ByteView bytes) {
+  if (offset > size_ || bytes.size() > size_ - offset) return Error{Stage::kInternal, "internal", "a patch leaves the output"};
+  return WriteFully(descriptor_.get(), offset, bytes, path_);
+}
+
+Result<std::shared_ptr<const File>> OutputFile::Reader() const {
+  Descriptor copy(fcntl(descriptor_.get(), F_DUPFD_CLOEXEC, 0));
+  struct stat status {};
+  if (!copy.valid() || fstat(copy.get(), &status) != 0) return SystemError("open_failed", "the output cannot be read", path_);
+  return std::make_shared<const File>(std::move(copy), StateOf(status), path_);
+}
+
+Status OutputFile::Commit() {
+  if (fsync(descriptor_.get()) != 0) return SystemError("write_failed", "the output could not be written to disk", path_);
+  const bool replace = overwrite_ == Overwrite::kReplace;
+  if (temporary_.empty()) {
+    // A nameless file can be linked but not renamed: to replace, it first gets a temporary name.
+    const std::string target = replace ? TemporaryName() : name_;
+    const std::string self = "/proc/self/fd/" + std::to_string(descriptor_.get());
+    if (linkat(AT_FDCWD, self.c_str(), folder_.get(), target.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      if (errno == EEXIST) return AlreadyExists(path_);
+      return SystemError("write_failed", "the output could not be named", path_);
+    }
+    if (replace) temporary_ = target;
+  } else if (!replace) {
+    if (linkat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), 0) != 0) {
+      if (errno == EEXIST) return AlreadyExists(path_);
+      return SystemError("write_failed", "the output could not be named", path_);
+    }
+    unlinkat(folder_.get(), temporary_.c_str(), 0);
+    temporary_.clear();
+  }
+  if (replace) {
+    if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0) {
+      return SystemError("write_failed", "the output could not be named", path_);
+    }
+    temporary_.clear();
+  }
+  if (fsync(folder_.get()) != 0) return SystemError("write_failed", "the folder could not be written to disk", path_);
+  return {};
+}
+
+}  // namespace safemodel

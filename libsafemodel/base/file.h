@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files: opened once, read by position, written under a temporary name.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/source.h"
+
+namespace safemodel {
+
+// Descriptor owns a file descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  ~Descriptor() { Reset(); }
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] bool valid() const { return fd_ >= 0; }
+  void Reset();
+
+ private:
+  int fd_ = -1;
+};
+
+// FileIdentity tells whether two names are one file.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+
+// FileState is what a file looked like; two equal states of one descriptor mean that nobody changed it meanwhile.
+struct FileState {
+  FileIdentity identity;
+  std::uint64_t size = 0;
+  std::int64_t modified_seconds = 0;
+  std::int64_t modified_nanoseconds = 0;
+  bool operator==(const FileState&) const = default;
+};
+
+// File is a regular file opened for reading. Its size is the one at open. Safe to read from several threads.
+class File final : public ByteSource {
+ public:
+  enum class Access : std::uint8_t { kRead, kReadWrite };
+  enum class Links : std::uint8_t { kFollow, kRefuse };
+  // Open refuses (kIo) what is not a regular file, without ever blocking. Codes: "not_found", "not_regular", "open_failed".
+  static Result<std::shared_ptr<const File>> Open(const std::string& path, Access access = Access::kRead,
+                                                  Links links = Links::kFollow);
+
+  File(Descriptor descriptor, FileState state, std::string path);
+  [[nodiscard]] std::uint64_t size() const override { return state_.size; }
+  [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override;
+  [[nodiscard]] const FileState& state() const { return state_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] int descriptor() const { return descriptor_.get(); }
+  // CheckUnchanged fails with kIo "changed" when size or times differ from those at open.
+  [[nodiscard]] Status CheckUnchanged() const;
+
+ private:
+  Descriptor descriptor_;
+  FileState state_;
+  std::string path_;
+};
+
+// IdentityOf returns the identity of what a path names, or nothing when there is no such file.
+Result<std::optional<FileIdentity>> IdentityOf(const std::string& path);
+
+// OutputFile is a new file that gets its name only when it is complete. Where the file system allows it has no name at
+// all before (O_TMPFILE), so that even a killed process leaves nothing behind. Mode 0666 less the umask unless stated.
+class OutputFile {
+ public:
+  enum class Overwrite : std::uint8_t { kRefuse, kReplace };
+  // Create fails with kUsage "exists" when there is a file and overwrite is refused.
+  static Result<OutputFile> Create(const std::string& path, Overwrite overwrite, unsigned mode = 0666);
+  OutputFile(OutputFile&&) noexcept = default;
+  OutputFile& operator=(OutputFile&&) noexcept = default;
+  ~OutputFile();
+
+  // Append writes at the end.
+  [[nodiscard]] Status Append(ByteView bytes);
+  // Overwrite bytes that were appended before.
+  [[nodiscard]] Status WriteAt(std::uint64_t offset, ByteView bytes);
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  // Reader returns a source over what was written so far, valid after Commit too.
+  [[nodiscard]] Result<std::shared_ptr<const File>> Reader() const;
+  // Commit syncs the file, gives it its name and syncs the folder.
+  [[nodiscard]] Status Commit();
+
+ private:
+  OutputFile() = default;
+  Descriptor descriptor_;
+  Descriptor folder_;
+  std::string path_;
+  std::string name_;
+  std::string temporary_;  // empty: the file has no name yet
+  Overwrite overwrite_ = Overwrite::kRefuse;
+  std::uint64_t size_ = 0;
+};
+
+// SystemError turns errno into an error of stage kIo.
+Error SystemError(const char* code, const char* text, const std::string& path);
+
+}  // namespace safemodel

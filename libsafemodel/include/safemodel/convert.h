@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversion: reads a legacy or foreign model without running it and writes a container.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <safemodel/bytes.h>
+#include <safemodel/keys.h>
+#include <safemodel/limits.h>
+#include <safemodel/progress.h>
+#include <safemodel/result.h>
+
+namespace safemodel {
+
+enum class CodecChoice : std::uint8_t { kAuto, kRaw, kZstd };
+
+struct ConvertOptions {
+  std::string name = {};      // empty: the source's stem, cleaned to the allowed letters
+  std::string version = "0";
+  std::uint64_t sequence = 0;
+  std::vector<std::pair<std::string, std::string>> metadata = {};  // public
+  CodecChoice codec = CodecChoice::kAuto;
+  int level = 3;              // zstd level where zstd matches
+  unsigned threads = 0;       // 0: one for each processor
+  std::uint32_t chunk_bytes = 1u << 20;
+  enum class Unknown : std::uint8_t { kRefuse, kKeepInert };
+  Unknown unknown = Unknown::kRefuse;  // kKeepInert keeps classes nobody vouched for as inert data
+  enum class Reproducible : std::uint8_t { kNo, kYes };
+  Reproducible reproducible = Reproducible::kNo;  // file id from the content, time from SOURCE_DATE_EPOCH
+  enum class Overwrite : std::uint8_t { kRefuse, kReplace };
+  Overwrite overwrite = Overwrite::kRefuse;
+  enum class SourceSha256 : std::uint8_t { kNo, kYes };
+  SourceSha256 source_sha256 = SourceSha256::kNo;
+  const SecretKey* sign_with = nullptr;  // borrowed; signs in role builder before the file gets its name
+  Limits limits = {};
+  Progress progress = {};
+};
+
+// UnlistedName is a global that no table vouches for, with the offset of the opcode that imported it.
+struct UnlistedName {
+  std::string name;  // "module.qualname", raw
+  std::uint64_t offset = 0;
+};
+
+struct ConvertReport {
+  std::string layout;   // "torch-zip", "pickle", "joblib", "npy", "npz", "safetensors"
+  std::string verdict;  // "clean" or "unknown"
+  std::string name;
+  std::string version;
+  std::uint64_t sequence = 0;
+  std::size_t tensors = 0;
+  std::uint64_t source_bytes = 0;
+  std::uint64_t tensor_bytes = 0;     // sum over tensors, contiguous
+  std::uint64_t container_bytes = 0;
+  Digest source_digest{};             // BLAKE3 of the source file
+  Digest tensor_digest{};
+  Digest content_digest{};
+  Digest manifest_digest{};
+  std::vector<UnlistedName> inert;    // what --allow-unknown kept as inert data
+};
+
+// Convert reads `input` and writes the container `output`. Nothing of the input is ever executed; what the allow-list does not know
+// is refused (kUnsafe) with its name as subject and its offset. On failure no output exists and nothing changed.
+Result<ConvertReport> Convert(const std::string& input, const std::string& output, const ConvertOptions& options);
+
+}  // namespace safemodel

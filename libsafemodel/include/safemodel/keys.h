@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys: minisign key files. All signatures are Ed25519.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <safemodel/bytes.h>
+#include <safemodel/result.h>
+
+namespace safemodel {
+
+// PublicKey is the 32 bytes of an Ed25519 public key. Two keys are the same key when the bytes are, whatever files or
+// key ids they came with. Only made by functions that refuse low-order and non-canonical encodings.
+class PublicKey {
+ public:
+  // FromBytes refuses (kKey) an encoding that is not canonical or of low order.
+  static Result<PublicKey> FromBytes(ByteView bytes);
+  // FromMinisign reads the text of a minisign public key: the two lines of a .pub file, or the bare base64 line.
+  static Result<PublicKey> FromMinisign(std::string_view text);
+  // FromFile reads a minisign .pub file. Errors: kIo, kKey.
+  static Result<PublicKey> FromFile(const std::string& path);
+  // Parse takes what users pass to --key: a path to a .pub file, or the bare base64 line of one.
+  static Result<PublicKey> Parse(const std::string& path_or_text);
+
+  [[nodiscard]] const std::array<std::uint8_t, 32>& bytes() const { return bytes_; }
+  // KeyId returns the hint written beside signatures: hex SHA-256 of "safemodel key ed25519\n" and the 32 bytes.
+  [[nodiscard]] std::string KeyId() const;
+  // ToMinisign returns the two-line text of a minisign .pub file.
+  [[nodiscard]] std::string ToMinisign() const;
+  bool operator==(const PublicKey& other) const { return bytes_ == other.bytes_; }
+  auto operator<=>(const PublicKey& other) const { return bytes_ <=> other.bytes_; }
+
+ private:
+  PublicKey() = default;
+  friend class SecretKey;
+  std::array<std::uint8_t, 32> bytes_{};
+  std::array<std::uint8_t, 8> minisign_id_{};  // a hint, kept so that a key file can be written again
+};
+
+// PassphraseSource is asked for a passphrase when a key file is protected. It may refuse with kKey.
+using PassphraseSource = std::function<Result<std::string>()>;
+
+// SecretKey is an Ed25519 private key in guarded memory: locked, left out of core dumps, wiped when destroyed.
+// Move-only; there is no way to print it.
+class SecretKey {
+ public:
+  // Generate makes a fresh key pair.
+  static Result<SecretKey> Generate();
+  // FromFile reads a minisign secret key file, asking for the passphrase if it is protected.
+  // Errors: kIo; kKey (wrong passphrase, checksum, halves that do not belong together); kLimit (scrypt parameters).
+  static Result<SecretKey> FromFile(const std::string& path, const PassphraseSource& passphrase);
+
+  SecretKey(SecretKey&&) noexcept;
+  SecretKey& operator=(SecretKey&&) noexcept;
+  ~SecretKey();
+
+  [[nodiscard]] const PublicKey& public_key() const;
+  // WriteFiles writes `stem`.key (mode 0600, never over an existing file unless `overwrite`) and `stem`.pub in minisign's
+  // formats. An empty optional passphrase leaves the key unprotected.
+  enum class Overwrite : std::uint8_t { kRefuse, kReplace };
+  Status WriteFiles(const std::string& stem, const std::string* passphrase, Overwrite overwrite) const;
+
+  // SignBytes returns the 64 bytes of the Ed25519 signature of `message`.
+  [[nodiscard]] std::array<std::uint8_t, 64> SignBytes(ByteView message) const;
+
+ private:
+  SecretKey();
+  struct Guarded;
+  std::unique_ptr<Guarded> guarded_;
+};
+
+}  // namespace safemodel

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Verification with an explanation.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <safemodel/model.h>
+
+namespace safemodel {
+
+enum class VerifyScope : std::uint8_t {
+  kManifest,  // signatures and policy only
+  kStored,    // and every stored byte of the core, and the directory
+  kContent,   // and every plain byte against the digests of the directory
+};
+
+// Verdict is the answer of Verify. It is complete also when the answer is no.
+struct Verdict {
+  Status status;                  // ok: the policy accepts this container, and the bytes in scope are those that were signed
+  std::optional<ModelInfo> info;  // once one trusted key had verified a statement about the manifest
+  std::vector<SignatureReport> signatures;
+  std::string rule;                         // glob of the rule that decided
+  std::vector<std::string> missing_roles;   // what the policy still wanted
+  std::uint64_t bytes_checked = 0;
+};
+
+// Verify opens, authenticates and checks a container. The same code as VerifiedModel::Open decides.
+Verdict Verify(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope,
+               const OpenOptions& options = {}, const Progress& progress = {});
+
+}  // namespace safemodel

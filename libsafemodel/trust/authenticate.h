@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// From an opened container to a manifest that a policy accepted.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <safemodel/export.h>
+#include <safemodel/limits.h>
+#include <safemodel/policy.h>
+
+#include "base/file.h"
+#include "container/format.h"
+
+namespace safemodel::trust {
+
+// OpenedContainer is what the file says before anybody vouched for it: framing only, the manifest still raw bytes.
+struct OpenedContainer {
+  std::shared_ptr<const File> file;
+  container::Preamble preamble;
+  ByteBuffer manifest_bytes;
+  Digest manifest_digest{};  // SHA-256 of manifest_bytes
+  std::optional<container::Envelope> envelope;
+  enum class EnvelopePlace : std::uint8_t { kNone, kAppended, kSidecar };
+  EnvelopePlace envelope_place = EnvelopePlace::kNone;
+};
+
+// OpenContainer reads preamble, manifest bytes and envelope (sidecar rules of the spec, section 9) from one descriptor.
+// `envelope_path` names a detached envelope elsewhere; empty for the usual places.
+Result<OpenedContainer> OpenContainer(const std::string& path, const std::string& envelope_path, const Limits& limits);
+
+// TrustedManifest is a parsed manifest that a policy accepted. Only Authenticate and SkipAuthentication make one, and
+// nothing below this layer opens objects without one.
+class TrustedManifest {
+ public:
+  [[nodiscard]] const container::Manifest& manifest() const { return manifest_; }
+  [[nodiscard]] const Digest& digest() const { return digest_; }
+  [[nodiscard]] const std::shared_ptr<const File>& file() const { return file_; }
+  [[nodiscard]] std::uint64_t core_bytes() const { return core_bytes_; }
+  [[nodiscard]] const std::vector<SignatureReport>& signatures() const { return signatures_; }
+  // rule is the policy's rule that decided; null when authentication was skipped.
+  [[nodiscard]] const std::optional<Rule>& rule() const { return rule_; }
+
+ private:
+  TrustedManifest() = default;
+  friend struct TrustedManifestMaker;  // in authenticate.cc
+  container::Manifest manifest_;
+  Digest digest_{};
+  std::shared_ptr<const File> file_;
+  std::uint64_t core_bytes_ = 0;
+  std::vector<SignatureReport> signatures_;
+  std::optional<Rule> rule_;
+};
+
+// AuthenticationTrace is filled as far as authentication came, also when it fails: for people and logs, never for decisions.
+struct AuthenticationTrace {
+  std::vector<SignatureReport> signatures;
+  std::optional<container::Manifest> manifest;  // once one trusted key had verified a statement about it
+  std::string rule;                             // glob of the rule that decided
+  std::vector<std::string> missing_roles;
+};
+
+// Authenticate verifies the statements over the raw manifest, parses it once a key of the policy has verified one, compares
+// statements and expectation with it, and evaluates the policy at time `now` (Unix seconds).
+Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& policy, const Expectation& expectation,
+                                     std::int64_t now, const Limits& limits, AuthenticationTrace* trace = nullptr);
+
+// SkipAuthentication parses a manifest that nobody vouched for.
+Result<TrustedManifest> SkipAuthentication(OpenedContainer opened, InsecureSkipVerification token, const Limits& limits);
+
+}  // namespace safemodel::trust
