@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/convert.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "console.h"
+#include "escape.h"
+#include "json_writer.h"
+#include "passphrase.h"
+
+namespace safemodel::cli {
+namespace {
+
+struct State {
+  Console& console;
+  std::vector<std::string> inputs;
+  std::string output;
+  ConvertOptions options;
+  std::vector<std::string> metadata;
+  std::string sign_with;
+  std::string passphrase_file;
+  bool allow_unknown = false;
+  bool reproducible = false;
+  bool source_sha256 = false;
+  bool force = false;
+};
+
+void PrintJson(const State& state, const ConvertReport& report) {
+  JsonWriter json(stdout);
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(true);
+  json.Member("output", state.output);
+  json.Member("layout", report.layout);
+  json.Member("verdict", report.verdict);
+  json.Member("name", report.name);
+  json.Member("version", report.version);
+  json.Member("sequence", report.sequence);
+  json.Member("tensors", static_cast<std::uint64_t>(report.tensors));
+  json.Member("source_bytes", report.source_bytes);
+  json.Member("tensor_bytes", report.tensor_bytes);
+  json.Member("container_bytes", report.container_bytes);
+  json.Hex("source_blake3", report.source_digest);
+  json.Hex("tensor_digest", report.tensor_digest);
+  json.Hex("content_digest", report.content_digest);
+  json.Hex("manifest_sha256", report.manifest_digest);
+  json.Key("signed"), json.Boolean(!state.sign_with.empty());
+  json.Key("inert"), json.BeginArray();
+  for (const UnlistedName& unlisted : report.inert) {
+    json.BeginObject();
+    json.Member("global", unlisted.name);
+    json.Member("offset", unlisted.offset);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+  json.Finish();
+}
+
+void PrintText(const State& state, const ConvertReport& report) {
+  std::printf("converted  %s\n", EscapeForTerminal(state.output).c_str());
+  std::printf("model      %s version %s\n", report.name.c_str(), report.version.c_str());
+  std::printf("source     %s, %s; nothing in it was run\n", report.layout.c_str(), HumanBytes(report.source_bytes).c_str());
+  std::printf("tensors    %zu, %s; container %s\n", report.tensors, HumanBytes(report.tensor_bytes).c_str(),
+              HumanBytes(report.container_bytes).c_str());
+  std::printf("digest     %s\n", HexOf(report.tensor_digest).c_str());
+  for (const UnlistedName& unlisted : report.inert) {
+    std::printf("inert      %s, imported at byte %llu: kept as data, no loader builds it\n",
+                EscapeForTerminal(unlisted.name).c_str(), static_cast<unsigned long long>(unlisted.offset));
+  }
+  if (state.sign_with.empty()) state.console.Note("not signed yet; next: safemodel sign " + EscapeForTerminal(state.output) + " -k KEY");
+}
+
+// Splits the KEY=VALUE arguments of --metadata.
+Status TakeMetadata(State& state) {
+  for (const std::string& pair : state.metadata) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Error{Stage::kUsage, "bad_metadata", "--metadata takes KEY=VALUE", kNoOffset, pair};
+    }
+    state.options.metadata.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+  }
+  return {};
+}
+
+int RunConvert(State& state) {
+  if (state.inputs.size() != 1) {
+    return state.console.Fail(Error{Stage::kUsage, "several_inputs", "convert takes one input; convert each model by itself"});
+  }
+  const std::string& input = state.inputs.front();
+  if (Status status = TakeMetadata(state); !status.ok()) return state.console.Fail(status.error());
+  std::optional<SecretKey> key;
+  if (!state.sign_with.empty()) {
+    auto loaded = SecretKey::FromFile(state.sign_with, AskPassphrase(state.passphrase_file, Confirm::kNo));
+    if (!loaded.ok()) return state.console.Fail(loaded.error(), state.sign_with);
+    key.emplace(std::move(loaded).value());
+    state.options.sign_with = &*key;
+  }
+  ConvertOptions& options = state.options;
+  if (state.allow_unknown) options.unknown = ConvertOptions::Unknown::kKeepInert;
+  if (state.reproducible) options.reproducible = ConvertOptions::Reproducible::kYes;
+  if (state.source_sha256) options.source_sha256 = ConvertOptions::SourceSha256::kYes;
+  if (state.force) options.overwrite = ConvertOptions::Overwrite::kReplace;
+  options.progress = state.console.MakeProgress("converting");
+  auto report = Convert(input, state.output, options);
+  options.progress = {};  // the bar disappears before anything else is printed
+  if (!report.ok()) return state.console.Fail(report.error(), input);
+  if (state.console.json()) {
+    PrintJson(state, report.value());
+  } else {
+    PrintText(state, report.value());
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Verb AddConvert(CLI::App& parent, Console& console) {
+  CLI::App* verb = parent.add_subcommand("convert", "Read a legacy or foreign model without running it, write a container");
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, {}});
+  verb->footer("Reads torch.save files (zip), pickles of numpy and scikit-learn, uncompressed joblib, .npy, .npz and .safetensors,\n"
+               "recognised by content. Anything that is not on the allow-list is refused by name, and nothing is written.");
+  verb->add_option("IN", state->inputs, "The model to read")->required();
+  verb->add_option("-o,--output", state->output, "The container to write")->required()->type_name("OUT.safemodel");
+  verb->add_option("--name", state->options.name, "Model name; default: the input's name without its suffix");
+  verb->add_option("--version", state->options.version, "Model version")->capture_default_str();
+  verb->add_option("--sequence", state->options.sequence, "Release sequence number; 0 is unsequenced")->capture_default_str();
+  verb->add_option("--metadata", state->metadata, "Signed public metadata; repeatable")->type_name("KEY=VALUE");
+  verb->add_option("--codec", state->options.codec, "How chunks are stored")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, CodecChoice>{
+          {"auto", CodecChoice::kAuto}, {"raw", CodecChoice::kRaw}, {"zstd", CodecChoice::kZstd}}))
+      ->type_name("auto|raw|zstd");
+  verb->add_option("--level", state->options.level, "zstd level")->check(CLI::Range(1, 19))->capture_default_str();
+  verb->add_option("--threads", state->options.threads, "Number of threads; 0 is one for each processor")->capture_default_str();
+  verb->add_option("--sign-with", state->sign_with, "Sign in role builder with this secret key file")->type_name("KEY");
+  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")->type_name("FILE");
+  verb->add_flag("--allow-unknown", state->allow_unknown, "Keep unknown classes as inert data; they are still never run");
+  verb->add_flag("--source-sha256", state->source_sha256, "Record the source's SHA-256 beside its BLAKE3");
+  verb->add_flag("--reproducible", state->reproducible, "Same input, same bytes: file id from the content, time from SOURCE_DATE_EPOCH");
+  verb->add_flag("--force", state->force, "Replace an existing output");
+  console.AddOptions(*verb);
+  return {verb, [state] { return RunConvert(*state); }};
+}
+
+}  // namespace safemodel::cli

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/digest.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "console.h"
+#include "escape.h"
+#include "report.h"
+
+namespace safemodel::cli {
+namespace {
+
+struct State {
+  Console& console;
+  std::vector<std::string> files;
+  unsigned threads = 0;
+};
+
+void WriteResult(JsonWriter& json, const std::string& file, const Result<DigestReport>& report) {
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(report.ok());
+  json.Member("file", file);
+  if (report.ok()) {
+    json.Member("layout", report.value().layout);
+    json.Member("tensors", static_cast<std::uint64_t>(report.value().tensors));
+    json.Hex("tensor_digest", report.value().tensor_digest);
+    json.Hex("content_digest", report.value().content_digest);
+  } else {
+    WriteError(json, report.error());
+  }
+  json.EndObject();
+}
+
+int RunDigest(const State& state) {
+  JsonWriter json(stdout);
+  if (state.console.json()) {
+    json.BeginObject();
+    json.Key("files"), json.BeginArray();
+  }
+  int exit_code = kDone;
+  for (const std::string& file : state.files) {
+    const auto report = ComputeDigests(file, state.threads, Limits{}, state.console.MakeProgress("hashing"));
+    if (!report.ok()) {
+      exit_code = Graver(exit_code, ExitCodeOf(report.error().stage));
+      state.console.Explain(report.error(), file);
+    }
+    if (state.console.json()) {
+      WriteResult(json, file, report);
+    } else if (report.ok()) {
+      std::printf("%s  %s  %s\n", HexOf(report.value().tensor_digest).c_str(), HexOf(report.value().content_digest).c_str(),
+                  EscapeForTerminal(file, 4096).c_str());
+    }
+  }
+  if (state.console.json()) {
+    json.EndArray();
+    json.Key("ok"), json.Boolean(exit_code == kDone);
+    json.Key("exit"), json.Signed(exit_code);
+    json.EndObject();
+    json.Finish();
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+Verb AddDigest(CLI::App& parent, Console& console) {
+  CLI::App* verb = parent.add_subcommand("digest", "Print the tensor digest and the content digest of any supported format");
+  auto state = std::make_shared<State>(State{console, {}});
+  verb->footer("The tensor digest covers names, dtypes, shapes and values: it is the same for a state dict in .pt, .safetensors and\n"
+               ".safemodel. Nothing is verified: a digest identifies, it does not vouch.");
+  verb->add_option("FILE", state->files, "Models in any supported format")->required();
+  verb->add_option("--threads", state->threads, "Number of threads; 0 is one for each processor")->capture_default_str();
+  console.AddOptions(*verb);
+  return {verb, [state] { return RunDigest(*state); }};
+}
+
+}  // namespace safemodel::cli

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/export.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "console.h"
+#include "escape.h"
+#include "json_writer.h"
+#include "trust_options.h"
+
+namespace safemodel::cli {
+namespace {
+
+struct State {
+  Console& console;
+  std::string file;
+  std::string output;
+  TrustOptions trust;
+  bool insecure = false;
+  bool force = false;
+};
+
+bool EndsWith(const std::string& text, std::string_view suffix) {
+  return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+Result<ExportFormat> FormatOf(const std::string& output) {
+  if (EndsWith(output, ".safetensors")) return ExportFormat::kSafetensors;
+  if (EndsWith(output, ".npz")) return ExportFormat::kNpz;
+  return Error{Stage::kUsage, "unknown_format", "the output's suffix must be .safetensors or .npz", kNoOffset, output};
+}
+
+Result<VerifiedModel> OpenInput(const State& state) {
+  if (state.insecure) {
+    state.console.Note("safemodel: WARNING: signatures are not checked (--insecure-skip-verification)");
+    return OpenUnverified(state.file, InsecureSkipVerification(), state.trust.MakeOpenOptions());
+  }
+  auto policy = state.trust.MakePolicy();
+  if (!policy.ok()) return policy.error();
+  return VerifiedModel::Open(state.file, policy.value(), state.trust.MakeExpectation(), state.trust.MakeOpenOptions());
+}
+
+void PrintReport(const State& state, const ExportReport& report) {
+  if (!state.console.json()) {
+    std::printf("exported   %zu tensors, %s to %s\n", report.tensors, HumanBytes(report.bytes).c_str(), EscapeForTerminal(state.output).c_str());
+    for (const auto& group : report.broken_aliases) {
+      std::string names;
+      for (const std::string& name : group) names += (names.empty() ? "" : ", ") + EscapeForTerminal(name);
+      std::printf("unshared   %s: shared memory in the model, separate copies in the output\n", names.c_str());
+    }
+    return;
+  }
+  JsonWriter json(stdout);
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(true);
+  json.Member("output", state.output);
+  json.Member("tensors", static_cast<std::uint64_t>(report.tensors));
+  json.Member("bytes", report.bytes);
+  json.Key("verified"), json.Boolean(!state.insecure);
+  json.Key("broken_aliases"), json.BeginArray();
+  for (const auto& group : report.broken_aliases) {
+    json.BeginArray();
+    for (const std::string& name : group) json.Text(name);
+    json.EndArray();
+  }
+  json.EndArray();
+  json.EndObject();
+  json.Finish();
+}
+
+int RunExport(const State& state) {
+  auto format = FormatOf(state.output);
+  if (!format.ok()) return state.console.Fail(format.error());
+  auto model = OpenInput(state);
+  if (!model.ok()) return state.console.Fail(model.error(), state.file);
+  ExportOptions options;
+  options.overwrite = state.force ? ExportOptions::Overwrite::kReplace : ExportOptions::Overwrite::kRefuse;
+  options.progress = state.console.MakeProgress("exporting");
+  auto report = Export(model.value(), state.output, format.value(), options);
+  options.progress = {};
+  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  PrintReport(state, report.value());
+  return kDone;
+}
+
+}  // namespace
+
+Verb AddExport(CLI::App& parent, Console& console) {
+  CLI::App* verb = parent.add_subcommand("export", "Write the tensors of a verified container as .safetensors or .npz");
+  auto state = std::make_shared<State>(State{console, {}, {}, {}});
+  verb->add_option("FILE", state->file, "The container")->required();
+  verb->add_option("-o,--output", state->output, "The file to write; its suffix chooses the format")->required()->type_name("OUT");
+  state->trust.AddOptions(*verb);
+  verb->add_flag("--insecure-skip-verification", state->insecure, "Export without checking signatures");
+  verb->add_flag("--force", state->force, "Replace an existing output");
+  console.AddOptions(*verb);
+  return {verb, [state] { return RunExport(*state); }};
+}
+
+}  // namespace safemodel::cli

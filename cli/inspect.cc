@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/inspect.h>
+#include <safemodel/verify.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "console.h"
+#include "escape.h"
+#include "report.h"
+#include "trust_options.h"
+
+namespace safemodel::cli {
+namespace {
+
+struct State {
+  Console& console;
+  std::string file;
+  TrustOptions trust;
+  bool tensors = false;
+  bool tree = false;
+};
+
+constexpr std::size_t kTreeLines = 200;
+
+// Authenticity says whether a given key vouches for what is shown. Without keys nobody does.
+struct Authenticity {
+  bool checked = false;
+  bool trusted = false;
+  std::vector<SignatureReport> signatures;
+};
+
+Authenticity Check(const State& state) {
+  if (!state.trust.has_keys()) return {};
+  auto policy = state.trust.MakePolicy();
+  if (!policy.ok()) return {true, false, {}};
+  Verdict verdict = Verify(state.file, policy.value(), state.trust.MakeExpectation(), VerifyScope::kManifest, state.trust.MakeOpenOptions());
+  return {true, verdict.status.ok(), std::move(verdict.signatures)};
+}
+
+void WriteObjects(JsonWriter& json, const std::vector<UnverifiedObject>& objects) {
+  json.Key("objects"), json.BeginArray();
+  for (const UnverifiedObject& object : objects) {
+    json.BeginObject();
+    json.Member("kind", object.kind);
+    json.Member("form", object.form);
+    json.Member("plain_bytes", object.plain_bytes);
+    json.Member("stored_bytes", object.stored_bytes);
+    json.Member("offset", object.offset);
+    json.Key("codecs"), json.BeginObject();
+    for (const auto& [codec, chunks] : object.codecs) json.Member(codec, static_cast<std::uint64_t>(chunks));
+    json.EndObject();
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void PrintJson(const State& state, const UnverifiedModel& model, const Authenticity& authenticity) {
+  JsonWriter json(stdout);
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(true);
+  json.Member("file", state.file);
+  json.Key("authenticated"), json.Boolean(authenticity.trusted);
+  json.Member("format", std::to_string(model.major) + "." + std::to_string(model.minor));
+  json.Member("file_bytes", model.file_bytes);
+  json.Member("core_bytes", model.core_bytes);
+  json.Member("chunk_bytes", static_cast<std::uint64_t>(model.chunk_bytes));
+  json.Member("envelope", model.envelope);
+  WriteIdentity(json, model.info);
+  json.Hex("tensor_digest", model.info.tensor_digest);
+  json.Hex("content_digest", model.info.content_digest);
+  json.Key("private_metadata"), json.BeginObject();
+  for (const auto& [key, value] : model.info.private_metadata) json.Member(key, value);
+  json.EndObject();
+  WriteSignatures(json, authenticity.checked ? authenticity.signatures : model.signatures);
+  WriteObjects(json, model.objects);
+  json.Key("files"), json.BeginArray();
+  for (const PackedFile& file : model.files) {
+    json.BeginObject();
+    json.Member("path", file.path);
+    json.Member("media_type", file.media_type);
+    json.Member("bytes", file.bytes);
+    json.EndObject();
+  }
+  json.EndArray();
+  WriteTensors(json, model.tensors, model.element_types);
+  if (state.tree) WriteTree(json, model.tree);
+  json.EndObject();
+  json.Finish();
+}
+
+void PrintTrust(const UnverifiedModel& model, const Authenticity& authenticity) {
+  if (authenticity.trusted) {
+    std::printf("trust      the manifest and all that follows is signed by a key you gave; verify checks the stored bytes\n");
+  } else if (model.signatures.empty()) {
+    std::printf("trust      NOT SIGNED: nothing below is authenticated\n");
+  } else {
+    std::printf("trust      NOT CHECKED: %s\n", authenticity.checked ? "none of your keys accounts for it" : "give --key to check the signatures");
+  }
+  PrintSignatures(authenticity.checked ? authenticity.signatures : model.signatures);
+}
+
+void PrintText(const State& state, const UnverifiedModel& model, const Authenticity& authenticity) {
+  PrintTrust(model, authenticity);
+  std::printf("model      %s version %s, sequence %llu\n", EscapeForTerminal(model.info.name).c_str(),
+              EscapeForTerminal(model.info.version).c_str(), static_cast<unsigned long long>(model.info.sequence));
+  std::printf("created    %s\n", HumanTime(model.info.created).c_str());
+  std::printf("manifest   sha256:%s\n", HexOf(model.info.manifest_digest).c_str());
+  std::printf("tensors    digest %s\n", HexOf(model.info.tensor_digest).c_str());
+  std::printf("content    digest %s\n", HexOf(model.info.content_digest).c_str());
+  std::uint64_t plain = 0;
+  std::uint64_t stored = 0;
+  for (const UnverifiedObject& object : model.objects) {
+    plain += object.plain_bytes;
+    stored += object.stored_bytes;
+  }
+  std::printf("size       %s in the file, %zu objects: %s plain, %s stored; envelope %s\n", HumanBytes(model.file_bytes).c_str(),
+              model.objects.size(), HumanBytes(plain).c_str(), HumanBytes(stored).c_str(), model.envelope.c_str());
+  for (const auto& [key, value] : model.info.metadata) {
+    std::printf("  %s = %s\n", EscapeForTerminal(key).c_str(), EscapeForTerminal(value).c_str());
+  }
+  std::printf("contents   %zu tensors, %zu files, %zu values\n", model.tensors.size(), model.files.size(), model.tree.size());
+  if (state.tensors) PrintTensors(model.tensors, model.element_types);
+  if (state.tree) PrintTree(model.tree, model.tensors, kTreeLines);
+}
+
+int RunInspect(const State& state) {
+  auto model = Inspect(state.file, state.trust.MakeOpenOptions());
+  if (!model.ok()) return state.console.Fail(model.error(), state.file);
+  const Authenticity authenticity = Check(state);
+  if (state.console.json()) {
+    PrintJson(state, model.value(), authenticity);
+  } else {
+    PrintText(state, model.value(), authenticity);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+Verb AddInspect(CLI::App& parent, Console& console) {
+  CLI::App* verb = parent.add_subcommand("inspect", "Show what is inside a container, and whether anybody vouches for it");
+  auto state = std::make_shared<State>(State{console, {}, {}});
+  verb->add_option("FILE", state->file, "The container")->required();
+  state->trust.AddOptions(*verb);
+  verb->add_flag("--tensors", state->tensors, "List the tensors");
+  verb->add_flag("--tree", state->tree, "Show the value tree");
+  console.AddOptions(*verb);
+  return {verb, [state] { return RunInspect(*state); }};
+}
+
+}  // namespace safemodel::cli

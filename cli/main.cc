@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line: one subcommand for each verb. Exit codes and output rules are a contract with scripts.
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "console.h"
+#include "escape.h"
+#include "report.h"
+
+namespace {
+
+using safemodel::cli::Console;
+using safemodel::cli::Verb;
+
+constexpr const char* kDescription =
+    "safemodel: trained models that cannot execute anything; signed, compressed, verified as they load.\n"
+    "Convert a legacy pickle without running it, sign it, verify it, load it.";
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done and trusted, 1 refused, 2 usage, 3 malformed, unsupported or over a limit,\n"
+    "4 input/output, 5 key or passphrase, 6 configuration, 70 a bug in safemodel.";
+
+// Reports a mistake in the arguments. CLI11 also ends parsing this way for --help and --version, which are no mistakes.
+int ReportParse(CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  bool json = false;
+  for (int i = 1; i < argc; ++i) json = json || std::string_view(argv[i]) == "--json";
+  if (json) {
+    safemodel::cli::JsonWriter writer(stdout);
+    writer.BeginObject();
+    writer.Key("ok"), writer.Boolean(false);
+    safemodel::cli::WriteError(writer, {safemodel::Stage::kUsage, "bad_arguments", "the arguments are wrong", safemodel::kNoOffset, error.what()});
+    writer.Key("exit"), writer.Signed(safemodel::cli::kUsage);
+    writer.EndObject();
+    writer.Finish();
+  }
+  std::fprintf(stderr, "safemodel: %s\nTry: safemodel %s --help\n", safemodel::cli::EscapeForTerminal(error.what()).c_str(),
+               app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name().c_str());
+  return safemodel::cli::kUsage;
+}
+
+int RunVerb(const std::vector<Verb>& verbs) {
+  for (const Verb& verb : verbs) {
+    if (!verb.app->parsed()) continue;
+    const int code = verb.run();
+    // Results that nobody could read are no results: a full disk or a closed pipe is an error.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      std::fprintf(stderr, "safemodel: standard output could not be written (io: write_failed)\n");
+      return safemodel::cli::Graver(code, safemodel::cli::kSystem);
+    }
+    return code;
+  }
+  return safemodel::cli::kUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is reported as an error of writing
+  CLI::App app(kDescription, "safemodel");
+  app.set_version_flag("--version", std::string("safemodel ") + SAFEMODEL_VERSION);
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  Console console;
+  const std::vector<Verb> verbs = {
+      safemodel::cli::AddConvert(app, console), safemodel::cli::AddKeygen(app, console),
+      safemodel::cli::AddSign(app, console),    safemodel::cli::AddVerify(app, console),
+      safemodel::cli::AddInspect(app, console), safemodel::cli::AddExport(app, console),
+      safemodel::cli::AddDigest(app, console),
+  };
+  try {
+    app.parse(argc, argv);
+    return RunVerb(verbs);
+  } catch (const CLI::ParseError& error) {
+    return ReportParse(app, error, argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "safemodel: out of memory (io: out_of_memory)\n");
+    return safemodel::cli::kSystem;
+  }
+}

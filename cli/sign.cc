@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/sign.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "console.h"
+#include "escape.h"
+#include "json_writer.h"
+#include "passphrase.h"
+
+namespace safemodel::cli {
+namespace {
+
+struct State {
+  Console& console;
+  std::string file;
+  std::string key;
+  std::string passphrase_file;
+  std::string not_after;
+  bool detached = false;
+  bool append = false;
+  SignOptions options;
+};
+
+void PrintReport(const State& state, const SignReport& report) {
+  if (!state.console.json()) {
+    std::printf("signed     %s version %s as %s\n", report.model_name.c_str(), report.model_version.c_str(),
+                EscapeForTerminal(report.role).c_str());
+    std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
+    std::printf("envelope   %s, %zu signature%s\n", EscapeForTerminal(report.envelope_path).c_str(), report.signatures,
+                report.signatures == 1 ? "" : "s");
+    return;
+  }
+  JsonWriter json(stdout);
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(true);
+  json.Member("name", report.model_name);
+  json.Member("version", report.model_version);
+  json.Member("sequence", report.sequence);
+  json.Hex("manifest_sha256", report.manifest_digest);
+  json.Member("key_id", report.key_id);
+  json.Member("role", report.role);
+  json.Member("signatures", static_cast<std::uint64_t>(report.signatures));
+  json.Member("envelope", report.envelope_path);
+  json.EndObject();
+  json.Finish();
+}
+
+int RunSign(State& state) {
+  if (state.detached && state.append) {
+    return state.console.Fail(Error{Stage::kUsage, "bad_arguments", "--detached and --append exclude each other"});
+  }
+  if (state.detached) state.options.placement = Placement::kDetached;
+  if (state.append) state.options.placement = Placement::kAppended;
+  if (!state.not_after.empty()) {
+    state.options.not_after = ParseTime(state.not_after);
+    if (!state.options.not_after) {
+      return state.console.Fail(Error{Stage::kUsage, "bad_time", "--not-after takes 2027-01-31, 2027-01-31T00:00:00Z or 90d", kNoOffset, state.not_after});
+    }
+  }
+  auto key = SecretKey::FromFile(state.key, AskPassphrase(state.passphrase_file, Confirm::kNo));
+  if (!key.ok()) return state.console.Fail(key.error(), state.key);
+  auto report = Sign(state.file, key.value(), state.options);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  PrintReport(state, report.value());
+  return kDone;
+}
+
+}  // namespace
+
+Verb AddSign(CLI::App& parent, Console& console) {
+  CLI::App* verb = parent.add_subcommand("sign", "Add a signature to a container; reads no weights");
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}});
+  verb->add_option("FILE", state->file, "The container")->required();
+  verb->add_option("-k,--key", state->key, "The secret key file")->required()->type_name("KEY");
+  verb->add_option("--role", state->options.role, "The role to sign in")->capture_default_str();
+  verb->add_option("--not-after", state->not_after, "When the signature ends: a time, a date, or days from now as 90d")->type_name("TIME");
+  verb->add_option("--requires", state->options.requires_roles, "A role without which this signature must not be accepted; repeatable")->type_name("ROLE");
+  verb->add_flag("--detached", state->detached, "Leave the envelope in FILE.envelope");
+  verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
+  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")->type_name("FILE");
+  console.AddOptions(*verb);
+  return {verb, [state] { return RunSign(*state); }};
+}
+
+}  // namespace safemodel::cli

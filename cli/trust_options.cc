@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trust_options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace safemodel::cli {
+
+void TrustOptions::AddOptions(CLI::App& verb) {
+  verb.add_option("--key,-k", keys_, "Accept a signature in role builder by this public key: a .pub file, or its base64 line; repeatable")
+      ->type_name("KEY");
+  verb.add_option("--expect", expect_, "Refuse any other model, and any other version if given")->type_name("NAME[@VERSION]");
+  verb.add_option("--envelope", envelope_, "Read the signatures from this detached envelope")->type_name("FILE");
+  verb.add_option("--threads", threads_, "Number of threads; 0 is one for each processor")->capture_default_str();
+}
+
+Result<Policy> TrustOptions::MakePolicy() const {
+  if (keys_.empty()) {
+    return Error{Stage::kUntrusted, "no_policy", "nobody is trusted: give the signer's public key with --key"};
+  }
+  std::vector<PublicKey> keys;
+  for (const std::string& text : keys_) {
+    auto key = PublicKey::Parse(text);
+    if (!key.ok()) return key.error();
+    keys.push_back(key.value());
+  }
+  return Policy::AnyOf(std::move(keys));
+}
+
+Expectation TrustOptions::MakeExpectation() const {
+  if (expect_.empty()) return Expectation::Any();
+  const auto at = expect_.find('@');
+  if (at == std::string::npos) return Expectation::Model(expect_);
+  return Expectation::Model(expect_.substr(0, at), expect_.substr(at + 1));
+}
+
+OpenOptions TrustOptions::MakeOpenOptions() const {
+  OpenOptions options;
+  options.envelope_path = envelope_;
+  options.threads = threads_;
+  return options;
+}
+
+}  // namespace safemodel::cli

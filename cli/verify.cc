@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/verify.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "console.h"
+#include "escape.h"
+#include "json_writer.h"
+#include "report.h"
+#include "trust_options.h"
+
+namespace safemodel::cli {
+namespace {
+
+struct State {
+  Console& console;
+  std::vector<std::string> files;
+  TrustOptions trust;
+  bool manifest_only = false;
+  bool content = false;
+  bool explain = false;
+};
+
+VerifyScope ScopeOf(const State& state) {
+  if (state.content) return VerifyScope::kContent;
+  return state.manifest_only ? VerifyScope::kManifest : VerifyScope::kStored;
+}
+
+const char* ScopeName(VerifyScope scope) {
+  switch (scope) {
+    case VerifyScope::kManifest: return "manifest";
+    case VerifyScope::kStored: return "stored";
+    case VerifyScope::kContent: return "content";
+  }
+  return "manifest";
+}
+
+void PrintJson(JsonWriter& json, const State& state, const std::string& file, const Verdict& verdict) {
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(verdict.status.ok());
+  json.Member("file", file);
+  json.Member("scope", ScopeName(ScopeOf(state)));
+  json.Key("expected"), json.Boolean(state.trust.expects());
+  if (!verdict.status.ok()) WriteError(json, verdict.status.error());
+  if (verdict.info) WriteIdentity(json, *verdict.info);
+  json.Member("bytes_checked", verdict.bytes_checked);
+  json.Member("rule", verdict.rule);
+  json.Key("missing_roles"), json.BeginArray();
+  for (const std::string& role : verdict.missing_roles) json.Text(role);
+  json.EndArray();
+  WriteSignatures(json, verdict.signatures);
+  json.EndObject();
+}
+
+void PrintText(const State& state, const std::string& file, const Verdict& verdict) {
+  // The name comes first: without --expect, the reader is the one who must recognise it.
+  if (verdict.status.ok()) {
+    std::printf("%s version %s: verified (%s, %s checked)  %s\n", verdict.info->name.c_str(), verdict.info->version.c_str(),
+                ScopeName(ScopeOf(state)), HumanBytes(verdict.bytes_checked).c_str(), EscapeForTerminal(file).c_str());
+  } else {
+    state.console.Explain(verdict.status.error(), file);
+  }
+  if (!state.explain) return;
+  if (!verdict.rule.empty()) std::printf("  rule       %s\n", EscapeForTerminal(verdict.rule).c_str());
+  PrintSignatures(verdict.signatures);
+  for (const std::string& role : verdict.missing_roles) std::printf("  missing    role %s\n", EscapeForTerminal(role).c_str());
+}
+
+int RunVerify(const State& state) {
+  auto policy = state.trust.MakePolicy();
+  if (!policy.ok()) return state.console.Fail(policy.error());
+  JsonWriter json(stdout);
+  if (state.console.json()) {
+    json.BeginObject();
+    json.Key("files"), json.BeginArray();
+  }
+  int exit_code = kDone;
+  for (const std::string& file : state.files) {
+    const Verdict verdict = Verify(file, policy.value(), state.trust.MakeExpectation(), ScopeOf(state),
+                                   state.trust.MakeOpenOptions(), state.console.MakeProgress("verifying"));
+    if (!verdict.status.ok()) exit_code = Graver(exit_code, ExitCodeOf(verdict.status.error().stage));
+    if (state.console.json()) {
+      PrintJson(json, state, file, verdict);
+    } else {
+      PrintText(state, file, verdict);
+    }
+  }
+  if (state.console.json()) {
+    json.EndArray();
+    json.Key("ok"), json.Boolean(exit_code == kDone);
+    json.Key("exit"), json.Signed(exit_code);
+    json.EndObject();
+    json.Finish();
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+Verb AddVerify(CLI::App& parent, Console& console) {
+  CLI::App* verb = parent.add_subcommand("verify", "Check signatures, then every stored byte");
+  auto state = std::make_shared<State>(State{console, {}, {}});
+  verb->add_option("FILE", state->files, "Containers to verify")->required();
+  state->trust.AddOptions(*verb);
+  verb->add_flag("--manifest-only", state->manifest_only, "Check signatures and policy only; read no objects");
+  verb->add_flag("--content", state->content, "Also decode everything and compare the tensors' own digests");
+  verb->add_flag("--explain", state->explain, "Tell the rule, each signature's fate, and what is missing");
+  console.AddOptions(*verb);
+  return {verb, [state] { return RunVerify(*state); }};
+}
+
+}  // namespace safemodel::cli
