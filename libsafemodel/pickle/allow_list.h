@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The allow-list: which names a pickle may import, which of them it may call, with which arguments.
+//
+// The tables are text, one file a library in allow_list/*.inc, read once at start-up:
+//
+//   value MODULE: NAME NAME …       may be imported and used as a value, never called
+//   type MODULE: NAME …             a value that may stand where a schema says `type`
+//   function MODULE: NAME …         a value that may stand where a schema says `function`
+//   reducer MODULE: NAME …          called by REDUCE
+//   class MODULE: NAME …            built by the object protocol
+//     alias MODULE                  the same names in another module mean the same (repeat for more)
+//     alias MODULE: NAME            another spelling of an entry with one name
+//     call (SCHEMA, SCHEMA, …)      arguments of REDUCE, and of INST and OBJ with arguments; several lines are
+//     alternatives new (SCHEMA, …)               arguments of NEWOBJ; `new ()` also covers INST and OBJ without
+//     arguments and
+//                                   copyreg._reconstructor(cls, object, None)
+//     base MODULE.NAME SCHEMA       copyreg._reconstructor(cls, MODULE.NAME, SCHEMA)
+//     state SCHEMA                  the argument of BUILD; several lines are alternatives; without one BUILD is refused
+//     state required                an object that was never built crashes later
+//     appends SCHEMA                items of APPEND and APPENDS
+//     items SCHEMA: SCHEMA          keys and values of SETITEM and SETITEMS
+//     reserved NAME NAME …          names that a state dict must not set, such as methods (dunders are always reserved)
+//     rule NAME                     code: proofs, and what the call becomes in the value tree
+//     unsupported                   known, but this version does not read it
+//   reserve GROUP: NAME …           a named list, used as `reserved @GROUP`
+//   # comment
+//
+// A later line that starts in column 0 begins a new entry. Schemas:
+//
+//   none true false bool int int>=N int(A..B) float number str bytes bytes(N) bytearray 'text'
+//   plain                           data without globals, calls and persistent references, however deep
+//   node                            anything: it was judged when it was made
+//   list(S) tuple(S, S) tuple(S...) dict(S: S) set(S)
+//   {name: S, name?: S, *: S}       a dict with text keys: each name stated must be there unless marked `?`; `*` is for
+//   all
+//                                   others, which without it are refused
+//   global(MODULE:NAME …)           one of these names, as a value
+//   type function                   a listed name of that sort;  class  a listed class
+//   object(MODULE:NAME …)           the result of calling or instantiating one of these names
+//   made(RULE …)                    the result of a call whose entry names this rule
+//   storage raw                     a persistent reference that the layout took for a storage;  a raw array of the
+//   stream empty(S)                        S, and without items, state or arguments; it must stay so S | S alternatives
+//
+// `str` also takes a Python 2 str of ASCII letters, `bytes` any Python 2 str; `int` takes no bool.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include <safemodel/result.h>
+
+#include "pickle/rule.h"
+
+namespace safemodel::pickle {
+
+struct Schema;  // schema.h
+
+// EntryKind: see the comment above.
+enum class EntryKind : std::uint8_t { kValue, kType, kFunction, kReducer, kClass };
+
+// AllowEntry is what a table says about one name. `module` and `name` are the canonical spelling. Pointers live as long
+// as the list.
+struct AllowEntry {
+  std::string_view module;
+  std::string_view name;
+  EntryKind kind = EntryKind::kValue;
+  std::vector<const Schema*> call;  // each a tuple schema
+  std::vector<const Schema*> make;  // `new`: each a tuple schema
+  std::string_view base;            // "builtins.dict", or empty
+  const Schema* base_state = nullptr;
+  std::vector<const Schema*> state;
+  enum class Need : std::uint8_t { kOptional, kRequired };
+  Need state_need = Need::kOptional;
+  const Schema* appends = nullptr;
+  const Schema* item_key = nullptr;
+  const Schema* item_value = nullptr;
+  const std::unordered_set<std::string_view>* reserved = nullptr;
+  const Rule* rule = nullptr;
+  enum class Support : std::uint8_t { kYes, kNo };
+  Support support = Support::kYes;
+};
+
+// AllowList is the set of all entries.
+class AllowList {
+ public:
+  // BuiltIn is the list that this library ships, with all libraries; made once, immutable, safe to share.
+  static const AllowList& BuiltIn();
+  // Parse reads tables; kMalformed "allow_list" with the line number as offset.
+  static Result<std::unique_ptr<const AllowList>> Parse(const std::vector<std::string_view>& tables);
+  ~AllowList();
+
+  // Find returns the entry of a name in any of its spellings, or nothing.
+  [[nodiscard]] const AllowEntry* Find(std::string_view module, std::string_view name) const;
+  // entries returns all of them, in the order of the tables.
+  [[nodiscard]] std::vector<const AllowEntry*> entries() const;
+
+ private:
+  AllowList();
+  friend class TableReader;
+  struct Tables;
+  std::unique_ptr<Tables> tables_;
+};
+
+// IsStandardLibrary says whether a module belongs to the standard library of any Python from 2.7 to 3.14.
+bool IsStandardLibrary(std::string_view module);
+// IsDangerous says whether a name is known to lead to the execution of anything at all.
+bool IsDangerous(std::string_view module, std::string_view name);
+
+}  // namespace safemodel::pickle

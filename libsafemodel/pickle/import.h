@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Import of the pickle family: PyTorch zip files, numpy's npy and npz, joblib files, plain pickles. The only header of
+// this folder that other folders include.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <safemodel/convert.h>
+#include <safemodel/limits.h>
+#include <safemodel/result.h>
+
+#include "base/source.h"
+#include "value/imported.h"
+
+namespace safemodel::pickle {
+
+// SiblingOpener opens a file that lies beside the input, by bare name; kIo "not_found".
+using SiblingOpener = std::function<Result<SharedSource>(const std::string& name)>;
+
+struct ImportOptions {
+  Limits limits = {};
+  ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
+  SiblingOpener open_sibling = {};  // nothing: companions are reported as missing
+};
+
+// ImportPickleFamily recognises the format by content and returns the model, with names of tensors, without having
+// executed anything. Errors: kUnsafe with a rule id as code and the offending name as subject; kMalformed, kUnsupported
+// ("FILE-UNSUPPORTED" also for bytes that are none of these formats), kLimit, kIo. Safe to call from several threads.
+Result<ImportedModel> ImportPickleFamily(SharedSource source, const ImportOptions& options);
+
+}  // namespace safemodel::pickle

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The symbolic pickle machine: runs the program of a pickle stream and records what it would have imported and called.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <safemodel/bytes.h>
+#include <safemodel/convert.h>
+#include <safemodel/result.h>
+
+#include "base/source.h"
+#include "pickle/node.h"
+#include "pickle/rule.h"
+
+namespace safemodel::pickle {
+
+// RawInput is what a layout may do with the bytes that follow a BUILD (joblib puts arrays between two opcodes).
+class RawInput {
+ public:
+  virtual ~RawInput() = default;
+  // position is an offset in the stream; remaining is what is left behind it.
+  [[nodiscard]] virtual std::uint64_t position() const = 0;
+  [[nodiscard]] virtual std::uint64_t remaining() const = 0;
+  // AtFrameEnd says that no frame is open, or that it ends exactly here.
+  [[nodiscard]] virtual bool AtFrameEnd() const = 0;
+  // Read fills `out` and moves on; kMalformed PKL-MALFORMED when the stream is too short.
+  [[nodiscard]] virtual Status Read(MutableBytes out) = 0;
+  // Skip moves on without reading.
+  [[nodiscard]] virtual Status Skip(std::uint64_t size) = 0;
+  // RunNested runs one complete stream that starts here, with a memo of its own, on the same graph, and returns its
+  // result. kLimit LIMIT-DEPTH beyond 8 levels.
+  [[nodiscard]] virtual Result<NodeIndex> RunNested() = 0;
+};
+
+// Layout is what gives meaning to the parts of a stream that the pickle format leaves open. All errors are final.
+class Layout {
+ public:
+  virtual ~Layout() = default;
+  // OnPersistentId is called when PERSID or BINPERSID made `reference`. Default: PKL-PERSID, as in CPython.
+  virtual Status OnPersistentId(RuleContext& context, NodeIndex reference);
+  // AfterBuild is called right after each BUILD was judged and returns what takes the place of `built` on the stack
+  // (the memo keeps `built`). Default: `built`.
+  virtual Result<NodeIndex> AfterBuild(RuleContext& context, NodeIndex built, RawInput& input);
+  // OnMemoGet is called before a GET pushes a call. Default: nothing. (joblib never refers to a used wrapper.)
+  virtual Status OnMemoGet(RuleContext& context, NodeIndex node);
+};
+
+struct MachineOptions {
+  ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
+  Layout* layout = nullptr;  // borrowed; nothing: Layout's defaults
+};
+
+struct MachineResult {
+  NodeIndex root = kNoNode;
+  std::uint64_t end = 0;  // offset behind STOP
+  std::uint64_t opcodes = 0;
+  std::uint8_t protocol = 0;  // the highest that PROTO declared
+};
+
+// RunMachine runs the stream that starts at `begin` of context.graph.stream(). Errors, by precedence: kUnsafe (at the
+// opcode that would have called something no table vouches for, even when the stream breaks later), kMalformed, kLimit,
+// kUnsupported; and last kUnsafe for names that are merely unlisted, unless they are to be kept inert: those go to
+// context.tables.inert. Time is linear in the bytes read; nothing recurses.
+Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, const MachineOptions& options);
+
+}  // namespace safemodel::pickle
