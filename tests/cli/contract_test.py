@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of the command line: exit codes, output rules, and that nothing is written on failure.
+
+Runs the real program (SAFEMODEL_CLI) in a fresh folder for each test, with the standard library only.
+"""
+
+import json
+import os
+import pickle
+import re
+import signal
+import stat
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+CLI = os.environ["SAFEMODEL_CLI"]
+
+
+def safetensors(tensors, metadata=None):
+    """A safetensors file: {name: (dtype, shape, bytes)}."""
+    header, data = {}, b""
+    if metadata:
+        header["__metadata__"] = metadata
+    for name, (dtype, shape, content) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def floats(count):
+    return struct.pack(f"<{count}f", *(0.5 * i - 3 for i in range(count)))
+
+
+class CliTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = Path(self.folder.name)
+
+    def run_cli(self, *arguments, expect=0, **options):
+        options.setdefault("timeout", 60)
+        result = subprocess.run([CLI, *map(str, arguments)], cwd=self.path, capture_output=True, **options)
+        self.assertEqual(result.returncode, expect, result.stdout[-2000:] + result.stderr[-2000:])
+        for stream in (result.stdout, result.stderr):
+            self.assertIsNone(re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", stream), f"control bytes in the output: {stream!r}")
+        return result
+
+    def run_json(self, *arguments, expect=0):
+        result = self.run_cli(*arguments, "--json", expect=expect)
+        return json.loads(result.stdout)
+
+    def write(self, name, content):
+        (self.path / name).write_bytes(content)
+
+    def listing(self):
+        return {p.name: (p.read_bytes(), p.stat().st_mode, p.stat().st_mtime_ns) for p in self.path.iterdir() if p.is_file()}
+
+    def make_signed(self, name="m.safemodel", tensors=None, **options):
+        self.write("m.safetensors", safetensors(tensors or {"w": ("F32", [4, 8], floats(32)), "b": ("F32", [8], floats(8))}))
+        if not (self.path / "k.key").exists():
+            self.run_cli("keygen", "-o", "k", "--no-passphrase")
+        extra = [str(part) for pair in options.items() for part in ("--" + pair[0].replace("_", "-"), pair[1])]
+        self.run_cli("convert", "m.safetensors", "-o", name, "--sign-with", "k.key", *extra)
+        return name
+
+
+class MainPathTest(CliTest):
+    def test_convert_sign_verify_export(self):
+        self.write("m.safetensors", safetensors({"w": ("F32", [4, 8], floats(32))}, {"format": "pt"}))
+        self.run_cli("keygen", "-o", "k", "--no-passphrase")
+        report = self.run_json("convert", "m.safetensors", "-o", "m.safemodel", "--name", "team/m", "--version", "3", "--sequence", "7", "--metadata", "license=MIT")
+        self.assertEqual((report["name"], report["version"], report["sequence"], report["layout"]), ("team/m", "3", 7, "safetensors"))
+        self.run_cli("verify", "m.safemodel", "--key", "k.pub", expect=1)
+        signed = self.run_json("sign", "m.safemodel", "-k", "k.key")
+        self.assertEqual(signed["signatures"], 1)
+        verdict = self.run_json("verify", "m.safemodel", "--key", "k.pub", "--expect", "team/m@3", "--content")
+        self.assertTrue(verdict["ok"])
+        self.assertEqual(verdict["files"][0]["manifest_sha256"], report["manifest_sha256"])
+        self.assertEqual(verdict["files"][0]["metadata"]["license"], "MIT")
+        self.run_cli("export", "m.safemodel", "-o", "out.safetensors", "--key", "k.pub")
+        digests = self.run_json("digest", "m.safetensors", "m.safemodel", "out.safetensors")
+        self.assertEqual(len({entry["tensor_digest"] for entry in digests["files"]}), 1)
+
+    def test_several_signatures_stand_side_by_side(self):
+        self.make_signed()
+        self.run_cli("keygen", "-o", "second", "--no-passphrase")
+        self.assertEqual(self.run_json("sign", "m.safemodel", "-k", "second.key")["signatures"], 2)
+        for key in ("k.pub", "second.pub"):
+            self.run_cli("verify", "m.safemodel", "--key", key)
+
+    def test_signing_leaves_the_core_alone(self):
+        self.make_signed()
+        before = (self.path / "m.safemodel").read_bytes()
+        core = self.run_json("inspect", "m.safemodel")["core_bytes"]
+        self.run_cli("sign", "m.safemodel", "-k", "k.key", "--role", "approver")
+        self.assertEqual((self.path / "m.safemodel").read_bytes()[:core], before[:core])
+
+    def test_detached_envelope(self):
+        self.make_signed()
+        core = self.run_json("inspect", "m.safemodel")["core_bytes"]
+        self.run_cli("sign", "m.safemodel", "-k", "k.key", "--detached")
+        self.assertTrue((self.path / "m.safemodel.envelope").exists())
+        self.assertGreaterEqual((self.path / "m.safemodel").stat().st_size, core)
+        self.run_cli("verify", "m.safemodel", "--key", "k.pub")
+        self.write("m.safemodel.envelope", b"torn")
+        self.run_cli("verify", "m.safemodel", "--key", "k.pub", expect=3)
+
+
+class ExitCodeTest(CliTest):
+    def test_usage(self):
+        self.run_cli(expect=2)
+        self.run_cli("verify", expect=2)
+        self.run_cli("convert", "a", "b", "-o", "c", expect=2)
+        self.run_cli("frobnicate", expect=2)
+        self.assertEqual(self.run_json("verify", expect=2)["code"], "bad_arguments")
+
+    def test_help_is_no_error(self):
+        for verb in ("convert", "keygen", "sign", "verify", "inspect", "export", "digest"):
+            self.assertIn(b"Usage", self.run_cli(verb, "--help").stdout)
+        self.run_cli("--version")
+
+    def test_missing_and_special_files(self):
+        self.run_cli("keygen", "-o", "k", "--no-passphrase")
+        os.mkfifo(self.path / "fifo")
+        os.symlink("loop", self.path / "loop")
+        for name in ("missing", "fifo", "loop", ".", "/dev/zero"):
+            self.assertEqual(self.run_json("verify", name, "--key", "k.pub", expect=4)["files"][0]["stage"], "io")
+            self.assertEqual(self.run_json("convert", name, "-o", "out.safemodel", expect=4)["stage"], "io")
+
+    def test_empty_and_foreign_files(self):
+        self.run_cli("keygen", "-o", "k", "--no-passphrase")
+        self.write("empty", b"")
+        self.write("text", b"hello world, this is not a model\n" * 10)
+        for name in ("empty", "text"):
+            self.run_cli("verify", name, "--key", "k.pub", expect=3)
+            self.run_cli("convert", name, "-o", "out.safemodel", expect=3)
+        self.assertFalse((self.path / "out.safemodel").exists())
+
+    def test_refusals(self):
+        self.make_signed()
+        self.run_cli("keygen", "-o", "stranger", "--no-passphrase")
+        self.assertEqual(self.run_json("verify", "m.safemodel", expect=1)["code"], "no_policy")
+        self.run_cli("verify", "m.safemodel", "--key", "stranger.pub", expect=1)
+        self.run_cli("verify", "m.safemodel", "--key", "k.pub", "--expect", "other", expect=1)
+        self.run_cli("verify", "m.safemodel", "--key", "k.pub", "--expect", "m@9", expect=1)
+        self.run_cli("verify", "m.safemodel", "--key", "k.pub", "--expect", "m@0")
+
+    def test_key_trouble(self):
+        self.make_signed()
+        self.write("bad.pub", b"not a key\n")
+        self.run_cli("verify", "m.safemodel", "--key", "bad.pub", expect=5)
+        self.run_cli("sign", "m.safemodel", "-k", "bad.pub", expect=5)
+        self.run_cli("sign", "m.safemodel", "-k", "missing.key", expect=4)
+
+    def test_the_gravest_exit_code_of_several_files_wins(self):
+        self.make_signed()
+        self.write("cut", (self.path / "m.safemodel").read_bytes()[:100])
+        self.run_cli("keygen", "-o", "stranger", "--no-passphrase")
+        answer = self.run_json("verify", "m.safemodel", "cut", "missing", "--key", "k.pub", expect=4)
+        self.assertEqual([entry["ok"] for entry in answer["files"]], [True, False, False])
+        self.run_cli("verify", "cut", "m.safemodel", "--key", "k.pub", expect=3)
+
+
+class OutputTest(CliTest):
+    def test_existing_output_is_refused_without_force(self):
+        self.write("m.safetensors", safetensors({"w": ("F32", [2], floats(2))}))
+        self.write("out.safemodel", b"precious")
+        before = self.listing()
+        self.assertEqual(self.run_json("convert", "m.safetensors", "-o", "out.safemodel", expect=2)["code"], "exists")
+        self.assertEqual(self.listing(), before)
+        self.run_cli("convert", "m.safetensors", "-o", "out.safemodel", "--force")
+
+    def test_output_equal_to_input_is_refused(self):
+        self.write("m.safetensors", safetensors({"w": ("F32", [2], floats(2))}))
+        os.link(self.path / "m.safetensors", self.path / "hard")
+        os.symlink("m.safetensors", self.path / "soft")
+        before = self.listing()
+        for name in ("m.safetensors", "./m.safetensors", "hard"):
+            self.run_cli("convert", "m.safetensors", "-o", name, "--force", expect=2)
+        self.assertNotEqual(subprocess.run([CLI, "convert", "m.safetensors", "-o", "soft", "--force"], cwd=self.path, capture_output=True).returncode, 0)
+        self.assertEqual(self.listing(), before)
+
+    def test_failure_leaves_nothing(self):
+        self.make_signed()
+        self.write("evil.pkl", b"cposix\nsystem\n(Vtouch ran\ntR.")
+        damaged = bytearray((self.path / "m.safemodel").read_bytes())
+        damaged[300] ^= 1
+        self.write("damaged.safemodel", bytes(damaged))
+        before = self.listing()
+        answer = self.run_json("convert", "evil.pkl", "-o", "evil.safemodel", expect=1)
+        self.assertEqual((answer["stage"], answer["subject"]), ("unsafe", "posix.system"))
+        self.run_cli("export", "damaged.safemodel", "-o", "damaged.npz", "--key", "k.pub", expect=1)
+        self.run_cli("export", "m.safemodel", "-o", "unverified.npz", expect=1)
+        self.run_cli("convert", "m.safetensors", "-o", "no/such/folder/out.safemodel", expect=4)
+        self.assertEqual(self.listing(), before)
+
+    def test_killed_conversion_leaves_nothing(self):
+        self.write("big.safetensors", safetensors({"w": ("U8", [64 << 20], os.urandom(64 << 20))}))
+        for wait in (0.005, 0.02, 0.05):
+            child = subprocess.Popen([CLI, "convert", "big.safetensors", "-o", "big.safemodel"], cwd=self.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(wait)
+            child.send_signal(signal.SIGTERM)
+            child.wait()
+            if child.returncode != 0:
+                self.assertEqual(sorted(p.name for p in self.path.iterdir()), ["big.safetensors"])
+
+    def test_closed_or_full_standard_output(self):
+        self.make_signed()
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([CLI, "verify", "m.safemodel", "--key", "k.pub"], cwd=self.path, stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(result.returncode, 4)
+
+    def test_names_are_escaped(self):
+        name = "evil\u202e\u200b<script>\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16") + "%s{}"
+        self.make_signed(tensors={name: ("F32", [2], floats(2))})
+        text = self.run_cli("inspect", "m.safemodel", "--tensors", "--tree").stdout.decode()
+        self.assertIn("\\u{202e}", text)
+        self.assertNotIn("\u202e", text)
+        document = self.run_json("inspect", "m.safemodel", "--tree")
+        self.assertEqual(document["tensors"][0]["name"], name)
+
+    def test_text_of_any_locale(self):
+        self.make_signed()
+        outputs = {subprocess.run([CLI, "inspect", "m.safemodel", "--json"], cwd=self.path, capture_output=True, env={"LC_ALL": value}).stdout for value in ("C", "tr_TR.UTF-8", "C.UTF-8")}
+        self.assertEqual(len(outputs), 1)
+
+    def test_threads_do_not_change_the_bytes(self):
+        self.write("m.safetensors", safetensors({f"t{i}": ("F32", [50000], floats(50000)) for i in range(4)} | {"r": ("U8", [3 << 20], os.urandom(3 << 20))}))
+        for threads in (1, 2, 7):
+            self.run_cli("convert", "m.safetensors", "-o", f"{threads}.safemodel", "--threads", threads, "--reproducible", "--name", "m")
+        contents = {(self.path / f"{threads}.safemodel").read_bytes() for threads in (1, 2, 7)}
+        self.assertEqual(len(contents), 1)
+
+
+class KeyTest(CliTest):
+    def test_secret_key_is_private_from_the_start(self):
+        for umask in (0o000, 0o077):
+            name = f"k{umask:o}"
+            self.run_cli("keygen", "-o", name, "--no-passphrase", preexec_fn=lambda: os.umask(umask))
+            self.assertEqual(stat.S_IMODE((self.path / f"{name}.key").stat().st_mode), 0o600)
+
+    def test_no_overwrite_without_force(self):
+        self.run_cli("keygen", "-o", "k", "--no-passphrase")
+        before = self.listing()
+        self.run_cli("keygen", "-o", "k", "--no-passphrase", expect=2)
+        self.assertEqual(self.listing(), before)
+
+    def test_passphrase(self):
+        self.write("pass", b"correct horse\n")
+        self.write("wrong", b"battery staple\n")
+        self.write("empty", b"\n")
+        self.run_cli("keygen", "-o", "k", "--passphrase-file", "empty", expect=2)
+        self.run_cli("keygen", "-o", "k", "--passphrase-file", "pass")
+        self.write("m.safetensors", safetensors({"w": ("F32", [2], floats(2))}))
+        self.run_cli("convert", "m.safetensors", "-o", "m.safemodel")
+        self.run_cli("sign", "m.safemodel", "-k", "k.key", "--passphrase-file", "wrong", expect=5)
+        self.run_cli("sign", "m.safemodel", "-k", "k.key", "--passphrase-file", "pass")
+        self.run_cli("verify", "m.safemodel", "--key", "k.pub")
+
+    def test_without_a_terminal_the_prompt_refuses(self):
+        self.run_cli("keygen", "-o", "k", expect=5, start_new_session=True, stdin=subprocess.DEVNULL)
+
+
+class PickleTest(CliTest):
+    def test_plain_values_survive(self):
+        value = {"a": [1, -2, 2**70, -(2**70)], "b": (None, True, False, 1.5, float("inf"), "x\ud800y", b"\x00\xff"), 3: {4, 5}, "c": complex(1, -0.0), "s": slice(1, None, 2)}
+        for protocol in range(2, 6):
+            self.write("v.pkl", pickle.dumps(value, protocol))
+            self.run_cli("convert", "v.pkl", "-o", "v.safemodel", "--force")
+            nodes = self.run_json("inspect", "v.safemodel", "--tree")["tree"]["nodes"]
+            self.assertEqual(rebuild(nodes), value)
+
+    def test_shared_and_cyclic_values(self):
+        cyclic = []
+        cyclic.append(cyclic)
+        self.write("c.pkl", pickle.dumps(cyclic))
+        self.run_cli("convert", "c.pkl", "-o", "c.safemodel")
+        nodes = self.run_json("inspect", "c.safemodel", "--tree")["tree"]["nodes"]
+        self.assertEqual(nodes[0]["children"], [0])
+
+
+def rebuild(nodes, index=0):
+    """Plain Python values from the JSON table; for trees without cycles."""
+    node = nodes[index]
+    kind, items = node["kind"], [rebuild(nodes, child) for child in node.get("children", [])]
+    if kind in ("none", "true", "false"):
+        return {"none": None, "true": True, "false": False}[kind]
+    if kind == "int":
+        return node["value"] if isinstance(node["value"], int) else int(node["value"], 0)
+    if kind == "float":
+        return struct.unpack("<d", bytes.fromhex(node["bits"]))[0]
+    if kind == "complex":
+        return complex(*struct.unpack("<2d", bytes.fromhex(node["bits"])))
+    if kind == "str":
+        return node["value"]
+    if kind == "bytes":
+        return bytes.fromhex(node["hex"])
+    if kind == "dict":
+        return dict(zip(items[::2], items[1::2]))
+    return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "slice": lambda parts: slice(*parts)}[kind](items)
+
+
+if __name__ == "__main__":
+    unittest.main()
