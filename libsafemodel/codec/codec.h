@@ -28,8 +28,8 @@ class Encoder {
   Encoder& operator=(Encoder&&) noexcept;
   ~Encoder();
 
-  // Encode tries `wanted` and writes the stored bytes to `out`, whose old content is lost. The answer is the codec that was
-  // used: kRaw with a copy of the input when the gain is under 2 %, so `out` is never longer than `plain`.
+  // Encode tries `wanted` and writes the stored bytes to `out`, whose old content is lost. The answer is the codec that
+  // was used: kRaw with a copy of the input when the gain is under 2 %, so `out` is never longer than `plain`.
   [[nodiscard]] Codec Encode(Codec wanted, ElementLayout layout, ByteView plain, ByteBuffer& out);
   // Choose returns the codec that suits an object, judged from a sample of its bytes (a chunk or so). Deterministic.
   [[nodiscard]] Codec Choose(ElementLayout layout, ByteView sample);

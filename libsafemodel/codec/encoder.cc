@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "codec/codec.h"
+#include "codec/format.h"
+#include "codec/frame.h"
+#include "codec/split.h"
+
+namespace safemodel::codec {
+namespace {
+
+// What a plane is probed with: enough to see whether repetitions pay, little enough to cost a few per cent of the time.
+constexpr std::size_t kProbePieces = 2;
+constexpr std::size_t kProbeBytes = 8u << 10;
+// What an object is judged by: two pieces of one zstd block each.
+constexpr std::size_t kSamplePieces = 2;
+constexpr std::size_t kSampleBytes = 128u << 10;
+
+// Gains says whether storing `stored` bytes instead of `plain` is worth a decoder's time: 2 % at least.
+bool Gains(std::uint64_t stored, std::uint64_t plain) { return stored * 50 <= plain * 49; }
+
+// Piece returns the middle of the i-th of `pieces` equal parts, `size` bytes of it, on an element boundary.
+ByteView Piece(ByteView bytes, std::size_t i, std::size_t pieces, std::size_t size, std::size_t width) {
+  size = std::min(size, bytes.size());
+  const std::size_t part = bytes.size() / pieces;
+  const std::size_t middle = part * i + part / 2;
+  const std::size_t start = std::min(middle - std::min(middle, size / 2), bytes.size() - size);
+  return bytes.subspan(start / width * width, size);
+}
+
+void Append(ByteBuffer& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+
+void StoreU32(std::uint8_t* to, std::size_t value) {
+  for (unsigned i = 0; i < 4; ++i) to[i] = static_cast<std::uint8_t>(value >> (8 * i));
+}
+
+}  // namespace
+
+struct Encoder::State {
+  explicit State(int level) : frames(level) {}
+
+  bool MatchingPays(ByteView plane);
+  void EncodeBest(ByteView plain);
+  void AppendPlane(ByteView plane, std::size_t entry, ByteBuffer& out);
+  void EncodePlanes(ElementLayout layout, ByteView plain, ByteBuffer& out);
+
+  FrameEncoder frames;
+  ByteBuffer planes;     // the planes of the current chunk, one behind the other
+  ByteBuffer frame;      // the best frame so far
+  ByteBuffer candidate;  // a frame that may replace it
+};
+
+// MatchingPays says whether a plane has repetitions: runs of zeros, equal rows, structured low bits.
+bool Encoder::State::MatchingPays(ByteView plane) {
+  std::uint64_t without = 0;
+  std::uint64_t with = 0;
+  for (std::size_t i = 0; i < kProbePieces; ++i) {
+    const ByteView probe = Piece(plane, i, kProbePieces, kProbeBytes, 1);
+    frames.Encode(Matching::kNone, probe, candidate);
+    without += candidate.size();
+    frames.Encode(Matching::kLevel, probe, candidate);
+    with += candidate.size();
+  }
+  return with * 100 < without * 97;
+}
+
+// EncodeBest leaves the smaller of the two frames of `plain` in `frame`; the one without matches, which decodes faster,
+// when it is within 1 %.
+void Encoder::State::EncodeBest(ByteView plain) {
+  frames.Encode(Matching::kNone, plain, frame);
+  frames.Encode(Matching::kLevel, plain, candidate);
+  if (candidate.size() * 101 < frame.size() * 100) std::swap(frame, candidate);
+}
+
+// AppendPlane adds a plane to the chunk and fills its entry in the head.
+void Encoder::State::AppendPlane(ByteView plane, std::size_t entry, ByteBuffer& out) {
+  if (MatchingPays(plane)) {
+    EncodeBest(plane);
+  } else {
+    frames.Encode(Matching::kNone, plane, frame);
+  }
+  const bool pays = Gains(frame.size(), plane.size());
+  const ByteView stored = pays ? ByteView(frame) : plane;
+  out[entry] = static_cast<std::uint8_t>(pays ? PlaneMethod::kZstd : PlaneMethod::kRaw);
+  StoreU32(out.data() + entry + 1, stored.size());
+  Append(out, stored);
+}
+
+void Encoder::State::EncodePlanes(ElementLayout layout, ByteView plain, ByteBuffer& out) {
+  const std::size_t width = ElementWidth(layout);
+  const std::size_t elements = plain.size() / width;
+  const std::size_t count = PlaneCount(layout);
+  if (planes.size() < elements * width) planes.resize(elements * width);
+  PlanePointers pointers{};
+  std::size_t offset = 0;
+  for (std::size_t p = 0; p < count; ++p) {
+    pointers[p] = planes.data() + offset;
+    offset += elements * PlaneWidth(layout, p);
+  }
+  Split(layout, plain.first(elements * width), pointers);
+  out.assign(PlanesHeadBytes(count), 0);
+  out[0] = static_cast<std::uint8_t>(count);
+  for (std::size_t p = 0; p < count; ++p) {
+    AppendPlane({pointers[p], elements * PlaneWidth(layout, p)}, PlanesHeadBytes(p), out);
+  }
+  Append(out, plain.subspan(elements * width));
+}
+
+Encoder::Encoder(int level) : state_(std::make_unique<State>(level)) {}
+Encoder::Encoder(Encoder&&) noexcept = default;
+Encoder& Encoder::operator=(Encoder&&) noexcept = default;
+Encoder::~Encoder() = default;
+
+Codec Encoder::Encode(Codec wanted, ElementLayout layout, ByteView plain, ByteBuffer& out) {
+  if (wanted == Codec::kPlanes && PlaneCount(layout) != 0 && plain.size() >= ElementWidth(layout)) {
+    state_->EncodePlanes(layout, plain, out);
+    if (Gains(out.size(), plain.size())) return Codec::kPlanes;
+  } else if (wanted == Codec::kZstd) {
+    state_->EncodeBest(plain);
+    out.assign(state_->frame.begin(), state_->frame.end());
+    if (!plain.empty() && Gains(out.size(), plain.size())) return Codec::kZstd;
+  }
+  out.assign(plain.begin(), plain.end());
+  return Codec::kRaw;
+}
+
+// The sample is really encoded: estimates from histograms are blind to repetitions, and entropy to what a frame costs.
+Codec Encoder::Choose(ElementLayout layout, ByteView sample) {
+  const std::size_t pieces = sample.size() <= kSamplePieces * kSampleBytes ? 1 : kSamplePieces;
+  const std::size_t size = pieces == 1 ? sample.size() : kSampleBytes;
+  std::uint64_t zstd = 0;
+  std::uint64_t planes = 0;
+  ByteBuffer stored;
+  for (std::size_t i = 0; i < pieces; ++i) {
+    const ByteView piece = Piece(sample, i, pieces, size, ElementWidth(layout));
+    static_cast<void>(Encode(Codec::kZstd, layout, piece, stored));
+    zstd += stored.size();
+    static_cast<void>(Encode(Codec::kPlanes, layout, piece, stored));
+    planes += stored.size();
+  }
+  if (sample.empty() || !Gains(std::min(zstd, planes), pieces * size)) return Codec::kRaw;
+  // Within 1 % the planes win: without matches they are several times faster to write and to read.
+  return planes * 100 <= zstd * 101 ? Codec::kPlanes : Codec::kZstd;
+}
+
+}  // namespace safemodel::codec
