@@ -16,7 +16,7 @@ namespace safemodel {
 // key ids they came with. Only made by functions that refuse low-order and non-canonical encodings.
 class PublicKey {
  public:
-  // FromBytes refuses (kKey) an encoding that is not canonical or of low order.
+  // FromBytes refuses (kKey) an encoding that is not canonical, or a point of low order or outside the prime-order subgroup.
   static Result<PublicKey> FromBytes(ByteView bytes);
   // FromMinisign reads the text of a minisign public key: the two lines of a .pub file, or the bare base64 line.
   static Result<PublicKey> FromMinisign(std::string_view text);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory for secrets.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include <safemodel/bytes.h>
+
+namespace safemodel::crypto {
+
+// SecretBytes is a fixed number of bytes in libsodium's guarded memory: locked, between guard pages, left out of core
+// dumps and wiped when freed. Move-only. Throws std::bad_alloc when there is no such memory.
+class SecretBytes {
+ public:
+  explicit SecretBytes(std::size_t size);
+  SecretBytes(SecretBytes&& other) noexcept;
+  SecretBytes& operator=(SecretBytes&& other) noexcept;
+  ~SecretBytes();
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] MutableBytes bytes() { return {data_, size_}; }
+  [[nodiscard]] ByteView bytes() const { return {data_, size_}; }
+
+ private:
+  std::uint8_t* data_;
+  std::size_t size_;
+};
+
+// Wipe overwrites a text in a way that no optimiser removes.
+void Wipe(std::string& text);
+
+}  // namespace safemodel::crypto
