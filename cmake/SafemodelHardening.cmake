@@ -20,6 +20,12 @@ function(safemodel_probe_link flag)
   endif()
 endfunction()
 
+if(SAFEMODEL_BUILD_FUZZERS)
+  # Coverage feedback for libFuzzer in all of our code; only the fuzz programs link its main function.
+  target_compile_options(safemodel_hardening INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(safemodel_hardening INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 if(SAFEMODEL_SANITIZE)
   target_compile_options(safemodel_hardening INTERFACE -fsanitize=${SAFEMODEL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(safemodel_hardening INTERFACE -fsanitize=${SAFEMODEL_SANITIZE})
