@@ -156,4 +156,10 @@ struct Envelope {
   return plain_size >= (std::uint64_t{1} << 20) ? 4096 : 256;
 }
 
+// IsExpanded says whether a tensor has more contiguous bytes than 8 times its storage (spec section 8): strides of 0 can make
+// any number of bytes from few, so such a tensor states no digest, which nobody would want to compute.
+[[nodiscard]] constexpr bool IsExpanded(std::uint64_t contiguous_bytes, std::uint64_t storage_bytes) {
+  return contiguous_bytes / 8 + (contiguous_bytes % 8 != 0 ? 1 : 0) > storage_bytes;
+}
+
 }  // namespace safemodel::container

@@ -22,7 +22,7 @@ ByteBuffer SerializeObjectTable(const std::vector<ObjectRecord>& objects);
 // SliceHead returns what stands before the records in the input of a slice digest.
 ByteBuffer SliceHead(std::uint32_t object_number, const ObjectRecord& object, std::uint32_t chunk_size);
 
-// Index slice of one object, whose digest holds. `end` is where the object's stored bytes must end (kMalformed otherwise).
+// Index slice of one object, whose digest holds. Chunks must follow each other from the object's offset on and end before the index.
 Result<std::vector<ChunkRecord>> ParseIndexSlice(ByteView bytes, const ObjectRecord& object, const Manifest& manifest);
 ByteBuffer SerializeChunkRecords(const std::vector<ChunkRecord>& records);
 // StoredEnd returns the end of an object's stored bytes, given its parsed slice.
@@ -40,6 +40,8 @@ Result<std::vector<Range>> CheckTiling(const Manifest& manifest, const std::vect
 
 // Directory: the plain bytes of object 0.
 Result<Directory> ParseDirectory(ByteView bytes, const Manifest& manifest, const std::vector<ObjectRecord>& objects, const Limits& limits);
+// SerializeDirectory refuses what ParseDirectory would, as far as that can be told without the objects; a writer parses
+// what it wrote to be sure of the rest.
 Result<ByteBuffer> SerializeDirectory(const Directory& directory);
 
 // Envelope. Two steps, so that the length is known before anything is read: Measure looks at the head.
