@@ -13,8 +13,8 @@
 namespace safemodel {
 
 // ValueTreeBuilder collects nodes in any order; children may be set after the node was added, so cycles are possible.
-// Finish keeps what the root reaches, puts sets in canonical order, numbers the nodes as the format demands and checks the
-// result exactly as a reader of the container would.
+// Finish keeps what the root reaches, puts sets in canonical order, numbers the nodes as the format demands and checks
+// the result exactly as a reader of the container would.
 class ValueTreeBuilder {
  public:
   NodeId Leaf(NodeKind kind, ByteView payload = {}, std::uint8_t flags = 0);
@@ -30,17 +30,24 @@ class ValueTreeBuilder {
 
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
 
-  // Finish consumes the builder. Errors: kMalformed (see CheckValueTree), kLimit.
+  // Finish consumes the builder. Errors: those of ParseValueTree; tensor references are not compared with any table.
   [[nodiscard]] Result<ValueTree> Finish(NodeId root, const Limits& limits) &&;
 
  private:
   struct Draft {
     NodeKind kind;
     std::uint8_t flags;
-    ByteBuffer payload;
-    std::vector<NodeId> children;
+    std::uint32_t size;  // payload bytes; children stand in lists_[begin]
+    std::uint64_t begin;
   };
+  NodeId Add(Draft draft);
+  [[nodiscard]] std::span<const NodeId> ChildrenOf(NodeId node) const;
+  [[nodiscard]] Status CheckReferences(NodeId root) const;
+
   std::vector<Draft> nodes_;
+  std::vector<std::vector<NodeId>> lists_;
+  ByteBuffer payload_;
+  bool overflow_ = false;  // more nodes, or more bytes in one, than 32 bits count
 };
 
 // WireNode is a node as the container stores it.
@@ -50,11 +57,14 @@ struct WireNode {
   std::uint32_t count;
 };
 
-// ParseValueTree checks and takes over the three tables of a container (rules D11, D13, D15 and D16 of the spec): kinds, counts and
-// payloads well-formed; node numbers inside and in first-visit order, every node reached; tensor references below
-// `tensor_count`; no cycle through a tuple, set, frozenset, dict key or any other immutable kind; dict keys hashable and unequal
-// as Python compares them; sets in ascending canonical order. Never recurses; O(nodes) time.
+// ParseValueTree checks and takes over the three tables of a container (rules D11, D13, D15 and D16 of the spec):
+// kinds, counts and payloads well-formed; node numbers inside and in first-visit order, every node reached; tensor
+// references below `tensor_count`; no cycle through a tuple, set, frozenset, dict key or any other immutable kind; dict
+// keys hashable and unequal as Python compares them; sets in ascending canonical order. Never recurses; O(nodes) time.
 Result<ValueTree> ParseValueTree(const std::vector<WireNode>& nodes, std::vector<NodeId> children, ByteBuffer payload,
                                  std::uint32_t tensor_count, const Limits& limits);
+
+// CheckValueTree applies those rules to tables that are put together already. Only value/ makes such trees.
+Status CheckValueTree(const ValueTree& tree, std::uint32_t tensor_count, const Limits& limits);
 
 }  // namespace safemodel

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "value/naming.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
+#include <numeric>
+
+#include "base/cursor.h"
+#include "base/try.h"
+#include "base/utf8.h"
+#include "value/integer.h"
+#include "value/tree_assembler.h"
+
+namespace safemodel {
+namespace {
+
+constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+
+struct Frame {
+  NodeId node;
+  std::uint32_t next;  // child after the one the walk is in
+};
+
+bool IsTensorName(std::string_view text) { return !text.empty() && IsUtf8(text) && !HasControls(text); }
+
+// IsFlat: a dict whose keys are all str that can be names as they are, and whose values are all tensors.
+bool IsFlat(const ValueTree& tree) {
+  if (tree.kind(0) != NodeKind::kDict) return false;
+  const std::span<const NodeId> children = tree.ChildrenOf(0);
+  for (std::size_t i = 0; i < children.size(); i += 2) {
+    if (tree.kind(children[i]) != NodeKind::kStr || tree.kind(children[i + 1]) != NodeKind::kTensor) return false;
+    if (!IsTensorName(tree.TextOf(children[i]))) return false;
+  }
+  return true;
+}
+
+void AppendHexByte(std::string& out, std::uint8_t byte) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  out += "~x";
+  out += kDigits[byte >> 4];
+  out += kDigits[byte & 15];
+}
+
+// EscapedBytes returns how many bytes at the start of `rest` must be written as hex: a control or a lone surrogate.
+std::size_t EscapedBytes(ByteView rest) {
+  if (rest[0] < 0x20 || rest[0] == 0x7F) return 1;
+  if (rest.size() >= 2 && rest[0] == 0xC2 && rest[1] < 0xA0) return 2;
+  if (rest.size() >= 3 && rest[0] == 0xED && rest[1] >= 0xA0) return 3;
+  return 0;
+}
+
+// AppendKey appends a str key as one step. It stops once `out` is longer than `limit`: a key may be shared by many
+// dicts and be long.
+void AppendKey(std::string& out, std::string_view key, std::size_t limit) {
+  if (key.empty()) out += "~e";
+  const ByteView bytes = AsBytes(key);
+  for (std::size_t i = 0; i < bytes.size() && out.size() <= limit;) {
+    if (const std::size_t escaped = EscapedBytes(bytes.subspan(i)); escaped > 0) {
+      for (std::size_t k = 0; k < escaped; ++k) AppendHexByte(out, bytes[i + k]);
+      i += escaped;
+      continue;
+    }
+    if (key[i] == '~') {
+      out += "~0";
+    } else if (key[i] == '/') {
+      out += "~1";
+    } else {
+      out += key[i];
+    }
+    ++i;
+  }
+}
+
+// PathWriter turns the path of a walk into a name.
+class PathWriter {
+ public:
+  PathWriter(const ValueTree& tree, std::size_t limit) : tree_(tree), limit_(limit) {}
+
+  Result<std::string> NameOf(const std::vector<Frame>& path) const {
+    std::string name;
+    for (const Frame& frame : path) {
+      const std::size_t before = name.size();
+      if (before > 0) name += '/';
+      const std::size_t start = name.size();
+      AppendStep(name, frame.node, frame.next - 1);
+      if (name.size() == start) name.resize(before);  // the dict of an object's state adds no step of its own
+      if (name.size() > limit_) {
+        return Error{Stage::kLimit, "name_too_long", "the path to a tensor is longer than the limit on names",
+                     kNoOffset, std::move(name)};
+      }
+    }
+    return name;
+  }
+
+ private:
+  void AppendStep(std::string& out, NodeId node, std::uint32_t index) const {
+    switch (tree_.kind(node)) {
+      case NodeKind::kDict: return AppendEntry(out, node, index);
+      case NodeKind::kObject: return AppendPart(out, node, index);
+      default: out += "~i" + std::to_string(index);
+    }
+  }
+
+  void AppendEntry(std::string& out, NodeId dict, std::uint32_t index) const {
+    if (index % 2 == 0) {
+      out += "~k" + std::to_string(index / 2);  // inside the key itself
+      return;
+    }
+    const NodeId key = tree_.ChildrenOf(dict)[index - 1];
+    const ByteView bytes = tree_.PayloadOf(key);
+    switch (tree_.kind(key)) {
+      case NodeKind::kStr: return AppendKey(out, tree_.TextOf(key), limit_);
+      case NodeKind::kNone: out += "~iNone"; return;
+      case NodeKind::kFalse: out += "~iFalse"; return;
+      case NodeKind::kTrue: out += "~iTrue"; return;
+      case NodeKind::kInt:
+        if (bytes.size() <= sizeof(std::int64_t)) {
+          out += "~i" + std::to_string(SmallInteger(bytes));
+          return;
+        }
+        [[fallthrough]];
+      default: out += "~v" + std::to_string(index / 2);
+    }
+  }
+
+  void AppendPart(std::string& out, NodeId object, std::uint32_t index) const {
+    struct Part {
+      std::uint8_t flag;
+      std::string_view step;
+    };
+    constexpr std::array<Part, 5> kParts = {{{kObjectArgs, "~args"},
+                                             {kObjectState, "~state"},
+                                             {kObjectListItems, "~list"},
+                                             {kObjectDictItems, "~dict"},
+                                             {kObjectSetItems, "~set"}}};
+    std::uint32_t child = 0;
+    for (const Part& part : kParts) {
+      if ((tree_.flags(object) & part.flag) == 0 || ++child != index) continue;
+      const bool attributes =
+          part.flag == kObjectState && tree_.kind(tree_.ChildrenOf(object)[index]) == NodeKind::kDict;
+      if (!attributes) out += part.step;
+    }
+  }
+
+  const ValueTree& tree_;
+  std::size_t limit_;
+};
+
+// Names holds what the walk finds: the first name of each tensor, and further names in a flat dict.
+struct Names {
+  std::vector<std::string> first;                              // by the tensor's old index; empty: not reached
+  std::vector<std::pair<std::uint32_t, std::string>> aliases;  // old index, name
+};
+
+Status NameFlat(const ValueTree& tree, const Limits& limits, Names& names) {
+  const std::span<const NodeId> children = tree.ChildrenOf(0);
+  for (std::size_t i = 0; i < children.size(); i += 2) {
+    std::string key(tree.TextOf(children[i]));
+    if (key.size() > limits.name_bytes) {
+      return Error{Stage::kLimit, "name_too_long", "the name of a tensor is longer than the limit", kNoOffset,
+                   std::move(key)};
+    }
+    const std::uint32_t tensor = tree.TensorOf(children[i + 1]);
+    if (names.first[tensor].empty()) {
+      names.first[tensor] = std::move(key);
+    } else {
+      names.aliases.emplace_back(tensor, std::move(key));
+    }
+  }
+  return {};
+}
+
+Status NameByPath(const ValueTree& tree, const Limits& limits, Names& names) {
+  const PathWriter writer(tree, limits.name_bytes);
+  std::vector<std::uint8_t> visited(tree.size(), 0);
+  std::vector<Frame> path = {{0, 0}};
+  visited[0] = 1;
+  while (!path.empty()) {
+    Frame& top = path.back();
+    const std::span<const NodeId> children = tree.ChildrenOf(top.node);
+    if (top.next == children.size()) {
+      path.pop_back();
+      continue;
+    }
+    const NodeId child = children[top.next++];
+    if (visited[child] != 0) continue;
+    visited[child] = 1;
+    if (tree.kind(child) == NodeKind::kTensor) {
+      std::string& name = names.first[tree.TensorOf(child)];
+      if (name.empty()) {
+        SAFEMODEL_ASSIGN(name, writer.NameOf(path));
+      }
+    } else if (!tree.ChildrenOf(child).empty()) {
+      path.push_back({child, 0});
+    }
+  }
+  return {};
+}
+
+// RebuildTable makes the table of tensors anew, in ascending order of names, and returns the new index of each old one.
+std::vector<std::uint32_t> RebuildTable(ImportedModel& model, Names names) {
+  std::vector<ImportedTensor> tensors;
+  std::vector<std::uint32_t> origin;
+  for (auto& [old, name] : names.aliases) {
+    ImportedTensor alias = model.tensors[old];
+    alias.name = std::move(name);
+    tensors.push_back(std::move(alias));
+    origin.push_back(kNone);
+  }
+  for (std::uint32_t old = 0; old < names.first.size(); ++old) {
+    if (names.first[old].empty()) continue;
+    tensors.push_back(std::move(model.tensors[old]));
+    tensors.back().name = std::move(names.first[old]);
+    origin.push_back(old);
+  }
+  std::vector<std::uint32_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::sort(order.begin(), order.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return tensors[a].name < tensors[b].name; });
+
+  std::vector<std::uint32_t> renumbered(names.first.size(), kNone);
+  model.tensors.clear();
+  model.tensors.reserve(tensors.size());
+  for (const std::uint32_t from : order) {
+    if (origin[from] != kNone) renumbered[origin[from]] = static_cast<std::uint32_t>(model.tensors.size());
+    model.tensors.push_back(std::move(tensors[from]));
+  }
+  return renumbered;
+}
+
+void RenumberReferences(ValueTree& tree, const std::vector<std::uint32_t>& renumbered) {
+  ByteBuffer& payload = ValueTreeAssembler::Payload(tree);
+  for (NodeId id = 0; id < tree.size(); ++id) {
+    if (tree.kind(id) != NodeKind::kTensor) continue;
+    const std::uint32_t index = renumbered[tree.TensorOf(id)];
+    const auto begin = static_cast<std::size_t>(tree.node(id).begin);
+    for (std::size_t i = 0; i < sizeof(index); ++i) payload[begin + i] = static_cast<std::uint8_t>(index >> (8 * i));
+  }
+}
+
+// DropUnusedStorages keeps the storages that a tensor views, in the order in which the sorted table first does.
+Status DropUnusedStorages(ImportedModel& model) {
+  std::vector<std::uint32_t> renumbered(model.storages.size(), kNone);
+  std::vector<ImportedStorage> kept;
+  for (ImportedTensor& tensor : model.tensors) {
+    if (tensor.storage >= renumbered.size()) {
+      return Error{Stage::kMalformed, "storage_outside", "a tensor refers to a storage that does not exist", kNoOffset,
+                   tensor.name};
+    }
+    std::uint32_t& number = renumbered[tensor.storage];
+    if (number == kNone) {
+      number = static_cast<std::uint32_t>(kept.size());
+      kept.push_back(std::move(model.storages[tensor.storage]));
+    }
+    tensor.storage = number;
+  }
+  model.storages = std::move(kept);
+  return {};
+}
+
+Status CheckTensorReferences(const ImportedModel& model) {
+  if (model.tree.empty()) return Error{Stage::kMalformed, "no_root", "the value tree has no root node"};
+  for (NodeId id = 0; id < model.tree.size(); ++id) {
+    if (model.tree.kind(id) == NodeKind::kTensor && model.tree.TensorOf(id) >= model.tensors.size()) {
+      return Error{Stage::kMalformed, "tensor_outside", "the value tree refers to a tensor that does not exist"};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status NameTensors(ImportedModel& model, const Limits& limits) {
+  SAFEMODEL_TRY(CheckTensorReferences(model));
+  Names names;
+  names.first.resize(model.tensors.size());
+  if (model.tree.kind(0) == NodeKind::kTensor) {
+    names.first[model.tree.TensorOf(0)] = "tensor";
+  } else if (IsFlat(model.tree)) {
+    SAFEMODEL_TRY(NameFlat(model.tree, limits, names));
+  } else {
+    SAFEMODEL_TRY(NameByPath(model.tree, limits, names));
+  }
+  RenumberReferences(model.tree, RebuildTable(model, std::move(names)));
+  if (model.tensors.size() > limits.tensors) {
+    return Error{Stage::kLimit, "too_many_tensors", "the model has more tensors than the limit"};
+  }
+  return DropUnusedStorages(model);
+}
+
+}  // namespace safemodel
