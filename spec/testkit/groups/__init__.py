@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vectors, a module for each group of rules."""
