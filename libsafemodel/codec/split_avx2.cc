@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kBlock = 32;  // elements in one round: a full register of each narrow plane
 
 bool HasAvx2() {
-  static const bool has = __builtin_cpu_supports("avx2") != 0;
+  static const bool has = static_cast<bool>(__builtin_cpu_supports("avx2"));
   return has;
 }
 
