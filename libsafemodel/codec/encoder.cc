@@ -42,8 +42,8 @@ struct Encoder::State {
 
   bool MatchingPays(ByteView plane);
   void EncodeBest(ByteView plain);
-  void AppendPlane(ByteView plane, std::size_t entry, ByteBuffer& out);
-  void EncodePlanes(ElementLayout layout, ByteView plain, ByteBuffer& out);
+  Matching AppendPlane(ByteView plane, std::size_t entry, ByteBuffer& out);
+  Matching EncodePlanes(ElementLayout layout, ByteView plain, ByteBuffer& out);
 
   FrameEncoder frames;
   ByteBuffer planes;     // the planes of the current chunk, one behind the other
@@ -73,9 +73,11 @@ void Encoder::State::EncodeBest(ByteView plain) {
   if (candidate.size() * 101 < frame.size() * 100) std::swap(frame, candidate);
 }
 
-// AppendPlane adds a plane to the chunk and fills its entry in the head.
-void Encoder::State::AppendPlane(ByteView plane, std::size_t entry, ByteBuffer& out) {
-  if (MatchingPays(plane)) {
+// AppendPlane adds a plane to the chunk and fills its entry in the head. The answer says whether matches were worth a
+// try.
+Matching Encoder::State::AppendPlane(ByteView plane, std::size_t entry, ByteBuffer& out) {
+  const Matching matching = MatchingPays(plane) ? Matching::kLevel : Matching::kNone;
+  if (matching == Matching::kLevel) {
     EncodeBest(plane);
   } else {
     frames.Encode(Matching::kNone, plane, frame);
@@ -85,9 +87,11 @@ void Encoder::State::AppendPlane(ByteView plane, std::size_t entry, ByteBuffer& 
   out[entry] = static_cast<std::uint8_t>(pays ? PlaneMethod::kZstd : PlaneMethod::kRaw);
   StoreU32(out.data() + entry + 1, stored.size());
   Append(out, stored);
+  return matching;
 }
 
-void Encoder::State::EncodePlanes(ElementLayout layout, ByteView plain, ByteBuffer& out) {
+// EncodePlanes writes a whole chunk of codec 2. The answer says whether matches were worth a try in any plane.
+Matching Encoder::State::EncodePlanes(ElementLayout layout, ByteView plain, ByteBuffer& out) {
   const std::size_t width = ElementWidth(layout);
   const std::size_t elements = plain.size() / width;
   const std::size_t count = PlaneCount(layout);
@@ -101,10 +105,13 @@ void Encoder::State::EncodePlanes(ElementLayout layout, ByteView plain, ByteBuff
   Split(layout, plain.first(elements * width), pointers);
   out.assign(PlanesHeadBytes(count), 0);
   out[0] = static_cast<std::uint8_t>(count);
+  Matching matching = Matching::kNone;
   for (std::size_t p = 0; p < count; ++p) {
-    AppendPlane({pointers[p], elements * PlaneWidth(layout, p)}, PlanesHeadBytes(p), out);
+    const ByteView plane(pointers[p], elements * PlaneWidth(layout, p));
+    if (AppendPlane(plane, PlanesHeadBytes(p), out) == Matching::kLevel) matching = Matching::kLevel;
   }
   Append(out, plain.subspan(elements * width));
+  return matching;
 }
 
 Encoder::Encoder(int level) : state_(std::make_unique<State>(level)) {}
@@ -114,7 +121,7 @@ Encoder::~Encoder() = default;
 
 Codec Encoder::Encode(Codec wanted, ElementLayout layout, ByteView plain, ByteBuffer& out) {
   if (wanted == Codec::kPlanes && PlaneCount(layout) != 0 && plain.size() >= ElementWidth(layout)) {
-    state_->EncodePlanes(layout, plain, out);
+    static_cast<void>(state_->EncodePlanes(layout, plain, out));
     if (Gains(out.size(), plain.size())) return Codec::kPlanes;
   } else if (wanted == Codec::kZstd) {
     state_->EncodeBest(plain);
@@ -126,20 +133,27 @@ Codec Encoder::Encode(Codec wanted, ElementLayout layout, ByteView plain, ByteBu
 }
 
 // The sample is really encoded: estimates from histograms are blind to repetitions, and entropy to what a frame costs.
+// zstd is slow on weights and gains nothing there, so it is tried only where a plane, or the lack of planes, speaks for
+// it.
 Codec Encoder::Choose(ElementLayout layout, ByteView sample) {
   const std::size_t pieces = sample.size() <= kSamplePieces * kSampleBytes ? 1 : kSamplePieces;
   const std::size_t size = pieces == 1 ? sample.size() : kSampleBytes;
-  std::uint64_t zstd = 0;
-  std::uint64_t planes = 0;
+  const bool has_planes = PlaneCount(layout) != 0 && size >= ElementWidth(layout);
+  const std::uint64_t plain = pieces * size;
+  std::uint64_t planes = has_planes ? 0 : plain;
+  Matching matching = has_planes ? Matching::kNone : Matching::kLevel;
   ByteBuffer stored;
-  for (std::size_t i = 0; i < pieces; ++i) {
+  for (std::size_t i = 0; i < pieces && has_planes; ++i) {
     const ByteView piece = Piece(sample, i, pieces, size, ElementWidth(layout));
-    static_cast<void>(Encode(Codec::kZstd, layout, piece, stored));
-    zstd += stored.size();
-    static_cast<void>(Encode(Codec::kPlanes, layout, piece, stored));
+    if (state_->EncodePlanes(layout, piece, stored) == Matching::kLevel) matching = Matching::kLevel;
     planes += stored.size();
   }
-  if (sample.empty() || !Gains(std::min(zstd, planes), pieces * size)) return Codec::kRaw;
+  std::uint64_t zstd = matching == Matching::kLevel ? 0 : plain;
+  for (std::size_t i = 0; i < pieces && matching == Matching::kLevel; ++i) {
+    state_->EncodeBest(Piece(sample, i, pieces, size, ElementWidth(layout)));
+    zstd += state_->frame.size();
+  }
+  if (!Gains(std::min(zstd, planes), plain) || plain == 0) return Codec::kRaw;
   // Within 1 % the planes win: without matches they are several times faster to write and to read.
   return planes * 100 <= zstd * 101 ? Codec::kPlanes : Codec::kZstd;
 }
