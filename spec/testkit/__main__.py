@@ -6,7 +6,7 @@ import importlib
 import pathlib
 import sys
 
-GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "tree", "names", "envelope", "statements")
+GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "values", "names", "envelope", "statements")
 LARGEST = 8192
 
 
