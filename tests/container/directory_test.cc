@@ -372,7 +372,9 @@ TEST_CASE("directory: counts over their limits are refused before tables are wal
       {"high_rank", [](Limits& l, std::uint32_t less) { l.rank = 2 - less; }},
       {"deep_records", [](Limits& l, std::uint32_t less) { l.record_depth = 1 - less; }},
   };
-  for (const auto& [code, edit] : rows) {
+  for (const auto& row : rows) {
+    const auto& code = row.first;
+    const auto& edit = row.second;
     CAPTURE(code);
     Limits limits;
     edit(limits, 0);

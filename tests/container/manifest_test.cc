@@ -286,7 +286,9 @@ TEST_CASE("manifest: a broken FlatBuffer is refused") {
          flatbuffers::WriteScalar<std::uint32_t>(const_cast<std::uint8_t*>(metadata->Data()), 0x7FFFFFF0);
        }},
   };
-  for (const auto& [reason, edit] : rows) {
+  for (const auto& row : rows) {
+    const auto& reason = row.first;
+    const auto& edit = row.second;
     CAPTURE(reason);
     ByteBuffer bytes = SerializedManifest(FixtureManifest());
     edit(bytes);

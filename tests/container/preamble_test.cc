@@ -124,7 +124,9 @@ TEST_CASE("preamble: damage by a transfer as text has its own code") {
       {"CR became LF", {0x89, 'S', 'M', 'D', 'L', 0x0A, 0x0A, 0x1A}},
       {"both", {0x09, 'S', 'M', 'D', 'L', 0x0A, 0x1A}},
   };
-  for (const auto& [reason, head] : rows) {
+  for (const auto& row : rows) {
+    const auto& reason = row.first;
+    const auto& head = row.second;
     CAPTURE(std::string(reason));
     ByteBuffer bytes = head;
     bytes.insert(bytes.end(), tail.begin(), tail.end());
