@@ -2,7 +2,6 @@
 #include "formats/npy_header.h"
 
 #include "base/checked.h"
-#include "base/cursor.h"
 #include "value/tensor_view.h"
 
 namespace safemodel::formats {
@@ -32,6 +31,14 @@ std::optional<std::string> PlainDescr(Dtype dtype) {
   }
 }
 
+std::string Quoted(std::string_view code, std::string_view size) {
+  std::string descr = "'";
+  descr += code;
+  descr += size;
+  descr += '\'';
+  return descr;
+}
+
 // TimeDescr spells a unit such as "ns" or "25us"; nothing else may reach the literal.
 std::optional<std::string> TimeDescr(std::string_view code, const ElementType& type) {
   for (const char letter : type.detail) {
@@ -40,9 +47,11 @@ std::optional<std::string> TimeDescr(std::string_view code, const ElementType& t
     if (!plain) return std::nullopt;
   }
   if (type.item_size != 8) return std::nullopt;
-  std::string descr = "'<" + std::string(code);
-  if (!type.detail.empty() && type.detail != "generic") descr += "[" + type.detail + "]";
-  return descr + "'";
+  if (type.detail.empty() || type.detail == "generic") return Quoted(code, "");
+  std::string unit = "[";
+  unit += type.detail;
+  unit += ']';
+  return Quoted(code, unit);
 }
 
 // NextCodePoint takes one code point from well-formed UTF-8.
@@ -72,24 +81,32 @@ void AppendLiteral(std::string& out, std::string_view text) {
   out += '\'';
 }
 
+// ShapeLiteral writes a tuple: "()", "(3,)", "(2, 3)".
 std::string ShapeLiteral(std::span<const std::uint64_t> shape) {
   std::string text = "(";
-  for (const std::uint64_t dimension : shape) text += std::to_string(dimension) + ", ";
-  if (!shape.empty()) text.resize(text.size() - (shape.size() > 1 ? 2 : 1));  // "(3,)" and "(2, 3)"
-  return text + ")";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(shape[i]);
+  }
+  text += shape.size() == 1 ? ",)" : ")";
+  return text;
 }
 
 void AppendField(std::string& out, std::string_view name, const std::string& descr,
                  std::span<const std::uint64_t> shape) {
   out += '(';
   AppendLiteral(out, name);
-  out += ", " + descr;
-  if (!shape.empty()) out += ", " + ShapeLiteral(shape);
+  out += ", ";
+  out += descr;
+  if (!shape.empty()) {
+    out += ", ";
+    out += ShapeLiteral(shape);
+  }
   out += "), ";
 }
 
 void AppendGap(std::string& out, std::uint64_t bytes) {
-  if (bytes > 0) AppendField(out, "", "'|V" + std::to_string(bytes) + "'", {});
+  if (bytes > 0) AppendField(out, "", Quoted("|V", std::to_string(bytes)), {});
 }
 
 // RecordDescr spells a record as a list of fields in ascending order of offset, with nameless gaps.
@@ -112,7 +129,8 @@ std::optional<std::string> RecordDescr(const ElementType& record, std::span<cons
   AppendGap(descr, record.item_size - next);
   if (descr.size() < 2) return std::nullopt;  // numpy has no record without a byte
   descr.resize(descr.size() - 2);
-  return descr + "]";
+  descr += ']';
+  return descr;
 }
 
 }  // namespace
@@ -123,13 +141,13 @@ NpyTypes::NpyTypes(std::span<const ElementType> types) {
     std::optional<std::string> descr;
     const std::string size = std::to_string(type.item_size);
     switch (type.kind) {
-      case Dtype::kBytes: descr = "'|S" + size + "'"; break;
-      case Dtype::kVoid: descr = "'|V" + size + "'"; break;
+      case Dtype::kBytes: descr = Quoted("|S", size); break;
+      case Dtype::kVoid: descr = Quoted("|V", size); break;
       case Dtype::kText:
-        if (type.item_size % 4 == 0) descr = "'<U" + std::to_string(type.item_size / 4) + "'";
+        if (type.item_size % 4 == 0) descr = Quoted("<U", std::to_string(type.item_size / 4));
         break;
-      case Dtype::kDatetime64: descr = TimeDescr("M8", type); break;
-      case Dtype::kTimedelta64: descr = TimeDescr("m8", type); break;
+      case Dtype::kDatetime64: descr = TimeDescr("<M8", type); break;
+      case Dtype::kTimedelta64: descr = TimeDescr("<m8", type); break;
       case Dtype::kRecord: descr = RecordDescr(type, types, *this); break;
       default: break;
     }
@@ -148,24 +166,23 @@ Result<ByteBuffer> NpyHeader(const ExportEntry& entry, const NpyTypes& types) {
     return Error{Stage::kUnsupported, "dtype_not_in_format", "numpy has no such dtype; export to safetensors",
                  kNoOffset, entry.name};
   }
-  std::string header =
-      "{'descr': " + *descr + ", 'fortran_order': False, 'shape': " + ShapeLiteral(entry.shape) + ", }";
-  const std::size_t padded =
-      static_cast<std::size_t>(CeilDiv(kPrefixBytes + header.size() + 1, kHeaderAlignment)) * kHeaderAlignment;
-  header.resize(padded - kPrefixBytes - 1, ' ');
+  std::string header = "{'descr': ";
+  header += *descr;
+  header += ", 'fortran_order': False, 'shape': ";
+  header += ShapeLiteral(entry.shape);
+  header += ", }";
+  const std::uint64_t padded = CeilDiv(kPrefixBytes + header.size() + 1, kHeaderAlignment) * kHeaderAlignment;
+  header.append(static_cast<std::size_t>(padded) - kPrefixBytes - header.size() - 1, ' ');
   header += '\n';
   if (header.size() > kHeaderBytes) {
     return Error{Stage::kUnsupported, "header_too_large", "the dtype of a tensor is too long for a numpy header",
                  kNoOffset, entry.name};
   }
-  ByteWriter out;
-  out.U8(0x93);
-  out.Text("NUMPY");
-  out.U8(1);
-  out.U8(0);
-  out.U16(static_cast<std::uint16_t>(header.size()));
-  out.Text(header);
-  return std::move(out).Finish();
+  ByteBuffer out = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
+  out.push_back(static_cast<std::uint8_t>(header.size()));
+  out.push_back(static_cast<std::uint8_t>(header.size() >> 8));
+  out.insert(out.end(), header.begin(), header.end());
+  return out;
 }
 
 }  // namespace safemodel::formats
