@@ -51,8 +51,8 @@ def statement(manifest, manifest_digest, role="builder", **changes):
     name, version = (v if isinstance(v, str) else v.decode("utf-8", "replace")
                      for v in (manifest["name"], manifest["version"]))
     predicate = {
-        "role": role, "name": name, "version": version, "sequence": manifest["sequence"],
-        "file_id": manifest["file_id"].hex(), "issued_at": rfc3339(c.CREATED), "verified": "manifest",
+        "role": role, "model": name, "version": version, "sequence": manifest["sequence"],
+        "fileId": manifest["file_id"].hex(), "issuedAt": rfc3339(c.CREATED), "verified": "manifest",
     }
     predicate.update(changes)
     return {
