@@ -2,6 +2,7 @@
 #include <safemodel/export.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 
 #include "console.h"
@@ -69,7 +70,16 @@ void PrintReport(const State& state, const ExportReport& report) {
   json.Finish();
 }
 
+// Writing over the input would lose it, by whatever name it goes.
+bool SameFile(const State& state) {
+  std::error_code error;
+  return std::filesystem::equivalent(state.file, state.output, error) && !error;
+}
+
 int RunExport(const State& state) {
+  if (SameFile(state)) {
+    return state.console.Fail(Error{Stage::kUsage, "output_is_input", "input and output are the same file"}, state.file);
+  }
   auto format = FormatOf(state.output);
   if (!format.ok()) return state.console.Fail(format.error());
   auto model = OpenInput(state);
