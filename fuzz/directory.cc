@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The directory. Input: number of objects u8, for each its kind u8 and plain size u32, then the directory's bytes. What is
-// accepted lies within the limits and its storages, and is the same when it was written and read again.
+// The directory. Input: number of objects u8, for each its kind u8 and plain size u32, then the directory's bytes. What
+// is accepted lies within the limits and its storages, and is the same when it was written and read again.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The envelope. Input: a frame; its digest is taken to be right, as an attacker would make it. What is accepted lies within the
-// limits and is written back byte for byte; the head alone tells the length that the whole has.
+// The envelope. Input: a frame; its digest is taken to be right, as an attacker would make it. What is accepted lies
+// within the limits and is written back byte for byte; the head alone tells the length that the whole has.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ByteView frame(data, size);
   const Limits limits;
   Digest stated{};
-  if (size >= stated.size()) std::copy_n(frame.end() - static_cast<std::ptrdiff_t>(stated.size()), stated.size(), stated.begin());
+  if (size >= stated.size())
+    std::copy_n(frame.end() - static_cast<std::ptrdiff_t>(stated.size()), stated.size(), stated.begin());
   const auto length = MeasureEnvelope(frame.first(std::min<std::size_t>(size, kEnvelopeHeadBytes)), size, limits);
   const auto envelope = ParseEnvelope(frame, stated, limits);
   if (!envelope.ok()) {

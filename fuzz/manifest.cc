@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The manifest. Input: a preamble of 64 bytes, then the manifest's bytes. What is accepted lies within the limits, agrees with the
-// preamble, and is the same when it was written and read again (FlatBuffers is not canonical, so bytes may differ).
+// The manifest. Input: a preamble of 64 bytes, then the manifest's bytes. What is accepted lies within the limits,
+// agrees with the preamble, and is the same when it was written and read again (FlatBuffers is not canonical, so bytes
+// may differ).
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -22,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const Manifest& parsed = manifest.value();
-  SAFEMODEL_PROPERTY(parsed.file_id == preamble.value().file_id && parsed.manifest_offset == preamble.value().manifest_offset);
+  SAFEMODEL_PROPERTY(parsed.file_id == preamble.value().file_id &&
+                     parsed.manifest_offset == preamble.value().manifest_offset);
   SAFEMODEL_PROPERTY(parsed.object_count <= limits.objects && parsed.chunk_count <= limits.chunks);
   SAFEMODEL_PROPERTY(parsed.chunk_size >= limits.chunk_bytes_min && parsed.chunk_size <= limits.chunk_bytes_max);
   SAFEMODEL_PROPERTY(parsed.table_offset + kObjectRecordBytes * parsed.object_count == parsed.manifest_offset);

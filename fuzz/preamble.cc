@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The preamble. Input: size of the file u64, then the bytes of the preamble. What is accepted lies within the limits and is
-// written back byte for byte.
+// The preamble. Input: size of the file u64, then the bytes of the preamble. What is accepted lies within the limits
+// and is written back byte for byte.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

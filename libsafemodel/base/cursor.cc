@@ -10,7 +10,8 @@ Result<T> ByteReader::LittleEndian() {
   auto view = Take(sizeof(T));
   if (!view.ok()) return view.error();
   T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>(value | (static_cast<T>(view.value()[i]) << (8 * i)));
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    value = static_cast<T>(value | (static_cast<T>(view.value()[i]) << (8 * i)));
   return value;
 }
 

@@ -11,8 +11,8 @@
 namespace safemodel {
 
 // ByteReader walks forward over a view. Every read compares with what remains; there is no seek and no raw pointer.
-// Integers are little-endian unless the name says otherwise. Failures are kMalformed "truncated" at the offset of the read.
-// The view must outlive the reader. `base` is the offset of the view in the input, for error messages.
+// Integers are little-endian unless the name says otherwise. Failures are kMalformed "truncated" at the offset of the
+// read. The view must outlive the reader. `base` is the offset of the view in the input, for error messages.
 class ByteReader {
  public:
   explicit ByteReader(ByteView bytes, std::uint64_t base = 0) : bytes_(bytes), base_(base) {}
@@ -46,7 +46,9 @@ class ByteReader {
   [[nodiscard]] Status ExpectEnd() const;
 
  private:
-  [[nodiscard]] Error Truncated() const { return {Stage::kMalformed, "truncated", "the input ends inside a field", offset()}; }
+  [[nodiscard]] Error Truncated() const {
+    return {Stage::kMalformed, "truncated", "the input ends inside a field", offset()};
+  }
   template <typename T>
   Result<T> LittleEndian();
 
@@ -87,7 +89,9 @@ class ByteWriter {
 };
 
 // AsBytes views text as bytes; AsText views bytes as text.
-inline ByteView AsBytes(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
+inline ByteView AsBytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 inline std::string_view AsText(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 }  // namespace safemodel

@@ -139,14 +139,15 @@ Result<OutputFile> OutputFile::Create(const std::string& path, Overwrite overwri
   if (!file.folder_.valid()) return SystemError("open_failed", "the folder of the output cannot be opened", folder);
   struct stat status {};
   if (fstatat(file.folder_.get(), file.name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
-    if (!S_ISREG(status.st_mode)) return Error{Stage::kIo, "not_regular", "the output is not a regular file", kNoOffset, path};
+    if (!S_ISREG(status.st_mode))
+      return Error{Stage::kIo, "not_regular", "the output is not a regular file", kNoOffset, path};
     if (overwrite == Overwrite::kRefuse) return AlreadyExists(path);
   }
   file.descriptor_ = Descriptor(openat(file.folder_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
   if (!file.descriptor_.valid()) {  // not every file system has O_TMPFILE
     file.temporary_ = TemporaryName();
-    file.descriptor_ =
-        Descriptor(openat(file.folder_.get(), file.temporary_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, mode));
+    file.descriptor_ = Descriptor(
+        openat(file.folder_.get(), file.temporary_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, mode));
   }
   if (!file.descriptor_.valid()) {
     file.temporary_.clear();
@@ -166,19 +167,22 @@ Status OutputFile::Append(ByteView bytes) {
 }
 
 Status OutputFile::WriteAt(std::uint64_t offset, ByteView bytes) {
-  if (offset > size_ || bytes.size() > size_ - offset) return Error{Stage::kInternal, "internal", "a patch leaves the output"};
+  if (offset > size_ || bytes.size() > size_ - offset)
+    return Error{Stage::kInternal, "internal", "a patch leaves the output"};
   return WriteFully(descriptor_.get(), offset, bytes, path_);
 }
 
 Result<std::shared_ptr<const File>> OutputFile::Reader() const {
   Descriptor copy(fcntl(descriptor_.get(), F_DUPFD_CLOEXEC, 0));
   struct stat status {};
-  if (!copy.valid() || fstat(copy.get(), &status) != 0) return SystemError("open_failed", "the output cannot be read", path_);
+  if (!copy.valid() || fstat(copy.get(), &status) != 0)
+    return SystemError("open_failed", "the output cannot be read", path_);
   return std::make_shared<const File>(std::move(copy), StateOf(status), path_);
 }
 
 Status OutputFile::Commit() {
-  if (fsync(descriptor_.get()) != 0) return SystemError("write_failed", "the output could not be written to disk", path_);
+  if (fsync(descriptor_.get()) != 0)
+    return SystemError("write_failed", "the output could not be written to disk", path_);
   const bool replace = overwrite_ == Overwrite::kReplace;
   if (temporary_.empty()) {
     // A nameless file can be linked but not renamed: to replace, it first gets a temporary name.

@@ -47,7 +47,8 @@ class File final : public ByteSource {
  public:
   enum class Access : std::uint8_t { kRead, kReadWrite };
   enum class Links : std::uint8_t { kFollow, kRefuse };
-  // Open refuses (kIo) what is not a regular file, without ever blocking. Codes: "not_found", "not_regular", "open_failed".
+  // Open refuses (kIo) what is not a regular file, without ever blocking. Codes: "not_found", "not_regular",
+  // "open_failed".
   static Result<std::shared_ptr<const File>> Open(const std::string& path, Access access = Access::kRead,
                                                   Links links = Links::kFollow);
 

@@ -8,10 +8,10 @@
 #define SAFEMODEL_CONCAT(a, b) SAFEMODEL_CONCAT_INNER(a, b)
 
 // SAFEMODEL_TRY returns the error of a Status or Result from the enclosing function.
-#define SAFEMODEL_TRY(expression)                                            \
-  do {                                                                       \
-    auto safemodel_status = (expression);                                    \
-    if (!safemodel_status.ok()) return std::move(safemodel_status).error();  \
+#define SAFEMODEL_TRY(expression)                                           \
+  do {                                                                      \
+    auto safemodel_status = (expression);                                   \
+    if (!safemodel_status.ok()) return std::move(safemodel_status).error(); \
   } while (false)
 
 // SAFEMODEL_ASSIGN declares or assigns `target` from the value of a Result, or returns its error.

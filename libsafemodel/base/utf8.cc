@@ -9,8 +9,9 @@ namespace {
 
 std::uint8_t ByteAt(std::string_view text, std::size_t i) { return static_cast<std::uint8_t>(text[i]); }
 
-// SequenceLength returns the length of the well-formed sequence of several bytes at `i`, or 0. The first continuation byte has a
-// narrower range after E0, ED, F0 and F4: that is where overlong forms, surrogates and values above U+10FFFF are.
+// SequenceLength returns the length of the well-formed sequence of several bytes at `i`, or 0. The first continuation
+// byte has a narrower range after E0, ED, F0 and F4: that is where overlong forms, surrogates and values above U+10FFFF
+// are.
 std::size_t SequenceLength(std::string_view text, std::size_t i) {
   const std::uint8_t first = ByteAt(text, i);
   std::size_t length = 0;

@@ -72,15 +72,18 @@ class Uses {
   explicit Uses(const std::vector<ObjectRecord>& objects) : objects_(objects), used_(objects.size()) {}
 
   Status Add(std::uint32_t number, ObjectKind kind) {
-    if (number >= objects_.size()) return Malformed("object_outside", "the directory names an object that does not exist");
-    if (objects_[number].kind != kind) return Malformed("object_kind", "a storage or a file names an object of another kind");
+    if (number >= objects_.size())
+      return Malformed("object_outside", "the directory names an object that does not exist");
+    if (objects_[number].kind != kind)
+      return Malformed("object_kind", "a storage or a file names an object of another kind");
     used_[number] = true;
     return {};
   }
 
   [[nodiscard]] Status CheckAll() const {
     for (std::size_t number = 1; number < used_.size(); ++number) {
-      if (!used_[number]) return Malformed("orphan_object", "neither a storage nor a file refers to one of the objects");
+      if (!used_[number])
+        return Malformed("orphan_object", "neither a storage nor a file refers to one of the objects");
     }
     return {};
   }
@@ -113,8 +116,8 @@ Result<ValueTree> DecodeTree(const wire::Directory& root, std::uint32_t tensor_c
     if (node->reserved() != 0) return Malformed("not_zero", "reserved bytes of a node are not zero");
     nodes.push_back({node->kind(), node->flags(), node->count()});
   }
-  return ParseValueTree(nodes, {root.children()->begin(), root.children()->end()}, {root.payload()->begin(), root.payload()->end()},
-                        tensor_count, limits);
+  return ParseValueTree(nodes, {root.children()->begin(), root.children()->end()},
+                        {root.payload()->begin(), root.payload()->end()}, tensor_count, limits);
 }
 
 std::vector<wire::Node> EncodeNodes(const ValueTree& tree) {
@@ -130,14 +133,18 @@ std::vector<wire::Node> EncodeNodes(const ValueTree& tree) {
 
 // CountFields returns the number of fields of all element types, looking at no field.
 Result<std::uint64_t> CountFields(ByteView bytes, std::uint64_t types) {
-  flatbuffers::Verifier verifier(bytes.data(), bytes.size(), kWireDepth, static_cast<flatbuffers::uoffset_t>(types) + 1);
+  flatbuffers::Verifier verifier(bytes.data(), bytes.size(), kWireDepth,
+                                 static_cast<flatbuffers::uoffset_t>(types) + 1);
   const auto* root = flatbuffers::GetRoot<flatbuffers::Table>(bytes.data());
-  const auto* entries = root->GetPointer<const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::Table>>*>(wire::Directory::VT_ELEMENT_TYPES);
+  const auto* entries = root->GetPointer<const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::Table>>*>(
+      wire::Directory::VT_ELEMENT_TYPES);
   std::uint64_t fields = 0;
   for (std::uint32_t i = 0; i < SizeOf(entries); ++i) {
     const flatbuffers::Table* type = entries->Get(i);
-    if (!type->VerifyTableStart(verifier) || !type->VerifyOffset(verifier, wire::ElementType::VT_FIELDS)) return BadFlatBuffer();
-    const auto* list = type->GetPointer<const flatbuffers::Vector<flatbuffers::uoffset_t>*>(wire::ElementType::VT_FIELDS);
+    if (!type->VerifyTableStart(verifier) || !type->VerifyOffset(verifier, wire::ElementType::VT_FIELDS))
+      return BadFlatBuffer();
+    const auto* list =
+        type->GetPointer<const flatbuffers::Vector<flatbuffers::uoffset_t>*>(wire::ElementType::VT_FIELDS);
     if (!verifier.VerifyVector(list)) return BadFlatBuffer();
     fields += SizeOf(list);
     verifier.EndTable();
@@ -148,29 +155,36 @@ Result<std::uint64_t> CountFields(ByteView bytes, std::uint64_t types) {
 // VerifyDirectory compares every count with its limit before it lets the FlatBuffers verifier walk the tables.
 Result<const wire::Directory*> VerifyDirectory(ByteView bytes, const Limits& limits) {
   const VectorBound types[] = {
-      {wire::Directory::VT_ELEMENT_TYPES, limits.element_types, "many_element_types", "there are more element types than the limit"},
+      {wire::Directory::VT_ELEMENT_TYPES, limits.element_types, "many_element_types",
+       "there are more element types than the limit"},
   };
   const VectorBound tables[] = {
       {wire::Directory::VT_TENSORS, limits.tensors, "many_tensors", "there are more tensors than the limit"},
       {wire::Directory::VT_FILES, limits.files, "many_files", "there are more packed files than the limit"},
-      {wire::Directory::VT_METADATA, limits.metadata_entries, "many_metadata", "the metadata has more entries than the limit"},
+      {wire::Directory::VT_METADATA, limits.metadata_entries, "many_metadata",
+       "the metadata has more entries than the limit"},
   };
   const VectorBound others[] = {
-      {wire::Directory::VT_STORAGES, limits.tensors, "many_storages", "there are more storages than there may be tensors"},
+      {wire::Directory::VT_STORAGES, limits.tensors, "many_storages",
+       "there are more storages than there may be tensors"},
       {wire::Directory::VT_NODES, limits.tree_nodes, "many_nodes", "the value tree has more nodes than the limit"},
   };
   const char* identifier = wire::DirectoryIdentifier();
-  SAFEMODEL_ASSIGN(const std::uint64_t type_count, CheckRootVectors(bytes, {identifier, limits.directory_bytes, types}));
-  SAFEMODEL_ASSIGN(const std::uint64_t table_count, CheckRootVectors(bytes, {identifier, limits.directory_bytes, tables}));
+  SAFEMODEL_ASSIGN(const std::uint64_t type_count,
+                   CheckRootVectors(bytes, {identifier, limits.directory_bytes, types}));
+  SAFEMODEL_ASSIGN(const std::uint64_t table_count,
+                   CheckRootVectors(bytes, {identifier, limits.directory_bytes, tables}));
   SAFEMODEL_TRY(CheckRootVectors(bytes, {identifier, limits.directory_bytes, others}));
   SAFEMODEL_ASSIGN(const std::uint64_t field_count, CountFields(bytes, type_count));
-  if (field_count > limits.record_fields) return OverLimit("many_fields", "the record types have more fields than the limit");
+  if (field_count > limits.record_fields)
+    return OverLimit("many_fields", "the record types have more fields than the limit");
   return VerifyWire<wire::Directory>(bytes, identifier, 1 + type_count + table_count + field_count);
 }
 
 Status CheckForWriting(const Directory& directory, const Limits& limits) {
   SAFEMODEL_TRY(CheckElementTypes(directory.element_types, limits));
-  if (directory.storages.size() > limits.tensors) return OverLimit("many_storages", "there are more storages than there may be tensors");
+  if (directory.storages.size() > limits.tensors)
+    return OverLimit("many_storages", "there are more storages than there may be tensors");
   SAFEMODEL_TRY(CheckTensors(directory, limits));
   SAFEMODEL_TRY(CheckFiles(directory.files, limits));
   SAFEMODEL_TRY(CheckStoragesUsed(directory));
@@ -178,10 +192,11 @@ Status CheckForWriting(const Directory& directory, const Limits& limits) {
   return CheckMetadata(directory.metadata, limits);
 }
 
-// LeastBytes returns a lower bound of the directory's size, and at least half of it. FlatBufferBuilder ends the process at
-// 2 GiB, so what cannot fit must not reach it.
+// LeastBytes returns a lower bound of the directory's size, and at least half of it. FlatBufferBuilder ends the process
+// at 2 GiB, so what cannot fit must not reach it.
 std::uint64_t LeastBytes(const Directory& directory) {
-  std::uint64_t bytes = directory.tree.nodes().size() * 8 + directory.tree.children().size() * 4 + directory.tree.payload().size();
+  std::uint64_t bytes =
+      directory.tree.nodes().size() * 8 + directory.tree.children().size() * 4 + directory.tree.payload().size();
   for (const ElementType& type : directory.element_types) {
     bytes += 32 + type.detail.size();
     for (const Field& field : type.fields) bytes += 32 + field.name.size() + 8 * field.shape.size();
@@ -193,7 +208,8 @@ std::uint64_t LeastBytes(const Directory& directory) {
 
 }  // namespace
 
-Result<Directory> ParseDirectory(ByteView bytes, const Manifest& manifest, const std::vector<ObjectRecord>& objects, const Limits& limits) {
+Result<Directory> ParseDirectory(ByteView bytes, const Manifest& manifest, const std::vector<ObjectRecord>& objects,
+                                 const Limits& limits) {
   const AlignedBytes aligned(bytes);
   SAFEMODEL_ASSIGN(const wire::Directory* root, VerifyDirectory(aligned.view(), limits));
   WireReader reader(bytes.size(), manifest.minor);
@@ -215,8 +231,8 @@ Result<Directory> ParseDirectory(ByteView bytes, const Manifest& manifest, const
 
 namespace {
 
-flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::File>>> EncodeFiles(flatbuffers::FlatBufferBuilder& builder,
-                                                                                      const std::vector<FileRecord>& files) {
+flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::File>>> EncodeFiles(
+    flatbuffers::FlatBufferBuilder& builder, const std::vector<FileRecord>& files) {
   std::vector<flatbuffers::Offset<wire::File>> entries;
   entries.reserve(files.size());
   for (const FileRecord& file : files) {
@@ -245,7 +261,8 @@ Result<ByteBuffer> SerializeDirectory(const Directory& directory) {
   const auto metadata = directory.metadata.empty() ? 0 : EncodeMetadata(builder, directory.metadata);
   const wire::Hash tensor_digest = WireDigest(directory.tensor_digest);
   const wire::Hash content_digest = WireDigest(directory.content_digest);
-  const auto root = wire::CreateDirectory(builder, storages, types, tensors, files, nodes, children, payload, metadata, &tensor_digest, &content_digest);
+  const auto root = wire::CreateDirectory(builder, storages, types, tensors, files, nodes, children, payload, metadata,
+                                          &tensor_digest, &content_digest);
   wire::FinishDirectoryBuffer(builder, root);
   if (builder.GetSize() > limits.directory_bytes) return too_large;
   return FinishedBytes(builder);

@@ -46,7 +46,8 @@ Status CheckFieldNames(const std::vector<Field>& fields, const Limits& limits) {
     names.push_back(field.name);
   }
   std::sort(names.begin(), names.end());
-  if (std::adjacent_find(names.begin(), names.end()) != names.end()) return BadType("two fields of a record have one name");
+  if (std::adjacent_find(names.begin(), names.end()) != names.end())
+    return BadType("two fields of a record have one name");
   return {};
 }
 
@@ -59,7 +60,9 @@ Status CheckDetail(const ElementType& type, const Limits& limits) {
     if (!detail.empty()) return BadType("an element type has a detail that its kind does not have", detail);
     return {};
   }
-  const auto is_alphanumeric = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto is_alphanumeric = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
   if (detail.size() > kUnitBytes || !std::all_of(detail.begin(), detail.end(), is_alphanumeric)) {
     return BadType("the unit of a time type is made of ASCII letters and digits", detail);
   }
@@ -76,9 +79,11 @@ class TypeRules {
     if (type.item_size == 0) return BadType("the elements of a type have no bytes");
     const bool is_time = type.kind == Dtype::kDatetime64 || type.kind == Dtype::kTimedelta64;
     if (is_time && type.item_size != 8) return BadType("the elements of a time type are not 8 bytes long");
-    if (type.kind == Dtype::kText && type.item_size % 4 != 0) return BadType("the elements of a text type are no UTF-32");
+    if (type.kind == Dtype::kText && type.item_size % 4 != 0)
+      return BadType("the elements of a text type are no UTF-32");
     SAFEMODEL_TRY(CheckDetail(type, limits_));
-    if (type.fields.empty() != (type.kind != Dtype::kRecord)) return BadType("records have fields, and nothing else has");
+    if (type.fields.empty() != (type.kind != Dtype::kRecord))
+      return BadType("records have fields, and nothing else has");
     return CheckFields(type, earlier);
   }
 
@@ -92,7 +97,8 @@ class TypeRules {
     std::uint32_t depth = 0;
     std::vector<Place> places;
     for (const Field& field : type.fields) {
-      if (field.shape.size() > limits_.rank) return OverLimit("high_rank", "a subarray has more dimensions than the limit", field.name);
+      if (field.shape.size() > limits_.rank)
+        return OverLimit("high_rank", "a subarray has more dimensions than the limit", field.name);
       SAFEMODEL_ASSIGN(const std::uint64_t bytes, FieldBytes(field, earlier));
       const auto end = CheckedAdd<std::uint64_t>(field.offset, bytes);
       if (!end || *end > type.item_size) return BadType("a field leaves its record", field.name);
@@ -126,7 +132,8 @@ Result<ElementType> DecodeElementType(WireReader& reader, const wire::ElementTyp
   SAFEMODEL_TRY(reader.CheckTable(entry));
   ElementType type;
   SAFEMODEL_ASSIGN(const std::uint8_t kind, Required(entry->kind()));
-  if (!IsDtype(kind)) return Unsupported("unknown_dtype", "an element type is of a kind that this version does not know");
+  if (!IsDtype(kind))
+    return Unsupported("unknown_dtype", "an element type is of a kind that this version does not know");
   type.kind = static_cast<Dtype>(kind);
   SAFEMODEL_ASSIGN(type.item_size, Required(entry->item_size()));
   SAFEMODEL_ASSIGN(type.detail, reader.Text(entry->detail(), limits.name_bytes));
@@ -140,11 +147,13 @@ Result<ElementType> DecodeElementType(WireReader& reader, const wire::ElementTyp
 }  // namespace
 
 bool IsDtype(std::uint8_t number) {
-  return (number >= static_cast<std::uint8_t>(Dtype::kBool) && number <= static_cast<std::uint8_t>(Dtype::kComplex128)) ||
+  return (number >= static_cast<std::uint8_t>(Dtype::kBool) &&
+          number <= static_cast<std::uint8_t>(Dtype::kComplex128)) ||
          (number >= static_cast<std::uint8_t>(Dtype::kBytes) && number <= static_cast<std::uint8_t>(Dtype::kForeign));
 }
 
-Result<DtypeReference> DecodeDtype(flatbuffers::Optional<std::uint8_t> dtype, flatbuffers::Optional<std::uint32_t> element_type) {
+Result<DtypeReference> DecodeDtype(flatbuffers::Optional<std::uint8_t> dtype,
+                                   flatbuffers::Optional<std::uint32_t> element_type) {
   SAFEMODEL_ASSIGN(const std::uint8_t number, Required(dtype));
   if (!IsDtype(number)) return Unsupported("unknown_dtype", "a tensor has a dtype that this version does not know");
   DtypeReference reference{static_cast<Dtype>(number), element_type.value_or(0)};
@@ -160,14 +169,16 @@ flatbuffers::Optional<std::uint32_t> WireElementType(Dtype dtype, std::uint32_t 
 }
 
 Status CheckElementTypes(const std::vector<ElementType>& types, const Limits& limits) {
-  if (types.size() > limits.element_types) return OverLimit("many_element_types", "there are more element types than the limit");
+  if (types.size() > limits.element_types)
+    return OverLimit("many_element_types", "there are more element types than the limit");
   TypeRules rules(limits);
   const std::span<const ElementType> all(types);
   for (std::size_t i = 0; i < all.size(); ++i) SAFEMODEL_TRY(rules.Check(all[i], all.first(i)));
   return {};
 }
 
-Result<std::vector<ElementType>> DecodeElementTypes(WireReader& reader, const WireElementTypes* entries, const Limits& limits) {
+Result<std::vector<ElementType>> DecodeElementTypes(WireReader& reader, const WireElementTypes* entries,
+                                                    const Limits& limits) {
   std::vector<ElementType> types;
   TypeRules rules(limits);
   for (std::uint32_t i = 0; i < SizeOf(entries); ++i) {
@@ -178,7 +189,8 @@ Result<std::vector<ElementType>> DecodeElementTypes(WireReader& reader, const Wi
   return types;
 }
 
-flatbuffers::Offset<WireElementTypes> EncodeElementTypes(flatbuffers::FlatBufferBuilder& builder, const std::vector<ElementType>& types) {
+flatbuffers::Offset<WireElementTypes> EncodeElementTypes(flatbuffers::FlatBufferBuilder& builder,
+                                                         const std::vector<ElementType>& types) {
   std::vector<flatbuffers::Offset<wire::ElementType>> entries;
   for (const ElementType& type : types) {
     std::vector<flatbuffers::Offset<wire::Field>> fields;
@@ -190,7 +202,8 @@ flatbuffers::Offset<WireElementTypes> EncodeElementTypes(flatbuffers::FlatBuffer
     }
     const auto detail = builder.CreateString(type.detail);
     const auto wire_fields = fields.empty() ? 0 : builder.CreateVector(fields);
-    entries.push_back(wire::CreateElementType(builder, static_cast<std::uint8_t>(type.kind), type.item_size, detail, wire_fields));
+    entries.push_back(
+        wire::CreateElementType(builder, static_cast<std::uint8_t>(type.kind), type.item_size, detail, wire_fields));
   }
   return builder.CreateVector(entries);
 }

@@ -25,7 +25,8 @@ struct Head {
 
 Result<Head> ParseHead(ByteReader& reader) {
   SAFEMODEL_ASSIGN(const auto magic, reader.TakeArray<kEnvelopeMagic.size()>());
-  if (magic != kEnvelopeMagic) return Malformed("bad_envelope_magic", "bytes that are no envelope follow the container", {}, 0);
+  if (magic != kEnvelopeMagic)
+    return Malformed("bad_envelope_magic", "bytes that are no envelope follow the container", {}, 0);
   SAFEMODEL_ASSIGN(const std::uint16_t version, reader.U16());
   if (version != kEnvelopeVersion) {
     return Unsupported("unknown_envelope_version", "the envelope has another version; use a newer safemodel", {}, 8);
@@ -41,12 +42,15 @@ Result<Head> ParseHead(ByteReader& reader) {
 
 // CheckHead applies [E-FRAME]: the limit first, so that a claimed length is never used before it is known to be small.
 Status CheckHead(const Head& head, std::uint64_t available, const Limits& limits) {
-  if (head.total_length > limits.envelope_bytes) return OverLimit("large_envelope", "the envelope is larger than its limit", {}, 16);
+  if (head.total_length > limits.envelope_bytes)
+    return OverLimit("large_envelope", "the envelope is larger than its limit", {}, 16);
   if (head.total_length < kEnvelopeHeadBytes + kEnvelopeTailBytes) {
     return Malformed("bad_envelope_length", "the envelope is shorter than an empty one", {}, 16);
   }
-  if (head.total_length > available) return Malformed("torn_envelope", "the envelope is incomplete; copy the file again or restore it", {}, 16);
-  if (head.total_length < available) return Malformed("trailing_bytes", "bytes follow the envelope", {}, head.total_length);
+  if (head.total_length > available)
+    return Malformed("torn_envelope", "the envelope is incomplete; copy the file again or restore it", {}, 16);
+  if (head.total_length < available)
+    return Malformed("trailing_bytes", "bytes follow the envelope", {}, head.total_length);
   if (head.item_count > (head.total_length - kEnvelopeHeadBytes - kEnvelopeTailBytes) / kItemHeadBytes) {
     return Malformed("bad_item_count", "the envelope is too short for its number of items", {}, 12);
   }
@@ -72,11 +76,14 @@ struct ItemCounts {
   std::uint32_t key_wraps = 0;
 
   Status Add(std::uint16_t kind, const Limits& limits) {
-    if (kind == static_cast<std::uint16_t>(ItemKind::kStatement) || kind == static_cast<std::uint16_t>(ItemKind::kHardwareStatement)) {
-      if (++statements > limits.statements) return OverLimit("many_statements", "the envelope has more statements than the limit");
+    if (kind == static_cast<std::uint16_t>(ItemKind::kStatement) ||
+        kind == static_cast<std::uint16_t>(ItemKind::kHardwareStatement)) {
+      if (++statements > limits.statements)
+        return OverLimit("many_statements", "the envelope has more statements than the limit");
     }
     if (kind == static_cast<std::uint16_t>(ItemKind::kKeyWrap)) {
-      if (++key_wraps > limits.key_wraps) return OverLimit("many_key_wraps", "the envelope has more key wraps than the limit");
+      if (++key_wraps > limits.key_wraps)
+        return OverLimit("many_key_wraps", "the envelope has more key wraps than the limit");
     }
     return {};
   }
@@ -98,7 +105,8 @@ Result<Envelope> ParseEnvelope(ByteView frame, const Digest& body_digest, const 
   SAFEMODEL_ASSIGN(ByteReader items, reader.Sub(head.total_length - kEnvelopeHeadBytes - kEnvelopeTailBytes));
   SAFEMODEL_ASSIGN(const Digest stated, reader.TakeArray<32>());
   SAFEMODEL_TRY(reader.ExpectEnd());
-  if (stated != body_digest) return Malformed("envelope_digest", "the envelope is damaged: its digest is not that of its bytes");
+  if (stated != body_digest)
+    return Malformed("envelope_digest", "the envelope is damaged: its digest is not that of its bytes");
 
   Envelope envelope{head.generation, head.manifest_digest, {}};
   ItemCounts counts;

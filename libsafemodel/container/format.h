@@ -107,9 +107,9 @@ struct Manifest {
 struct TensorRecord {
   std::string name;
   Dtype dtype = Dtype::kU8;
-  std::uint32_t element_type = 0;       // meaningful for extended dtypes only
+  std::uint32_t element_type = 0;  // meaningful for extended dtypes only
   std::vector<std::uint64_t> shape;
-  std::vector<std::uint64_t> strides;   // always present here; absent on the wire when contiguous
+  std::vector<std::uint64_t> strides;  // always present here; absent on the wire when contiguous
   std::uint32_t storage = 0;
   std::uint64_t byte_offset = 0;
   std::optional<Digest> digest;
@@ -156,8 +156,8 @@ struct Envelope {
   return plain_size >= (std::uint64_t{1} << 20) ? 4096 : 256;
 }
 
-// IsExpanded says whether a tensor has more contiguous bytes than 8 times its storage (spec section 8): strides of 0 can make
-// any number of bytes from few, so such a tensor states no digest, which nobody would want to compute.
+// IsExpanded says whether a tensor has more contiguous bytes than 8 times its storage (spec section 8): strides of 0
+// can make any number of bytes from few, so such a tensor states no digest, which nobody would want to compute.
 [[nodiscard]] constexpr bool IsExpanded(std::uint64_t contiguous_bytes, std::uint64_t storage_bytes) {
   return contiguous_bytes / 8 + (contiguous_bytes % 8 != 0 ? 1 : 0) > storage_bytes;
 }

@@ -32,7 +32,8 @@ Status CheckChunkRecord(const ChunkRecord& record, std::uint64_t expected, std::
     return Malformed("chunk_misplaced", "a chunk does not start where the one before it ends", {}, offset);
   }
   if (record.stored_length == 0 || record.stored_length > plain_length) {
-    return Malformed("bad_chunk_length", "the stored length of a chunk is zero or more than its plain length", {}, offset);
+    return Malformed("bad_chunk_length", "the stored length of a chunk is zero or more than its plain length", {},
+                     offset);
   }
   if (record.codec == kCodecRaw && record.stored_length != plain_length) {
     return Malformed("bad_chunk_length", "a raw chunk is not as long as its plain bytes", {}, offset);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spec section 5. The bytes are parsed where they lie and never made again from the struct to be compared: FlatBuffers is not canonical.
+// Spec section 5. The bytes are parsed where they lie and never made again from the struct to be compared: FlatBuffers
+// is not canonical.
 #include "base/checked.h"
 #include "container/names.h"
 #include "container/parse.h"
@@ -47,10 +48,12 @@ Status CheckCopy(const Manifest& manifest, const Preamble& preamble) {
 Status CheckExtension(const Extension& extension, const std::string& last_name, const Limits& limits) {
   SAFEMODEL_TRY(CheckLabel(extension.name, limits));
   if (extension.name.empty() || extension.name <= last_name) {
-    return Malformed("extension_order", "names of extensions are not strictly ascending, or one is empty", extension.name);
+    return Malformed("extension_order", "names of extensions are not strictly ascending, or one is empty",
+                     extension.name);
   }
   if (extension.critical) {  // [M-CRITICAL] none is known
-    return Unsupported("unknown_critical_extension", "this container needs an extension that this version does not have", extension.name);
+    return Unsupported("unknown_critical_extension",
+                       "this container needs an extension that this version does not have", extension.name);
   }
   return {};
 }
@@ -86,7 +89,8 @@ Status CheckIdentity(const Manifest& manifest, const Limits& limits) {
 }
 
 Status CheckChunkSize(std::uint32_t chunk_size, const Limits& limits) {
-  if (chunk_size == 0 || (chunk_size & (chunk_size - 1)) != 0) return Malformed("bad_chunk_size", "the chunk size is no power of two");
+  if (chunk_size == 0 || (chunk_size & (chunk_size - 1)) != 0)
+    return Malformed("bad_chunk_size", "the chunk size is no power of two");
   if (chunk_size < limits.chunk_bytes_min || chunk_size > limits.chunk_bytes_max) {
     return OverLimit("chunk_size_limit", "the chunk size is outside its limits");
   }
@@ -102,7 +106,8 @@ Status CheckRegions(const Manifest& manifest, const Limits& limits) {
   const auto table_bytes = CheckedMul<std::uint64_t>(kObjectRecordBytes, manifest.object_count);
   const auto table_offset = index_bytes ? CheckedAdd(manifest.index_offset, *index_bytes) : std::nullopt;
   const auto manifest_offset = table_bytes ? CheckedAdd(manifest.table_offset, *table_bytes) : std::nullopt;
-  if (manifest.index_offset < kPreambleBytes || table_offset != manifest.table_offset || manifest_offset != manifest.manifest_offset) {
+  if (manifest.index_offset < kPreambleBytes || table_offset != manifest.table_offset ||
+      manifest_offset != manifest.manifest_offset) {
     return Malformed("bad_regions", "index, object table and manifest do not follow each other as their counts demand");
   }
   return {};
@@ -110,7 +115,8 @@ Status CheckRegions(const Manifest& manifest, const Limits& limits) {
 
 // CheckManifest holds the rules that reader and writer share. Extensions and metadata have theirs.
 Status CheckManifest(const Manifest& manifest, const Limits& limits) {
-  if (manifest.suite != kSuite) return Unsupported("unknown_suite", "this container uses a suite of algorithms that this version does not have");
+  if (manifest.suite != kSuite)
+    return Unsupported("unknown_suite", "this container uses a suite of algorithms that this version does not have");
   SAFEMODEL_TRY(CheckIdentity(manifest, limits));
   SAFEMODEL_TRY(CheckChunkSize(manifest.chunk_size, limits));
   return CheckRegions(manifest, limits);
@@ -118,10 +124,12 @@ Status CheckManifest(const Manifest& manifest, const Limits& limits) {
 
 Result<const wire::Manifest*> VerifyManifest(ByteView bytes, const Limits& limits) {
   const VectorBound vectors[] = {
-      {wire::Manifest::VT_METADATA, limits.metadata_entries, "many_metadata", "the metadata has more entries than the limit"},
+      {wire::Manifest::VT_METADATA, limits.metadata_entries, "many_metadata",
+       "the metadata has more entries than the limit"},
       {wire::Manifest::VT_EXTENSIONS, limits.extensions, "many_extensions", "there are more extensions than the limit"},
   };
-  SAFEMODEL_ASSIGN(const std::uint64_t entries, CheckRootVectors(bytes, {wire::ManifestIdentifier(), limits.manifest_bytes, vectors}));
+  SAFEMODEL_ASSIGN(const std::uint64_t entries,
+                   CheckRootVectors(bytes, {wire::ManifestIdentifier(), limits.manifest_bytes, vectors}));
   constexpr std::uint64_t kRootAndEncryption = 2;
   return VerifyWire<wire::Manifest>(bytes, wire::ManifestIdentifier(), kRootAndEncryption + entries);
 }
@@ -136,7 +144,8 @@ Result<Manifest> ParseManifest(ByteView bytes, const Preamble& preamble, const L
   SAFEMODEL_TRY(DecodeNumbers(*root, manifest));
   SAFEMODEL_TRY(CheckCopy(manifest, preamble));
   SAFEMODEL_TRY(reader.CheckTable(root));
-  if (root->encryption() != nullptr) return Unsupported("encrypted", "this container is encrypted, which this version cannot read");
+  if (root->encryption() != nullptr)
+    return Unsupported("encrypted", "this container is encrypted, which this version cannot read");
   SAFEMODEL_ASSIGN(manifest.name, reader.Text(root->name(), limits.model_name_bytes));
   SAFEMODEL_ASSIGN(manifest.version, reader.Text(root->version(), limits.model_name_bytes));
   SAFEMODEL_TRY(CheckManifest(manifest, limits));
@@ -153,12 +162,14 @@ Status CheckForWriting(const Manifest& manifest, const Limits& limits) {
   }
   SAFEMODEL_TRY(CheckManifest(manifest, limits));
   SAFEMODEL_TRY(CheckMetadata(manifest.metadata, limits));
-  if (manifest.extensions.size() > limits.extensions) return OverLimit("many_extensions", "there are more extensions than the limit");
+  if (manifest.extensions.size() > limits.extensions)
+    return OverLimit("many_extensions", "there are more extensions than the limit");
   std::string last_name;
   for (const Extension& extension : manifest.extensions) {
     SAFEMODEL_TRY(CheckExtension(extension, last_name, limits));
     // FlatBufferBuilder asserts that a buffer stays below 2 GiB.
-    if (extension.data.size() > limits.manifest_bytes) return OverLimit("large_manifest", "the manifest is longer than its limit");
+    if (extension.data.size() > limits.manifest_bytes)
+      return OverLimit("large_manifest", "the manifest is longer than its limit");
     last_name = extension.name;
   }
   return {};
@@ -166,7 +177,8 @@ Status CheckForWriting(const Manifest& manifest, const Limits& limits) {
 
 using WireExtensions = flatbuffers::Vector<flatbuffers::Offset<wire::Extension>>;
 
-flatbuffers::Offset<WireExtensions> EncodeExtensions(flatbuffers::FlatBufferBuilder& builder, const std::vector<Extension>& extensions) {
+flatbuffers::Offset<WireExtensions> EncodeExtensions(flatbuffers::FlatBufferBuilder& builder,
+                                                     const std::vector<Extension>& extensions) {
   std::vector<flatbuffers::Offset<wire::Extension>> entries;
   for (const Extension& extension : extensions) {
     const auto name = builder.CreateString(extension.name);
@@ -189,12 +201,13 @@ Result<ByteBuffer> SerializeManifest(const Manifest& manifest) {
   // Empty tables are left out, so that a small manifest says nothing twice.
   const auto metadata = manifest.metadata.empty() ? 0 : EncodeMetadata(builder, manifest.metadata);
   const auto extensions = manifest.extensions.empty() ? 0 : EncodeExtensions(builder, manifest.extensions);
-  const auto root = wire::CreateManifest(builder, manifest.major, manifest.minor, manifest.flags, manifest.suite, &file_id,
-                                         manifest.manifest_offset, name, version, manifest.sequence, manifest.created,
-                                         manifest.chunk_size, manifest.object_count, manifest.chunk_count, manifest.index_offset,
-                                         manifest.table_offset, &table_digest, 0, metadata, extensions);
+  const auto root = wire::CreateManifest(
+      builder, manifest.major, manifest.minor, manifest.flags, manifest.suite, &file_id, manifest.manifest_offset, name,
+      version, manifest.sequence, manifest.created, manifest.chunk_size, manifest.object_count, manifest.chunk_count,
+      manifest.index_offset, manifest.table_offset, &table_digest, 0, metadata, extensions);
   wire::FinishManifestBuffer(builder, root);
-  if (builder.GetSize() > limits.manifest_bytes) return OverLimit("large_manifest", "the manifest is longer than its limit");
+  if (builder.GetSize() > limits.manifest_bytes)
+    return OverLimit("large_manifest", "the manifest is longer than its limit");
   return FinishedBytes(builder);
 }
 

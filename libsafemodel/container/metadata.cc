@@ -44,10 +44,12 @@ Result<KeyValues> DecodeMetadata(WireReader& reader, const WireKeyValues* entrie
 }
 
 Status CheckMetadata(const KeyValues& metadata, const Limits& limits) {
-  if (metadata.size() > limits.metadata_entries) return OverLimit("many_metadata", "the metadata has more entries than the limit");
+  if (metadata.size() > limits.metadata_entries)
+    return OverLimit("many_metadata", "the metadata has more entries than the limit");
   MetadataRules rules(limits);
   for (const auto& [key, value] : metadata) {
-    if (!IsWireText(key) || !IsWireText(value)) return Malformed("bad_utf8", "a text is not UTF-8, or holds a zero byte", key);
+    if (!IsWireText(key) || !IsWireText(value))
+      return Malformed("bad_utf8", "a text is not UTF-8, or holds a zero byte", key);
     SAFEMODEL_TRY(rules.Add(key, value));
   }
   return {};

@@ -21,12 +21,14 @@ bool IsNameComponent(std::string_view component) {
 }  // namespace
 
 Status CheckModelName(std::string_view name, const Limits& limits) {
-  if (name.size() > limits.model_name_bytes) return OverLimit("long_model_name", "the model name is longer than its limit");
+  if (name.size() > limits.model_name_bytes)
+    return OverLimit("long_model_name", "the model name is longer than its limit");
   std::string_view rest = name;
   while (true) {
     const std::size_t slash = rest.find('/');
     if (!IsNameComponent(rest.substr(0, slash))) {
-      return Malformed("bad_model_name", "a model name is made of ASCII letters, digits, '.', '_' and '-', with '/' between its parts",
+      return Malformed("bad_model_name",
+                       "a model name is made of ASCII letters, digits, '.', '_' and '-', with '/' between its parts",
                        name);
     }
     if (slash == std::string_view::npos) return {};
@@ -39,7 +41,8 @@ Status CheckModelVersion(std::string_view version, const Limits& limits) {
     return OverLimit("long_model_version", "the model version is longer than its limit");
   }
   if (version.empty() || !std::all_of(version.begin(), version.end(), IsNameCharacter)) {
-    return Malformed("bad_model_version", "a model version is made of ASCII letters, digits, '.', '_' and '-'", version);
+    return Malformed("bad_model_version", "a model version is made of ASCII letters, digits, '.', '_' and '-'",
+                     version);
   }
   return {};
 }
@@ -54,7 +57,8 @@ Status CheckTensorName(std::string_view name, const Limits& limits) {
 
 Status CheckLabel(std::string_view text, const Limits& limits) {
   if (text.size() > limits.name_bytes) return OverLimit("long_text", "a text is longer than its limit");
-  if (!IsUtf8(text) || HasControls(text)) return Malformed("bad_text", "a text is UTF-8 without control characters", text);
+  if (!IsUtf8(text) || HasControls(text))
+    return Malformed("bad_text", "a text is UTF-8 without control characters", text);
   return {};
 }
 

@@ -10,7 +10,8 @@
 namespace safemodel::container {
 
 // CheckModelName accepts ASCII letters, digits, '.', '_', '-' and '/', in components that are neither empty nor "." nor
-// ".."; [M-NAME]. ASCII only, so that no look-alike of a known name can be signed for. kMalformed "bad_model_name", kLimit.
+// ".."; [M-NAME]. ASCII only, so that no look-alike of a known name can be signed for. kMalformed "bad_model_name",
+// kLimit.
 Status CheckModelName(std::string_view name, const Limits& limits);
 
 // CheckModelVersion accepts ASCII letters, digits, '.', '_' and '-'; [M-NAME]. kMalformed "bad_model_version", kLimit.

@@ -19,10 +19,14 @@ Status ParseRecordHead(ByteReader& reader, ObjectRecord& object) {
   SAFEMODEL_ASSIGN(const std::uint8_t form, reader.U8());
   SAFEMODEL_ASSIGN(object.element_layout, reader.U8());
   SAFEMODEL_TRY(reader.ExpectZeros(1));
-  if (kind < 1 || kind > 3) return Unsupported("unknown_object_kind", "an object is of a kind that this version does not know", {}, offset);
-  if (form < 1 || form > 2) return Unsupported("unknown_storage_form", "an object is stored in a form that this version does not know", {}, offset);
+  if (kind < 1 || kind > 3)
+    return Unsupported("unknown_object_kind", "an object is of a kind that this version does not know", {}, offset);
+  if (form < 1 || form > 2)
+    return Unsupported("unknown_storage_form", "an object is stored in a form that this version does not know", {},
+                       offset);
   if (object.element_layout > kElementLayoutLast) {
-    return Unsupported("unknown_element_layout", "an object has an element layout that this version does not know", {}, offset);
+    return Unsupported("unknown_element_layout", "an object has an element layout that this version does not know", {},
+                       offset);
   }
   object.kind = static_cast<ObjectKind>(kind);
   object.form = static_cast<StorageForm>(form);
@@ -60,7 +64,8 @@ Status CheckKind(const ObjectRecord& object, std::uint32_t number, const Limits&
   return {};
 }
 
-Status CheckSizes(const ObjectRecord& object, std::uint32_t chunk_size, const Limits& limits, Totals& totals, std::uint64_t offset) {
+Status CheckSizes(const ObjectRecord& object, std::uint32_t chunk_size, const Limits& limits, Totals& totals,
+                  std::uint64_t offset) {
   const auto plain_bytes = CheckedAdd(totals.plain_bytes, object.plain_size);
   if (!plain_bytes || *plain_bytes > limits.total_plain_bytes) {
     return OverLimit("large_content", "the objects together are larger than the limit on plain bytes", {}, offset);
@@ -72,7 +77,8 @@ Status CheckSizes(const ObjectRecord& object, std::uint32_t chunk_size, const Li
     return Malformed("empty_coded_object", "an empty object is stored raw", {}, offset);
   }
   if (object.first_chunk != totals.chunks) {
-    return Malformed("bad_first_chunk", "the first chunk of an object is not the sum of the counts before it", {}, offset);
+    return Malformed("bad_first_chunk", "the first chunk of an object is not the sum of the counts before it", {},
+                     offset);
   }
   totals.plain_bytes = *plain_bytes;
   totals.chunks += object.chunk_count;  // below 2^22 objects times 2^32 chunks
@@ -84,7 +90,8 @@ Status CheckSizes(const ObjectRecord& object, std::uint32_t chunk_size, const Li
 Result<std::vector<ObjectRecord>> ParseObjectTable(ByteView bytes, const Manifest& manifest, const Limits& limits) {
   if (manifest.object_count > limits.objects) return OverLimit("many_objects", "there are more objects than the limit");
   if (bytes.size() != kObjectRecordBytes * manifest.object_count) {
-    return Malformed("bad_table_length", "the object table does not hold one record for each object", {}, manifest.table_offset);
+    return Malformed("bad_table_length", "the object table does not hold one record for each object", {},
+                     manifest.table_offset);
   }
   ByteReader reader(bytes, manifest.table_offset);
   std::vector<ObjectRecord> objects;
@@ -99,7 +106,8 @@ Result<std::vector<ObjectRecord>> ParseObjectTable(ByteView bytes, const Manifes
   }
   SAFEMODEL_TRY(reader.ExpectEnd());
   if (totals.chunks != manifest.chunk_count) {
-    return Malformed("bad_chunk_count", "the manifest does not state the sum of the chunk counts", {}, manifest.table_offset);
+    return Malformed("bad_chunk_count", "the manifest does not state the sum of the chunk counts", {},
+                     manifest.table_offset);
   }
   SAFEMODEL_TRY(CheckOffsets(manifest, objects));
   return objects;

@@ -10,19 +10,20 @@ namespace safemodel::container {
 Result<Preamble> ParsePreamble(ByteView bytes, std::uint64_t file_bytes, const Limits& limits);
 ByteBuffer SerializePreamble(const Preamble& preamble);
 
-// Manifest. Call only when a signature over `bytes` was verified, or with a token that says nobody did. `bytes` may lie at any address (it is
-// copied to aligned memory). The copy of the preamble's fields is compared.
+// Manifest. Call only when a signature over `bytes` was verified, or with a token that says nobody did. `bytes` may lie
+// at any address (it is copied to aligned memory). The copy of the preamble's fields is compared.
 Result<Manifest> ParseManifest(ByteView bytes, const Preamble& preamble, const Limits& limits);
 Result<ByteBuffer> SerializeManifest(const Manifest& manifest);
 
-// Object table: `bytes` has the digest that the manifest states. Checks every record and that the objects tile the core in
-// their one legal layout, as far as sizes and offsets tell without the index.
+// Object table: `bytes` has the digest that the manifest states. Checks every record and that the objects tile the core
+// in their one legal layout, as far as sizes and offsets tell without the index.
 Result<std::vector<ObjectRecord>> ParseObjectTable(ByteView bytes, const Manifest& manifest, const Limits& limits);
 ByteBuffer SerializeObjectTable(const std::vector<ObjectRecord>& objects);
 // SliceHead returns what stands before the records in the input of a slice digest.
 ByteBuffer SliceHead(std::uint32_t object_number, const ObjectRecord& object, std::uint32_t chunk_size);
 
-// Index slice of one object, whose digest holds. Chunks must follow each other from the object's offset on and end before the index.
+// Index slice of one object, whose digest holds. Chunks must follow each other from the object's offset on and end
+// before the index.
 Result<std::vector<ChunkRecord>> ParseIndexSlice(ByteView bytes, const ObjectRecord& object, const Manifest& manifest);
 ByteBuffer SerializeChunkRecords(const std::vector<ChunkRecord>& records);
 // StoredEnd returns the end of an object's stored bytes, given its parsed slice.
@@ -30,7 +31,8 @@ std::uint64_t StoredEnd(const ObjectRecord& object, const std::vector<ChunkRecor
 // PlainLength returns the plain length of chunk `i` of an object.
 std::uint64_t PlainLength(const ObjectRecord& object, std::uint32_t i, std::uint32_t chunk_size);
 
-// CheckTiling: with all slices known (full verify), the objects tile the core exactly. Returns the padding ranges that must be zero.
+// CheckTiling: with all slices known (full verify), the objects tile the core exactly. Returns the padding ranges that
+// must be zero.
 struct Range {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -39,7 +41,8 @@ Result<std::vector<Range>> CheckTiling(const Manifest& manifest, const std::vect
                                        const std::vector<std::uint64_t>& stored_ends);
 
 // Directory: the plain bytes of object 0.
-Result<Directory> ParseDirectory(ByteView bytes, const Manifest& manifest, const std::vector<ObjectRecord>& objects, const Limits& limits);
+Result<Directory> ParseDirectory(ByteView bytes, const Manifest& manifest, const std::vector<ObjectRecord>& objects,
+                                 const Limits& limits);
 // SerializeDirectory refuses what ParseDirectory would, as far as that can be told without the objects; a writer parses
 // what it wrote to be sure of the rest.
 Result<ByteBuffer> SerializeDirectory(const Directory& directory);

@@ -28,7 +28,8 @@ bool IsDeviceName(std::string_view folded) {
   if (std::find(kNames.begin(), kNames.end(), stem) != kNames.end()) return true;
   if (stem.substr(0, 3) != "com" && stem.substr(0, 3) != "lpt") return false;
   // Superscript one, two and three count as digits there.
-  constexpr std::array<std::string_view, 12> kNumbers = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "\xC2\xB9", "\xC2\xB2", "\xC2\xB3"};
+  constexpr std::array<std::string_view, 12> kNumbers = {"1", "2", "3", "4",        "5",        "6",
+                                                         "7", "8", "9", "\xC2\xB9", "\xC2\xB2", "\xC2\xB3"};
   return std::find(kNumbers.begin(), kNumbers.end(), stem.substr(3)) != kNumbers.end();
 }
 
@@ -39,11 +40,13 @@ Status CheckComponent(std::string_view component, std::string_view path, const L
   if (component.size() > limits.path_component_bytes) {
     return OverLimit("long_path_component", "a component of a path is longer than file systems hold", path);
   }
-  if (component.back() == '.' || component.back() == ' ') return bad("no component of a path ends with a dot or a space");
+  if (component.back() == '.' || component.back() == ' ')
+    return bad("no component of a path ends with a dot or a space");
   const std::string folded = Fold(component);
   // Hooks in such a folder run at the next git command. "git~1" is the same folder's short name (CVE-2014-9390).
   if (folded == ".git" || folded == "git~1") {
-    return Error{Stage::kUnsafe, "git_folder", "a packed file lies in a .git folder, whose hooks would run", kNoOffset, std::string(path)};
+    return Error{Stage::kUnsafe, "git_folder", "a packed file lies in a .git folder, whose hooks would run", kNoOffset,
+                 std::string(path)};
   }
   if (IsDeviceName(folded)) return bad("a component of a path is the name of a device");
   return {};
@@ -56,13 +59,15 @@ Status CheckFilePath(std::string_view path, const Limits& limits) {
   if (path.size() > (std::uint64_t{limits.path_component_bytes} + 1) * limits.path_components) {
     return OverLimit("deep_path", "a path is longer than its components may be together");
   }
-  if (!IsUtf8(path) || HasControls(path)) return Malformed("bad_path", "a path is UTF-8 without control characters", path);
+  if (!IsUtf8(path) || HasControls(path))
+    return Malformed("bad_path", "a path is UTF-8 without control characters", path);
   if (path.find_first_of("\\:") != std::string_view::npos) {
     return Malformed("bad_path", "a path has no backslash and no colon", path);
   }
   std::string_view rest = path;
   for (std::uint32_t components = 1;; ++components) {
-    if (components > limits.path_components) return OverLimit("deep_path", "a path has more folders than its limit", path);
+    if (components > limits.path_components)
+      return OverLimit("deep_path", "a path has more folders than its limit", path);
     const std::size_t slash = rest.find('/');
     Status status = CheckComponent(rest.substr(0, slash), path, limits);
     if (!status.ok()) return status;
@@ -85,10 +90,12 @@ Status CheckPathsApart(const std::vector<std::string_view>& paths) {
   for (std::size_t i = 1; i < folded.size(); ++i) {
     const std::string& first = folded[i - 1];
     const std::string& second = folded[i];
-    if (second == first || (second.size() > first.size() && second.compare(0, first.size(), first) == 0 && second[first.size()] == '\x01')) {
+    if (second == first || (second.size() > first.size() && second.compare(0, first.size(), first) == 0 &&
+                            second[first.size()] == '\x01')) {
       std::string subject = second;
       std::replace(subject.begin(), subject.end(), '\x01', '/');
-      return Malformed("paths_meet", "two packed files would have one name, or one would be the folder of the other", subject);
+      return Malformed("paths_meet", "two packed files would have one name, or one would be the folder of the other",
+                       subject);
     }
   }
   return {};

@@ -10,15 +10,17 @@
 namespace safemodel::container {
 namespace {
 
-// LooksDamaged says whether the file starts as ours would after a transfer that took it for text: the high bit stripped, or
-// CR and LF translated. The magic holds one of each for this purpose, as PNG's does.
+// LooksDamaged says whether the file starts as ours would after a transfer that took it for text: the high bit
+// stripped, or CR and LF translated. The magic holds one of each for this purpose, as PNG's does.
 bool LooksDamaged(ByteView bytes) {
   constexpr std::array<std::uint8_t, 4> kLetters = {'S', 'M', 'D', 'L'};
-  if (bytes.size() < 7 || (bytes[0] & 0x7F) != 0x09) return false;
+  if (bytes.size() < kMagic.size() || (bytes[0] & 0x7F) != 0x09) return false;
   if (!std::equal(kLetters.begin(), kLetters.end(), bytes.begin() + 1)) return false;
-  const ByteView rest = bytes.subspan(5, std::min<std::size_t>(bytes.size() - 5, 5));
-  const auto end = std::find_if(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != 0x0D && byte != 0x0A; });
-  return end != rest.begin() && end != rest.end() && *end == 0x1A;
+  // CR and LF may be fewer or more than there were, which moves the 1A that followed them, maybe out of sight.
+  const ByteView rest = bytes.subspan(5, kMagic.size() - 5);
+  const auto end =
+      std::find_if(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != 0x0D && byte != 0x0A; });
+  return end != rest.begin() && (end == rest.end() || *end == 0x1A);
 }
 
 Status CheckMagic(ByteView bytes) {
@@ -31,7 +33,8 @@ Status CheckMagic(ByteView bytes) {
 
 Status CheckManifestRange(const Preamble& preamble, std::uint64_t file_bytes, const Limits& limits) {
   // [P-LENGTH] An identifier and a root offset are the least a FlatBuffer has.
-  if (preamble.manifest_length < 8) return Malformed("bad_manifest_length", "the manifest is shorter than any manifest", {}, 40);
+  if (preamble.manifest_length < 8)
+    return Malformed("bad_manifest_length", "the manifest is shorter than any manifest", {}, 40);
   if (preamble.manifest_length > limits.manifest_bytes) {
     return OverLimit("large_manifest", "the manifest is longer than its limit", {}, 40);
   }

@@ -10,13 +10,16 @@
 
 namespace safemodel::container {
 
-inline Error Malformed(const char* code, const char* text, std::string_view subject = {}, std::uint64_t offset = kNoOffset) {
+inline Error Malformed(const char* code, const char* text, std::string_view subject = {},
+                       std::uint64_t offset = kNoOffset) {
   return {Stage::kMalformed, code, text, offset, std::string(subject)};
 }
-inline Error Unsupported(const char* code, const char* text, std::string_view subject = {}, std::uint64_t offset = kNoOffset) {
+inline Error Unsupported(const char* code, const char* text, std::string_view subject = {},
+                         std::uint64_t offset = kNoOffset) {
   return {Stage::kUnsupported, code, text, offset, std::string(subject)};
 }
-inline Error OverLimit(const char* code, const char* text, std::string_view subject = {}, std::uint64_t offset = kNoOffset) {
+inline Error OverLimit(const char* code, const char* text, std::string_view subject = {},
+                       std::uint64_t offset = kNoOffset) {
   return {Stage::kLimit, code, text, offset, std::string(subject)};
 }
 

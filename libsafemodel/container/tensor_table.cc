@@ -19,15 +19,19 @@ Error About(Error error, const TensorRecord& tensor) {
 }
 
 // CheckTensor applies what can be said about one tensor without knowing how large its storage is.
-Status CheckTensor(const TensorRecord& tensor, std::string_view last_name, const Directory& directory, const Limits& limits) {
+Status CheckTensor(const TensorRecord& tensor, std::string_view last_name, const Directory& directory,
+                   const Limits& limits) {
   SAFEMODEL_TRY(CheckTensorName(tensor.name, limits));
   // [D-NAMES] Readers search by halves: out of order, an entry could hide, or two have one name.
-  if (tensor.name <= last_name) return Malformed("tensor_order", "names of tensors are not strictly ascending", tensor.name);
-  if (tensor.shape.size() > limits.rank) return OverLimit("high_rank", "a tensor has more dimensions than the limit", tensor.name);
+  if (tensor.name <= last_name)
+    return Malformed("tensor_order", "names of tensors are not strictly ascending", tensor.name);
+  if (tensor.shape.size() > limits.rank)
+    return OverLimit("high_rank", "a tensor has more dimensions than the limit", tensor.name);
   if (tensor.strides.size() != tensor.shape.size()) {
     return Malformed("bad_strides", "a tensor has not one stride for each dimension", tensor.name);
   }
-  if (std::any_of(tensor.strides.begin(), tensor.strides.end(), [](std::uint64_t stride) { return stride > kMostStride; })) {
+  if (std::any_of(tensor.strides.begin(), tensor.strides.end(),
+                  [](std::uint64_t stride) { return stride > kMostStride; })) {
     return Malformed("bad_strides", "a stride is negative", tensor.name);
   }
   if (tensor.storage >= directory.storages.size()) {
@@ -43,7 +47,8 @@ Status CheckTensor(const TensorRecord& tensor, std::string_view last_name, const
   return {};
 }
 
-Result<std::vector<std::uint64_t>> DecodeStrides(const WireReader& reader, const wire::Tensor& entry, const TensorRecord& tensor, const Limits& limits) {
+Result<std::vector<std::uint64_t>> DecodeStrides(const WireReader& reader, const wire::Tensor& entry,
+                                                 const TensorRecord& tensor, const Limits& limits) {
   if (entry.strides() == nullptr) return ContiguousStrides(tensor.shape);
   SAFEMODEL_ASSIGN(auto strides, reader.Numbers(entry.strides(), limits.rank));
   if (strides == ContiguousStrides(tensor.shape)) {  // [D-STRIDES] one way to write each tensor
@@ -87,7 +92,8 @@ Status CheckTensorInStorage(const TensorRecord& tensor, const Directory& directo
 }  // namespace
 
 Status CheckTensors(const Directory& directory, const Limits& limits) {
-  if (directory.tensors.size() > limits.tensors) return OverLimit("many_tensors", "there are more tensors than the limit");
+  if (directory.tensors.size() > limits.tensors)
+    return OverLimit("many_tensors", "there are more tensors than the limit");
   std::string_view last_name;
   for (const TensorRecord& tensor : directory.tensors) {
     SAFEMODEL_TRY(CheckTensor(tensor, last_name, directory, limits));
@@ -96,7 +102,8 @@ Status CheckTensors(const Directory& directory, const Limits& limits) {
   return {};
 }
 
-Result<std::vector<TensorRecord>> DecodeTensors(WireReader& reader, const WireTensors* entries, const Directory& directory, const Limits& limits) {
+Result<std::vector<TensorRecord>> DecodeTensors(WireReader& reader, const WireTensors* entries,
+                                                const Directory& directory, const Limits& limits) {
   std::vector<TensorRecord> tensors;
   tensors.reserve(SizeOf(entries));  // at most 2^22, and each has four bytes in the buffer
   for (std::uint32_t i = 0; i < SizeOf(entries); ++i) {
@@ -109,7 +116,8 @@ Result<std::vector<TensorRecord>> DecodeTensors(WireReader& reader, const WireTe
   return tensors;
 }
 
-flatbuffers::Offset<WireTensors> EncodeTensors(flatbuffers::FlatBufferBuilder& builder, const std::vector<TensorRecord>& tensors) {
+flatbuffers::Offset<WireTensors> EncodeTensors(flatbuffers::FlatBufferBuilder& builder,
+                                               const std::vector<TensorRecord>& tensors) {
   std::vector<flatbuffers::Offset<wire::Tensor>> entries;
   entries.reserve(tensors.size());
   for (const TensorRecord& tensor : tensors) {
@@ -118,9 +126,9 @@ flatbuffers::Offset<WireTensors> EncodeTensors(flatbuffers::FlatBufferBuilder& b
     const bool contiguous = tensor.strides == ContiguousStrides(tensor.shape);
     const auto strides = contiguous ? 0 : builder.CreateVector(tensor.strides);
     const wire::Hash digest = WireDigest(tensor.digest.value_or(Digest{}));
-    entries.push_back(wire::CreateTensor(builder, name, static_cast<std::uint8_t>(tensor.dtype),
-                                         WireElementType(tensor.dtype, tensor.element_type), shape, strides, tensor.storage,
-                                         tensor.byte_offset, tensor.digest.has_value() ? &digest : nullptr));
+    entries.push_back(wire::CreateTensor(
+        builder, name, static_cast<std::uint8_t>(tensor.dtype), WireElementType(tensor.dtype, tensor.element_type),
+        shape, strides, tensor.storage, tensor.byte_offset, tensor.digest.has_value() ? &digest : nullptr));
   }
   return builder.CreateVector(entries);
 }

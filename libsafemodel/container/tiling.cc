@@ -23,7 +23,8 @@ std::optional<std::uint64_t> AlignUp(std::uint64_t offset, std::uint64_t alignme
 }
 
 Error ObjectMisplaced(std::uint64_t offset) {
-  return Malformed("object_misplaced", "an object does not start at the one place that its alignment and the object before it leave", {},
+  return Malformed("object_misplaced",
+                   "an object does not start at the one place that its alignment and the object before it leave", {},
                    offset);
 }
 
@@ -33,13 +34,15 @@ std::size_t FileOrder(std::size_t place, std::size_t count) { return place + 1 <
 // CheckStart holds an object's offset against where the object before it can end.
 Status CheckStart(const ObjectRecord& object, const Span& before) {
   if (object.plain_size == 0) {  // takes no bytes and no padding
-    if (object.stored_offset < before.low || object.stored_offset > before.high) return ObjectMisplaced(object.stored_offset);
+    if (object.stored_offset < before.low || object.stored_offset > before.high)
+      return ObjectMisplaced(object.stored_offset);
     return {};
   }
   const std::uint64_t alignment = AlignmentOf(object.form, object.plain_size);
   const auto low = AlignUp(before.low, alignment);
   const auto high = AlignUp(before.high, alignment);
-  if (!low || !high || object.stored_offset % alignment != 0 || object.stored_offset < *low || object.stored_offset > *high) {
+  if (!low || !high || object.stored_offset % alignment != 0 || object.stored_offset < *low ||
+      object.stored_offset > *high) {
     return ObjectMisplaced(object.stored_offset);  // [O-PADDING]
   }
   return {};
@@ -74,7 +77,8 @@ Status CheckOffsets(const Manifest& manifest, const std::vector<ObjectRecord>& o
 
 Result<std::vector<Range>> CheckTiling(const Manifest& manifest, const std::vector<ObjectRecord>& objects,
                                        const std::vector<std::uint64_t>& stored_ends) {
-  if (stored_ends.size() != objects.size()) return Error{Stage::kInternal, "internal", "one stored end for each object is needed"};
+  if (stored_ends.size() != objects.size())
+    return Error{Stage::kInternal, "internal", "one stored end for each object is needed"};
   std::vector<Range> padding;
   std::uint64_t end = kPreambleBytes;
   for (std::size_t place = 0; place < objects.size(); ++place) {

@@ -67,7 +67,8 @@ Result<std::string> WireReader::Text(const flatbuffers::String* text, std::uint6
   return std::string(view);
 }
 
-Result<std::vector<std::uint64_t>> WireReader::Numbers(const flatbuffers::Vector<std::uint64_t>* numbers, std::uint32_t most) const {
+Result<std::vector<std::uint64_t>> WireReader::Numbers(const flatbuffers::Vector<std::uint64_t>* numbers,
+                                                       std::uint32_t most) const {
   if (numbers == nullptr || numbers->size() == 0) return std::vector<std::uint64_t>();
   if (numbers->size() > most) return OverLimit("high_rank", "a shape has more dimensions than the limit");
   // The verifier looks at the alignment of the length only.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the manifest and the directory have in common as FlatBuffers. FlatBuffers' own verifier checks that offsets stay inside
-// the buffer; everything else that it leaves open is checked here: limits before any table is walked, alignment of 64-bit vectors, vtables that
-// are longer than the schema, absent fields, UTF-8.
+// What the manifest and the directory have in common as FlatBuffers. FlatBuffers' own verifier checks that offsets stay
+// inside the buffer; everything else that it leaves open is checked here: limits before any table is walked, alignment
+// of 64-bit vectors, vtables that are longer than the schema, absent fields, UTF-8.
 #pragma once
 
 #include <algorithm>
@@ -47,7 +47,8 @@ struct WireFrame {
 };
 
 // CheckRootVectors checks size, identifier, root table and the lengths of its vectors, and looks at nothing behind
-// them. It returns the sum of the lengths of the vectors, which is the number of tables below the root. kMalformed "bad_flatbuffer", kLimit.
+// them. It returns the sum of the lengths of the vectors, which is the number of tables below the root. kMalformed
+// "bad_flatbuffer", kLimit.
 Result<std::uint64_t> CheckRootVectors(ByteView bytes, const WireFrame& frame);
 
 // WireDepth is the deepest nesting of tables in either schema, with room.
@@ -92,11 +93,12 @@ inline Error MissingField(std::string_view subject = {}) {
   return Malformed("missing_field", "a required field is absent", subject);
 }
 
-// WireReader takes fields out of verified tables. It bounds the text that it looks at to four times the buffer, so that a
-// string shared by many tables cannot multiply the work.
+// WireReader takes fields out of verified tables. It bounds the text that it looks at to four times the buffer, so that
+// a string shared by many tables cannot multiply the work.
 class WireReader {
  public:
-  WireReader(std::size_t buffer_bytes, std::uint16_t minor) : text_left_(4 * std::uint64_t{buffer_bytes}), minor_(minor) {}
+  WireReader(std::size_t buffer_bytes, std::uint16_t minor)
+      : text_left_(4 * std::uint64_t{buffer_bytes}), minor_(minor) {}
 
   // CheckTable applies [M-VTABLE]: in a version that we know there is no field that we would not show.
   template <typename T>
@@ -105,10 +107,12 @@ class WireReader {
     return CheckVtable(reinterpret_cast<const flatbuffers::Table*>(table), kLastField<T>);
   }
 
-  // Text copies a required string of at most `most` bytes; [M-UTF8]. kMalformed "missing_field", "bad_utf8", kLimit "long_text".
+  // Text copies a required string of at most `most` bytes; [M-UTF8]. kMalformed "missing_field", "bad_utf8", kLimit
+  // "long_text".
   Result<std::string> Text(const flatbuffers::String* text, std::uint64_t most);
   // Numbers copies a vector of 64-bit numbers of at most `most` entries; an absent one is empty.
-  Result<std::vector<std::uint64_t>> Numbers(const flatbuffers::Vector<std::uint64_t>* numbers, std::uint32_t most) const;
+  Result<std::vector<std::uint64_t>> Numbers(const flatbuffers::Vector<std::uint64_t>* numbers,
+                                             std::uint32_t most) const;
 
  private:
   [[nodiscard]] Status CheckVtable(const flatbuffers::Table* table, flatbuffers::voffset_t last_field) const;
@@ -139,7 +143,8 @@ std::uint32_t SizeOf(const V* vector) {
 
 using WireKeyValues = flatbuffers::Vector<flatbuffers::Offset<wire::KeyValue>>;
 
-// DecodeMetadata takes over a metadata table; CheckMetadata applies its rules: keys strictly ascending, at least a byte each, and the limits.
+// DecodeMetadata takes over a metadata table; CheckMetadata applies its rules: keys strictly ascending, at least a byte
+// each, and the limits.
 Result<KeyValues> DecodeMetadata(WireReader& reader, const WireKeyValues* entries, const Limits& limits);
 Status CheckMetadata(const KeyValues& metadata, const Limits& limits);
 flatbuffers::Offset<WireKeyValues> EncodeMetadata(flatbuffers::FlatBufferBuilder& builder, const KeyValues& metadata);

@@ -117,11 +117,36 @@ TEST_CASE("checked: sums, products and narrowing at their edges") {
 }
 
 TEST_CASE("UTF-8: the edges of RFC 3629") {
-  const std::string good[] = {"", "a", std::string("\0", 1), "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
-                              "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"};
+  const std::string good[] = {"",
+                              "a",
+                              std::string("\0", 1),
+                              "\x7F",
+                              "\xC2\x80",
+                              "\xDF\xBF",
+                              "\xE0\xA0\x80",
+                              "\xED\x9F\xBF",
+                              "\xEE\x80\x80",
+                              "\xEF\xBF\xBF",
+                              "\xF0\x90\x80\x80",
+                              "\xF4\x8F\xBF\xBF"};
   for (const std::string& text : good) CHECK(IsUtf8(text));
-  const std::string bad[] = {"\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xC2\xC0", "\xE0\x9F\xBF", "\xE0\xA0", "\xE1\x80\x41",
-                             "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF0\x90\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF"};
+  const std::string bad[] = {"\x80",
+                             "\xBF",
+                             "\xC0\x80",
+                             "\xC1\xBF",
+                             "\xC2",
+                             "\xC2\x41",
+                             "\xC2\xC0",
+                             "\xE0\x9F\xBF",
+                             "\xE0\xA0",
+                             "\xE1\x80\x41",
+                             "\xED\xA0\x80",
+                             "\xED\xBF\xBF",
+                             "\xF0\x8F\xBF\xBF",
+                             "\xF0\x90\x80",
+                             "\xF4\x90\x80\x80",
+                             "\xF5\x80\x80\x80",
+                             "\xFF"};
   for (const std::string& text : bad) CHECK_FALSE(IsUtf8(text));
 }
 

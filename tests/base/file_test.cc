@@ -296,7 +296,8 @@ TEST_CASE("source: one file read by many threads") {
       ByteBuffer out(1000);
       for (std::uint64_t i = 0; i < 99; ++i) {
         const std::uint64_t offset = (i * 37 + t * 11) % 99 * 1000;
-        if (!file.value()->ReadAt(offset, out).ok() || AsText(out) != std::string_view(text).substr(offset, 1000)) ++wrong;
+        if (!file.value()->ReadAt(offset, out).ok() || AsText(out) != std::string_view(text).substr(offset, 1000))
+          ++wrong;
       }
     });
   }

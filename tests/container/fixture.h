@@ -33,8 +33,9 @@ inline Digest DigestFilledWith(std::uint8_t byte) {
   return digest;
 }
 
-// The core of the fixture: chunk size 4096; object 0 the directory (500 bytes, raw), object 1 a raw storage of 96 bytes, object 2 a coded
-// storage of 10000 bytes in three chunks of 100 stored bytes, object 3 a file of 10 bytes, object 4 an empty storage.
+// The core of the fixture: chunk size 4096; object 0 the directory (500 bytes, raw), object 1 a raw storage of 96
+// bytes, object 2 a coded storage of 10000 bytes in three chunks of 100 stored bytes, object 3 a file of 10 bytes,
+// object 4 an empty storage.
 inline std::vector<ObjectRecord> FixtureObjects() {
   std::vector<ObjectRecord> objects(5);
   objects[0] = {ObjectKind::kDirectory, StorageForm::kRaw, 0, 1, 0, 500, 1024, {}, DigestFilledWith(0)};
@@ -76,14 +77,15 @@ inline Preamble PreambleOf(const Manifest& manifest, std::uint64_t manifest_leng
 inline ValueTree FixtureTree() {
   ValueTreeBuilder builder;
   const NodeId root = builder.Parent(NodeKind::kDict, {});
-  builder.SetChildren(root, {builder.Str("a"), builder.Tensor(0, kTensorTorch), builder.Str("b"), builder.Tensor(1, kTensorTorch),
-                             builder.Str("note"), builder.Str("x")});
+  builder.SetChildren(root, {builder.Str("a"), builder.Tensor(0, kTensorTorch), builder.Str("b"),
+                             builder.Tensor(1, kTensorTorch), builder.Str("note"), builder.Str("x")});
   auto tree = std::move(builder).Finish(root, {});
   REQUIRE(tree.ok());
   return std::move(tree).value();
 }
 
-inline TensorRecord FixtureTensor(std::string name, std::vector<std::uint64_t> shape, std::vector<std::uint64_t> strides) {
+inline TensorRecord FixtureTensor(std::string name, std::vector<std::uint64_t> shape,
+                                  std::vector<std::uint64_t> strides) {
   TensorRecord tensor;
   tensor.name = std::move(name);
   tensor.dtype = Dtype::kF32;
@@ -99,10 +101,13 @@ inline Directory FixtureDirectory() {
   directory.storages = {1, 2, 4};
   directory.element_types = {
       {Dtype::kText, 8, "", {}},
-      {Dtype::kRecord, 24, "", {{"id", Dtype::kI64, 0, 0, {}}, {"tag", Dtype::kText, 0, 8, {}}, {"xy", Dtype::kF32, 0, 16, {2}}}},
+      {Dtype::kRecord,
+       24,
+       "",
+       {{"id", Dtype::kI64, 0, 0, {}}, {"tag", Dtype::kText, 0, 8, {}}, {"xy", Dtype::kF32, 0, 16, {2}}}},
   };
-  directory.tensors = {FixtureTensor("a", {2, 3}, {3, 1}), FixtureTensor("b", {3, 4}, {1, 3}), FixtureTensor("c", {4}, {1}),
-                       FixtureTensor("z", {0, 5}, {5, 1})};
+  directory.tensors = {FixtureTensor("a", {2, 3}, {3, 1}), FixtureTensor("b", {3, 4}, {1, 3}),
+                       FixtureTensor("c", {4}, {1}), FixtureTensor("z", {0, 5}, {5, 1})};
   directory.tensors[1].storage = 1;
   directory.tensors[1].byte_offset = 16;
   directory.tensors[2].dtype = Dtype::kRecord;

@@ -9,7 +9,9 @@
 namespace safemodel::container {
 namespace {
 
-Result<Manifest> Parse(ByteView bytes, const Limits& limits = {}) { return ParseManifest(bytes, PreambleOf(FixtureManifest()), limits); }
+Result<Manifest> Parse(ByteView bytes, const Limits& limits = {}) {
+  return ParseManifest(bytes, PreambleOf(FixtureManifest()), limits);
+}
 
 // WireParts are what a test may put into a manifest beside the fixture's scalars.
 struct WireParts {
@@ -54,7 +56,8 @@ ByteBuffer Build(const std::function<WireParts(flatbuffers::FlatBufferBuilder&)>
   return FinishedBytes(builder);
 }
 
-flatbuffers::Offset<wire::KeyValue> Entry(flatbuffers::FlatBufferBuilder& builder, const std::string& key, const std::string& value) {
+flatbuffers::Offset<wire::KeyValue> Entry(flatbuffers::FlatBufferBuilder& builder, const std::string& key,
+                                          const std::string& value) {
   const auto wire_key = builder.CreateString(key);
   const auto wire_value = builder.CreateString(value);
   return wire::CreateKeyValue(builder, wire_key, wire_value);
@@ -76,7 +79,9 @@ ByteBuffer BuildWithName(const std::string& name) {
   });
 }
 
-std::uint8_t* RootBytes(ByteBuffer& bytes) { return bytes.data() + flatbuffers::ReadScalar<std::uint32_t>(bytes.data()); }
+std::uint8_t* RootBytes(ByteBuffer& bytes) {
+  return bytes.data() + flatbuffers::ReadScalar<std::uint32_t>(bytes.data());
+}
 
 // SetSoffset changes the distance from the root table to its vtable.
 void SetSoffset(ByteBuffer& bytes, std::int32_t distance) { flatbuffers::WriteScalar(RootBytes(bytes), distance); }
@@ -95,7 +100,12 @@ const std::vector<BadManifest>& BadManifests() {
       {"name with @", Stage::kMalformed, "bad_model_name", [](Manifest& m) { m.name = "a@1"; }},
       {"name with a space", Stage::kMalformed, "bad_model_name", [](Manifest& m) { m.name = "a b"; }},
       {"name with a control", Stage::kMalformed, "bad_model_name", [](Manifest& m) { m.name = "a\n"; }},
-      {"Cyrillic look-alike", Stage::kMalformed, "bad_model_name", [](Manifest& m) { m.name = "\xD0\xB0" "cme"; }},
+      {"Cyrillic look-alike", Stage::kMalformed, "bad_model_name",
+       [](Manifest& m) {
+         m.name =
+             "\xD0\xB0"
+             "cme";
+       }},
       {"name starts with /", Stage::kMalformed, "bad_model_name", [](Manifest& m) { m.name = "/a"; }},
       {"name ends with /", Stage::kMalformed, "bad_model_name", [](Manifest& m) { m.name = "a/"; }},
       {"empty component", Stage::kMalformed, "bad_model_name", [](Manifest& m) { m.name = "a//b"; }},
@@ -119,13 +129,18 @@ const std::vector<BadManifest>& BadManifests() {
       {"objects over the limit", Stage::kLimit, "many_objects", [](Manifest& m) { m.object_count = (1u << 22) + 1; }},
       {"2^32 - 1 objects", Stage::kLimit, "many_objects", [](Manifest& m) { m.object_count = ~0u; }},
       {"chunks over the limit", Stage::kLimit, "many_chunks", [](Manifest& m) { m.chunk_count = (1ull << 28) + 1; }},
-      {"count times record size wraps", Stage::kLimit, "many_chunks", [](Manifest& m) { m.chunk_count = ~0ull / 48 + 2; }},
-      {"one chunk more than the index holds", Stage::kMalformed, "bad_regions", [](Manifest& m) { m.chunk_count += 1; }},
-      {"one object less than the table holds", Stage::kMalformed, "bad_regions", [](Manifest& m) { m.object_count -= 1; }},
+      {"count times record size wraps", Stage::kLimit, "many_chunks",
+       [](Manifest& m) { m.chunk_count = ~0ull / 48 + 2; }},
+      {"one chunk more than the index holds", Stage::kMalformed, "bad_regions",
+       [](Manifest& m) { m.chunk_count += 1; }},
+      {"one object less than the table holds", Stage::kMalformed, "bad_regions",
+       [](Manifest& m) { m.object_count -= 1; }},
       {"gap between index and table", Stage::kMalformed, "bad_regions", [](Manifest& m) { m.index_offset -= 1; }},
       {"index overlaps the table", Stage::kMalformed, "bad_regions", [](Manifest& m) { m.index_offset += 1; }},
-      {"table overlaps the manifest", Stage::kMalformed, "bad_regions", [](Manifest& m) { m.index_offset += 1, m.table_offset += 1; }},
-      {"table behind the manifest", Stage::kMalformed, "bad_regions", [](Manifest& m) { m.index_offset += 4096, m.table_offset += 4096; }},
+      {"table overlaps the manifest", Stage::kMalformed, "bad_regions",
+       [](Manifest& m) { m.index_offset += 1, m.table_offset += 1; }},
+      {"table behind the manifest", Stage::kMalformed, "bad_regions",
+       [](Manifest& m) { m.index_offset += 4096, m.table_offset += 4096; }},
       {"index offset wraps", Stage::kMalformed, "bad_regions", [](Manifest& m) { m.index_offset = ~0ull; }},
       {"table offset wraps", Stage::kMalformed, "bad_regions", [](Manifest& m) { m.table_offset = ~0ull - 5; }},
   };
@@ -146,9 +161,10 @@ ByteBuffer SerializeUnchecked(const Manifest& manifest) {
     const auto name = builder.CreateString(manifest.name);
     const auto version = builder.CreateString(manifest.version);
     wire::FinishManifestBuffer(
-        builder, wire::CreateManifest(builder, std::uint16_t{1}, std::uint16_t{0}, 0u, std::uint8_t{1}, &file_id, manifest.manifest_offset, name,
-                                      version, manifest.sequence, manifest.created, manifest.chunk_size, manifest.object_count,
-                                      manifest.chunk_count, manifest.index_offset, manifest.table_offset, &digest));
+        builder, wire::CreateManifest(builder, std::uint16_t{1}, std::uint16_t{0}, 0u, std::uint8_t{1}, &file_id,
+                                      manifest.manifest_offset, name, version, manifest.sequence, manifest.created,
+                                      manifest.chunk_size, manifest.object_count, manifest.chunk_count,
+                                      manifest.index_offset, manifest.table_offset, &digest));
     return FinishedBytes(builder);
   }
   const auto* root = Root<wire::Manifest>(bytes);
@@ -261,7 +277,8 @@ TEST_CASE("manifest: a broken FlatBuffer is refused") {
       {"identifier", [](ByteBuffer& b) { b[7] ^= 1; }},
       {"root offset 0", [](ByteBuffer& b) { flatbuffers::WriteScalar<std::uint32_t>(b.data(), 0); }},
       {"root offset negative", [](ByteBuffer& b) { flatbuffers::WriteScalar<std::uint32_t>(b.data(), 0x80000008); }},
-      {"root offset past the end", [](ByteBuffer& b) { flatbuffers::WriteScalar(b.data(), static_cast<std::uint32_t>(b.size())); }},
+      {"root offset past the end",
+       [](ByteBuffer& b) { flatbuffers::WriteScalar(b.data(), static_cast<std::uint32_t>(b.size())); }},
       {"root offset odd", [](ByteBuffer& b) { b[0] ^= 1; }},
       {"vtable outside", [](ByteBuffer& b) { SetSoffset(b, 0x7FFFFFF0); }},
       {"vtable odd", [](ByteBuffer& b) { SetSoffset(b, flatbuffers::ReadScalar<std::int32_t>(RootBytes(b)) + 1); }},
@@ -269,19 +286,25 @@ TEST_CASE("manifest: a broken FlatBuffer is refused") {
       {"vtable size 0", [](ByteBuffer& b) { VtableOf(AsTable(Root<wire::Manifest>(b)))[0] = 0; }},
       {"vtable size 2", [](ByteBuffer& b) { VtableOf(AsTable(Root<wire::Manifest>(b)))[0] = 2; }},
       {"vtable past the end", [](ByteBuffer& b) { VtableOf(AsTable(Root<wire::Manifest>(b)))[0] = 0xFFFE; }},
-      {"field outside", [](ByteBuffer& b) { VtableOf(AsTable(Root<wire::Manifest>(b)))[wire::Manifest::VT_SEQUENCE / 2] = 0xFFF0; }},
-      {"scalar misaligned", [](ByteBuffer& b) { VtableOf(AsTable(Root<wire::Manifest>(b)))[wire::Manifest::VT_SEQUENCE / 2] += 1; }},
-      {"string outside", [](ByteBuffer& b) { SetNumber(Root<wire::Manifest>(b), wire::Manifest::VT_NAME, 0x7FFFFFF0u); }},
+      {"field outside",
+       [](ByteBuffer& b) { VtableOf(AsTable(Root<wire::Manifest>(b)))[wire::Manifest::VT_SEQUENCE / 2] = 0xFFF0; }},
+      {"scalar misaligned",
+       [](ByteBuffer& b) { VtableOf(AsTable(Root<wire::Manifest>(b)))[wire::Manifest::VT_SEQUENCE / 2] += 1; }},
+      {"string outside",
+       [](ByteBuffer& b) { SetNumber(Root<wire::Manifest>(b), wire::Manifest::VT_NAME, 0x7FFFFFF0u); }},
       {"string offset 0", [](ByteBuffer& b) { SetNumber(Root<wire::Manifest>(b), wire::Manifest::VT_NAME, 0u); }},
-      {"string without terminator", [](ByteBuffer& b) {
+      {"string without terminator",
+       [](ByteBuffer& b) {
          const auto* name = Root<wire::Manifest>(b)->name();
          const_cast<char*>(name->c_str())[name->size()] = 'x';
        }},
-      {"string longer than the buffer", [](ByteBuffer& b) {
+      {"string longer than the buffer",
+       [](ByteBuffer& b) {
          auto* name = const_cast<flatbuffers::String*>(Root<wire::Manifest>(b)->name());
          flatbuffers::WriteScalar<std::uint32_t>(name, 0x7FFFFFFF);
        }},
-      {"table of a vector outside", [](ByteBuffer& b) {
+      {"table of a vector outside",
+       [](ByteBuffer& b) {
          const auto* metadata = Root<wire::Manifest>(b)->metadata();
          flatbuffers::WriteScalar<std::uint32_t>(const_cast<std::uint8_t*>(metadata->Data()), 0x7FFFFFF0);
        }},
@@ -326,7 +349,8 @@ TEST_CASE("manifest: any changed byte is refused or read as another manifest") {
 }
 
 TEST_CASE("manifest: text that is no UTF-8 is refused") {
-  const std::string bad[] = {"\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80", "\xFF", "\xF4\x90\x80\x80", "cut \xE2\x82", std::string("a\0b", 3)};
+  const std::string bad[] = {"\xC0\xAF",         "\xE0\x80\x80", "\xED\xA0\x80",        "\xFF",
+                             "\xF4\x90\x80\x80", "cut \xE2\x82", std::string("a\0b", 3)};
   for (const std::string& text : bad) {
     CheckRefused(Parse(BuildWithMetadata({{"key", text}})), Stage::kMalformed, "bad_utf8");
     CheckRefused(Parse(BuildWithMetadata({{text, "value"}})), Stage::kMalformed, "bad_utf8");
@@ -434,7 +458,8 @@ TEST_CASE("manifest: unknown fields are refused in our own minor version and rea
     parts.metadata = builder.CreateVector(std::vector{entry.Finish()});
     return parts;
   };
-  for (const std::function<WireParts(flatbuffers::FlatBufferBuilder&)>& make : {std::function(in_root), std::function<WireParts(flatbuffers::FlatBufferBuilder&)>(in_metadata)}) {
+  for (const std::function<WireParts(flatbuffers::FlatBufferBuilder&)>& make :
+       {std::function(in_root), std::function<WireParts(flatbuffers::FlatBufferBuilder&)>(in_metadata)}) {
     CheckRefused(Parse(Build(make)), Stage::kMalformed, "unknown_field");
     Preamble newer = PreambleOf(FixtureManifest());
     newer.minor = 1;

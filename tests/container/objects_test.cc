@@ -13,7 +13,8 @@ Result<Objects> Parse(const Objects& objects, const Manifest& manifest = Fixture
   return ParseObjectTable(SerializeObjectTable(objects), manifest, {});
 }
 
-Result<std::vector<ChunkRecord>> ParseSlice(const std::vector<ChunkRecord>& slice, const ObjectRecord& object = FixtureObjects()[2]) {
+Result<std::vector<ChunkRecord>> ParseSlice(const std::vector<ChunkRecord>& slice,
+                                            const ObjectRecord& object = FixtureObjects()[2]) {
   return ParseIndexSlice(SerializeChunkRecords(slice), object, FixtureManifest());
 }
 
@@ -45,24 +46,34 @@ TEST_CASE("object table: a broken record is refused") {
     std::function<void(Objects&)> edit;
   };
   const Row rows[] = {
-      {"kind 0", Stage::kUnsupported, "unknown_object_kind", [](Objects& o) { o[1].kind = static_cast<ObjectKind>(0); }},
-      {"kind 4", Stage::kUnsupported, "unknown_object_kind", [](Objects& o) { o[1].kind = static_cast<ObjectKind>(4); }},
-      {"kind 255", Stage::kUnsupported, "unknown_object_kind", [](Objects& o) { o[1].kind = static_cast<ObjectKind>(255); }},
-      {"form 0", Stage::kUnsupported, "unknown_storage_form", [](Objects& o) { o[1].form = static_cast<StorageForm>(0); }},
-      {"form 3", Stage::kUnsupported, "unknown_storage_form", [](Objects& o) { o[1].form = static_cast<StorageForm>(3); }},
+      {"kind 0", Stage::kUnsupported, "unknown_object_kind",
+       [](Objects& o) { o[1].kind = static_cast<ObjectKind>(0); }},
+      {"kind 4", Stage::kUnsupported, "unknown_object_kind",
+       [](Objects& o) { o[1].kind = static_cast<ObjectKind>(4); }},
+      {"kind 255", Stage::kUnsupported, "unknown_object_kind",
+       [](Objects& o) { o[1].kind = static_cast<ObjectKind>(255); }},
+      {"form 0", Stage::kUnsupported, "unknown_storage_form",
+       [](Objects& o) { o[1].form = static_cast<StorageForm>(0); }},
+      {"form 3", Stage::kUnsupported, "unknown_storage_form",
+       [](Objects& o) { o[1].form = static_cast<StorageForm>(3); }},
       {"layout 5", Stage::kUnsupported, "unknown_element_layout", [](Objects& o) { o[2].element_layout = 5; }},
       {"salt", Stage::kMalformed, "not_zero", [](Objects& o) { o[1].salt[31] = 1; }},
-      {"object 0 is no directory", Stage::kMalformed, "misplaced_directory", [](Objects& o) { o[0].kind = ObjectKind::kFile; }},
-      {"second directory", Stage::kMalformed, "misplaced_directory", [](Objects& o) { o[3].kind = ObjectKind::kDirectory; }},
-      {"empty directory", Stage::kMalformed, "empty_directory", [](Objects& o) { o[0].plain_size = 0, o[0].chunk_count = 0; }},
-      {"directory over its limit", Stage::kLimit, "large_directory", [](Objects& o) { o[0].plain_size = (1u << 30) + 1; }},
+      {"object 0 is no directory", Stage::kMalformed, "misplaced_directory",
+       [](Objects& o) { o[0].kind = ObjectKind::kFile; }},
+      {"second directory", Stage::kMalformed, "misplaced_directory",
+       [](Objects& o) { o[3].kind = ObjectKind::kDirectory; }},
+      {"empty directory", Stage::kMalformed, "empty_directory",
+       [](Objects& o) { o[0].plain_size = 0, o[0].chunk_count = 0; }},
+      {"directory over its limit", Stage::kLimit, "large_directory",
+       [](Objects& o) { o[0].plain_size = (1u << 30) + 1; }},
       {"plain size 2^63", Stage::kLimit, "large_content", [](Objects& o) { o[1].plain_size = 1ull << 63; }},
       {"plain size 2^64 - 1", Stage::kLimit, "large_content", [](Objects& o) { o[1].plain_size = ~0ull; }},
       {"sum of plain sizes wraps", Stage::kLimit, "large_content", [](Objects& o) { o[1].plain_size = ~0ull - 499; }},
       {"one chunk too many", Stage::kMalformed, "bad_chunk_count", [](Objects& o) { o[1].chunk_count = 2; }},
       {"one chunk too few", Stage::kMalformed, "bad_chunk_count", [](Objects& o) { o[2].chunk_count = 2; }},
       {"empty object with a chunk", Stage::kMalformed, "bad_chunk_count", [](Objects& o) { o[4].chunk_count = 1; }},
-      {"empty object coded", Stage::kMalformed, "empty_coded_object", [](Objects& o) { o[4].form = StorageForm::kCoded; }},
+      {"empty object coded", Stage::kMalformed, "empty_coded_object",
+       [](Objects& o) { o[4].form = StorageForm::kCoded; }},
       {"first chunk of another object", Stage::kMalformed, "bad_first_chunk", [](Objects& o) { o[2].first_chunk = 1; }},
       {"first chunk 2^64 - 1", Stage::kMalformed, "bad_first_chunk", [](Objects& o) { o[2].first_chunk = ~0ull; }},
       {"chunk sum differs from the manifest", Stage::kMalformed, "bad_chunk_count",
@@ -70,14 +81,20 @@ TEST_CASE("object table: a broken record is refused") {
       {"raw off its alignment", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[1].stored_offset = 257; }},
       {"coded off its alignment", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[2].stored_offset = 385; }},
       {"in the preamble", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[1].stored_offset = 0; }},
-      {"padding a whole alignment too long", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[1].stored_offset = 512; }},
+      {"padding a whole alignment too long", Stage::kMalformed, "object_misplaced",
+       [](Objects& o) { o[1].stored_offset = 512; }},
       {"on the object before", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[2].stored_offset = 320; }},
-      {"two objects exchanged", Stage::kMalformed, "object_misplaced", [](Objects& o) { std::swap(o[1].stored_offset, o[3].stored_offset); }},
-      {"coded before it could end", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[3].stored_offset = 256; }},
-      {"behind what the coded one can store", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[3].stored_offset = 10752; }},
+      {"two objects exchanged", Stage::kMalformed, "object_misplaced",
+       [](Objects& o) { std::swap(o[1].stored_offset, o[3].stored_offset); }},
+      {"coded before it could end", Stage::kMalformed, "object_misplaced",
+       [](Objects& o) { o[3].stored_offset = 256; }},
+      {"behind what the coded one can store", Stage::kMalformed, "object_misplaced",
+       [](Objects& o) { o[3].stored_offset = 10752; }},
       {"offset 2^64 - 1", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[3].stored_offset = ~0ull; }},
-      {"offset + size wraps", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[2].stored_offset = ~0ull - 63; }},
-      {"empty object not at the end before it", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[4].stored_offset = 1024; }},
+      {"offset + size wraps", Stage::kMalformed, "object_misplaced",
+       [](Objects& o) { o[2].stored_offset = ~0ull - 63; }},
+      {"empty object not at the end before it", Stage::kMalformed, "object_misplaced",
+       [](Objects& o) { o[4].stored_offset = 1024; }},
       {"directory not last", Stage::kMalformed, "object_misplaced", [](Objects& o) { o[0].stored_offset = 256; }},
   };
   for (const Row& row : rows) {
@@ -140,7 +157,8 @@ TEST_CASE("index slice: plain lengths of chunks") {
       {0, {}}, {1, {1}}, {4095, {4095}}, {4096, {4096}}, {4097, {4096, 1}}, {12288, {4096, 4096, 4096}}};
   for (const auto& [size, lengths] : rows) {
     object.plain_size = size;
-    for (std::size_t i = 0; i < lengths.size(); ++i) CHECK(PlainLength(object, static_cast<std::uint32_t>(i), 4096) == lengths[i]);
+    for (std::size_t i = 0; i < lengths.size(); ++i)
+      CHECK(PlainLength(object, static_cast<std::uint32_t>(i), 4096) == lengths[i]);
     CHECK(PlainLength(object, static_cast<std::uint32_t>(lengths.size()), 4096) == 0);
   }
 }
@@ -156,7 +174,8 @@ TEST_CASE("index slice: a broken record is refused") {
   const Row rows[] = {
       {"codec 3", Stage::kUnsupported, "unknown_codec", [](Slice& s) { s[1].codec = 3; }},
       {"codec 255", Stage::kUnsupported, "unknown_codec", [](Slice& s) { s[1].codec = 255; }},
-      {"first chunk not at the object", Stage::kMalformed, "chunk_misplaced", [](Slice& s) { s[0].stored_offset += 1; }},
+      {"first chunk not at the object", Stage::kMalformed, "chunk_misplaced",
+       [](Slice& s) { s[0].stored_offset += 1; }},
       {"in the preamble", Stage::kMalformed, "chunk_misplaced", [](Slice& s) { s[0].stored_offset = 0; }},
       {"gap", Stage::kMalformed, "chunk_misplaced", [](Slice& s) { s[2].stored_offset += 1; }},
       {"overlap", Stage::kMalformed, "chunk_misplaced", [](Slice& s) { s[2].stored_offset -= 1; }},
@@ -165,8 +184,10 @@ TEST_CASE("index slice: a broken record is refused") {
       {"descending", Stage::kMalformed, "chunk_misplaced", [](Slice& s) { std::swap(s[0], s[1]); }},
       {"offset 2^64 - 1", Stage::kMalformed, "chunk_misplaced", [](Slice& s) { s[1].stored_offset = ~0ull; }},
       {"length 0", Stage::kMalformed, "bad_chunk_length", [](Slice& s) { s[1].stored_length = 0; }},
-      {"longer than its plain bytes", Stage::kMalformed, "bad_chunk_length", [](Slice& s) { s[0].stored_length = 4097; }},
-      {"last longer than its plain bytes", Stage::kMalformed, "bad_chunk_length", [](Slice& s) { s[2].stored_length = 1809; }},
+      {"longer than its plain bytes", Stage::kMalformed, "bad_chunk_length",
+       [](Slice& s) { s[0].stored_length = 4097; }},
+      {"last longer than its plain bytes", Stage::kMalformed, "bad_chunk_length",
+       [](Slice& s) { s[2].stored_length = 1809; }},
       {"raw but shorter than its plain bytes", Stage::kMalformed, "bad_chunk_length", [](Slice& s) { s[2].codec = 0; }},
       {"into the index", Stage::kMalformed, "chunk_outside", [](Slice& s) { s[0].stored_length = 4096; }},
       {"one record too few", Stage::kMalformed, "bad_slice_length", [](Slice& s) { s.pop_back(); }},

@@ -82,17 +82,22 @@ TEST_CASE("preamble: a broken field is refused") {
       {"first reserved byte", Stage::kMalformed, "not_zero", [](ByteBuffer& b) { b[48] = 1; }},
       {"last reserved byte", Stage::kMalformed, "not_zero", [](ByteBuffer& b) { b[63] = 1; }},
       {"offset 0", Stage::kMalformed, "bad_manifest_offset", [](ByteBuffer& b) { PutU64(b, 32, 0); }},
-      {"offset inside the preamble", Stage::kMalformed, "bad_manifest_offset", [](ByteBuffer& b) { PutU64(b, 32, 63); }},
-      {"offset at the end of the file", Stage::kMalformed, "bad_manifest_offset", [](ByteBuffer& b) { PutU64(b, 32, kFileBytes); }},
-      {"offset beyond the file", Stage::kMalformed, "bad_manifest_offset", [](ByteBuffer& b) { PutU64(b, 32, kFileBytes + 1); }},
+      {"offset inside the preamble", Stage::kMalformed, "bad_manifest_offset",
+       [](ByteBuffer& b) { PutU64(b, 32, 63); }},
+      {"offset at the end of the file", Stage::kMalformed, "bad_manifest_offset",
+       [](ByteBuffer& b) { PutU64(b, 32, kFileBytes); }},
+      {"offset beyond the file", Stage::kMalformed, "bad_manifest_offset",
+       [](ByteBuffer& b) { PutU64(b, 32, kFileBytes + 1); }},
       {"offset 2^63", Stage::kMalformed, "bad_manifest_offset", [](ByteBuffer& b) { PutU64(b, 32, 1ull << 63); }},
-      {"offset + length wraps", Stage::kMalformed, "bad_manifest_offset", [](ByteBuffer& b) { PutU64(b, 32, ~0ull - 100); }},
+      {"offset + length wraps", Stage::kMalformed, "bad_manifest_offset",
+       [](ByteBuffer& b) { PutU64(b, 32, ~0ull - 100); }},
       {"offset 2^64 - 1", Stage::kMalformed, "bad_manifest_offset", [](ByteBuffer& b) { PutU64(b, 32, ~0ull); }},
       {"length 0", Stage::kMalformed, "bad_manifest_length", [](ByteBuffer& b) { PutU64(b, 40, 0); }},
       {"length 1", Stage::kMalformed, "bad_manifest_length", [](ByteBuffer& b) { PutU64(b, 40, 1); }},
       {"length 7", Stage::kMalformed, "bad_manifest_length", [](ByteBuffer& b) { PutU64(b, 40, 7); }},
       {"length over the limit", Stage::kLimit, "large_manifest", [](ByteBuffer& b) { PutU64(b, 40, (1u << 20) + 1); }},
-      {"length at the limit, more than the file", Stage::kMalformed, "bad_manifest_offset", [](ByteBuffer& b) { PutU64(b, 40, 1u << 20); }},
+      {"length at the limit, more than the file", Stage::kMalformed, "bad_manifest_offset",
+       [](ByteBuffer& b) { PutU64(b, 40, 1u << 20); }},
       {"length 2^31 - 1", Stage::kLimit, "large_manifest", [](ByteBuffer& b) { PutU64(b, 40, (1ull << 31) - 1); }},
       {"length 2^31", Stage::kLimit, "large_manifest", [](ByteBuffer& b) { PutU64(b, 40, 1ull << 31); }},
       {"length 2^64 - 1", Stage::kLimit, "large_manifest", [](ByteBuffer& b) { PutU64(b, 40, ~0ull); }},
@@ -132,9 +137,10 @@ TEST_CASE("preamble: damage by a transfer as text has its own code") {
     bytes.insert(bytes.end(), tail.begin(), tail.end());
     CheckRefused(Parse(bytes), Stage::kMalformed, "transfer_damage");
   }
-  const std::vector<ByteBuffer> others = {
-      {0x89, 'S', 'M', 'D', 'L', 0x1A}, {0x89, 'S', 'M', 'D', 'L', 0x20, 0x0A, 0x1A}, {0x88, 'S', 'M', 'D', 'L', 0x0D, 0x0A, 0x1A},
-      {0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A}};
+  const std::vector<ByteBuffer> others = {{0x89, 'S', 'M', 'D', 'L', 0x1A},
+                                          {0x89, 'S', 'M', 'D', 'L', 0x20, 0x0A, 0x1A},
+                                          {0x88, 'S', 'M', 'D', 'L', 0x0D, 0x0A, 0x1A},
+                                          {0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A}};
   for (const ByteBuffer& head : others) {
     ByteBuffer bytes = head;
     bytes.insert(bytes.end(), tail.begin(), tail.end());

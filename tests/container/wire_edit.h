@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Edits inside valid FlatBuffers, for tests: takes fields away, changes numbers, adds fields that the schema does not have.
+// Edits inside valid FlatBuffers, for tests: takes fields away, changes numbers, adds fields that the schema does not
+// have.
 #pragma once
 
 #include <doctest/doctest.h>
