@@ -67,7 +67,11 @@ struct AuthenticationTrace {
 Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& policy, const Expectation& expectation,
                                      std::int64_t now, const Limits& limits, AuthenticationTrace* trace = nullptr);
 
-// SkipAuthentication parses a manifest that nobody vouched for.
+// ListSignatures shows what the statement items of an envelope say, in their order. Nothing is verified: code "not_checked", or
+// why the item cannot be read.
+std::vector<SignatureReport> ListSignatures(const std::optional<container::Envelope>& envelope, const Limits& limits);
+
+// SkipAuthentication parses a manifest that nobody vouched for. Its signatures are those of ListSignatures.
 Result<TrustedManifest> SkipAuthentication(OpenedContainer opened, InsecureSkipVerification token, const Limits& limits);
 
 }  // namespace safemodel::trust

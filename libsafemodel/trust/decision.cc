@@ -23,7 +23,8 @@ class Matching {
  public:
   Matching(const std::vector<std::string>& places, const Voters& voters) : places_(places), voters_(voters) {}
 
-  // Fill finds a key for a place, moving other keys to other places where that helps. Depth is at most the number of places.
+  // Fill finds a key for a place, moving other keys to other places where that helps. Depth is at most the number of
+  // places.
   bool Fill(std::size_t place) {
     visited_.clear();
     return Augment(place);
@@ -71,7 +72,9 @@ std::vector<bool> KeepSupported(const std::vector<Vote>& votes) {
     }
     for (std::size_t i = 0; i < votes.size(); ++i) {
       const auto& needs = votes[i].requires_roles;
-      if (!kept[i] || std::all_of(needs.begin(), needs.end(), [&](const std::string& role) { return filled.count(role) != 0; })) continue;
+      if (!kept[i] ||
+          std::all_of(needs.begin(), needs.end(), [&](const std::string& role) { return filled.count(role) != 0; }))
+        continue;
       kept[i] = false;
       changed = true;
     }

@@ -11,70 +11,78 @@
 namespace safemodel::trust {
 namespace {
 
-Error BadDsse(const char* text) { return {Stage::kMalformed, "bad_dsse", text}; }
+// An item holds its payload in base64 and whatever else the signer's tool likes, such as a long key id.
+constexpr std::uint64_t kItemSlackBytes = 128u << 10;
 
-// A payload in base64, a key id of any length, and the words around them.
-std::uint64_t ItemLimit(const Limits& limits) { return std::uint64_t{4} * limits.statement_bytes; }
+Error Malformed(const char* code, const char* text) { return {Stage::kMalformed, code, text}; }
 
-Result<ByteBuffer> DecodeMember(const json::Value& object, std::string_view key) {
-  const json::Value* member = object.Find(key);
-  const std::string* text = member == nullptr ? nullptr : member->AsString();
-  if (text == nullptr) return BadDsse("a DSSE envelope lacks a text it must have");
-  return crypto::DecodeEitherBase64(*text);
+Result<std::string> TextMember(const json::Value& object, const char* name) {
+  const json::Value* member = object.Find(name);
+  if (member == nullptr || member->AsString() == nullptr) {
+    return Error{Stage::kMalformed, "bad_dsse", "a statement item lacks a text", kNoOffset, name};
+  }
+  return *member->AsString();
 }
 
-Result<const json::Value*> OnlySignature(const json::Value& envelope) {
-  const json::Value* member = envelope.Find("signatures");
-  const json::Array* signatures = member == nullptr ? nullptr : member->AsArray();
-  // One item, one signature: several signers have several items.
-  if (signatures == nullptr || signatures->size() != 1 || signatures->front().AsObject() == nullptr) {
-    return BadDsse("a statement item has exactly one signature");
+// OnlySignature returns the one entry of `signatures`. More than one is refused: readers would differ in which they
+// look at.
+Result<const json::Value*> OnlySignature(const json::Value& root) {
+  const json::Value* list = root.Find("signatures");
+  if (list == nullptr || list->AsArray() == nullptr || list->AsArray()->size() != 1) {
+    return Malformed("bad_dsse", "a statement item has not exactly one signature");
   }
-  return &signatures->front();
+  const json::Value& entry = list->AsArray()->front();
+  if (entry.AsObject() == nullptr) return Malformed("bad_dsse", "the signature of a statement item is no object");
+  return &entry;
+}
+
+Result<crypto::Ed25519Signature> ParseSignature(const json::Value& entry) {
+  SAFEMODEL_ASSIGN(const std::string text, TextMember(entry, "sig"));
+  SAFEMODEL_ASSIGN(const ByteBuffer bytes, crypto::DecodeEitherBase64(text));
+  crypto::Ed25519Signature signature{};
+  // SSHSIG blobs and minisign signatures end here: they sign other bytes than the PAE.
+  if (bytes.size() != signature.size()) return Malformed("signature_length", "a signature has not 64 bytes");
+  std::copy(bytes.begin(), bytes.end(), signature.begin());
+  return signature;
 }
 
 }  // namespace
 
-ByteBuffer PreAuthEncoding(std::string_view payload_type, ByteView payload) {
-  ByteWriter out;
-  out.Text("DSSEv1 " + std::to_string(payload_type.size()) + " ");
-  out.Text(payload_type);
-  out.Text(" " + std::to_string(payload.size()) + " ");
-  out.Bytes(payload);
-  return std::move(out).Finish();
+ByteBuffer Pae(std::string_view payload_type, ByteView payload) {
+  ByteWriter writer;
+  writer.Text("DSSEv1 " + std::to_string(payload_type.size()) + " ");
+  writer.Text(payload_type);
+  writer.Text(" " + std::to_string(payload.size()) + " ");
+  writer.Bytes(payload);
+  return std::move(writer).Finish();
 }
 
-Result<SignedPayload> ParseDsse(ByteView item, const Limits& limits) {
-  SAFEMODEL_ASSIGN(const json::Value envelope, json::Parse(item, {ItemLimit(limits), limits.json_depth}));
-  if (envelope.AsObject() == nullptr) return BadDsse("a statement item is a JSON object");
-  const json::Value* type = envelope.Find("payloadType");
-  if (type == nullptr || type->AsString() == nullptr) return BadDsse("a DSSE envelope lacks its payloadType");
-  SignedPayload out;
-  out.payload_type = *type->AsString();
-  SAFEMODEL_ASSIGN(out.payload, DecodeMember(envelope, "payload"));
-  if (out.payload.size() > limits.statement_bytes) {
-    return Error{Stage::kLimit, "statement_too_large", "a statement is larger than its limit"};
+Result<Dsse> ParseDsse(ByteView item, const Limits& limits) {
+  const std::uint64_t item_limit = 2 * std::uint64_t{limits.statement_bytes} + kItemSlackBytes;
+  SAFEMODEL_ASSIGN(const json::Value root, json::Parse(item, {item_limit, limits.json_depth}));
+  if (root.AsObject() == nullptr) return Malformed("bad_dsse", "a statement item is no JSON object");
+  Dsse dsse;
+  SAFEMODEL_ASSIGN(dsse.payload_type, TextMember(root, "payloadType"));
+  SAFEMODEL_ASSIGN(const std::string payload, TextMember(root, "payload"));
+  SAFEMODEL_ASSIGN(dsse.payload, crypto::DecodeEitherBase64(payload));
+  if (dsse.payload.size() > limits.statement_bytes) {
+    return Error{Stage::kLimit, "large_statement", "a statement is longer than its limit"};
   }
-  SAFEMODEL_ASSIGN(const json::Value* entry, OnlySignature(envelope));
-  SAFEMODEL_ASSIGN(const ByteBuffer signature, DecodeMember(*entry, "sig"));
-  if (signature.size() != out.signature.size()) {
-    return Error{Stage::kMalformed, "bad_signature_length", "a signature is 64 bytes of Ed25519, not another tool's signature file"};
+  SAFEMODEL_ASSIGN(const json::Value* entry, OnlySignature(root));
+  SAFEMODEL_ASSIGN(dsse.signature, ParseSignature(*entry));
+  if (entry->Find("keyid") != nullptr) {
+    SAFEMODEL_ASSIGN(dsse.key_id, TextMember(*entry, "keyid"));
   }
-  std::copy(signature.begin(), signature.end(), out.signature.begin());
-  if (const json::Value* key_id = entry->Find("keyid"); key_id != nullptr) {
-    if (key_id->AsString() == nullptr) return BadDsse("a keyid is a text");
-    out.key_id = *key_id->AsString();
-  }
-  return out;
+  return dsse;
 }
 
-ByteBuffer SerializeDsse(const SignedPayload& signed_payload) {
-  ByteWriter out;
-  out.Text("{\"payload\":" + json::Quote(crypto::EncodeBase64(signed_payload.payload)));
-  out.Text(",\"payloadType\":" + json::Quote(signed_payload.payload_type));
-  out.Text(",\"signatures\":[{\"keyid\":" + json::Quote(signed_payload.key_id));
-  out.Text(",\"sig\":" + json::Quote(crypto::EncodeBase64(signed_payload.signature)) + "}]}");
-  return std::move(out).Finish();
+ByteBuffer SerializeDsse(const Dsse& dsse) {
+  const std::string text = "{\"payload\":\"" + crypto::EncodeBase64(dsse.payload) +
+                           "\",\"payloadType\":" + json::Quote(dsse.payload_type) +
+                           ",\"signatures\":[{\"keyid\":" + json::Quote(dsse.key_id) + ",\"sig\":\"" +
+                           crypto::EncodeBase64(dsse.signature) + "\"}]}";
+  const ByteView bytes = AsBytes(text);
+  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace safemodel::trust

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// DSSE v1.0.2 envelopes: one signature over one payload, in JSON. Spec section 11.1.
+// DSSE v1.0.2: one signed payload as JSON, the bytes of a statement item. Spec: section 11.1.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include <safemodel/bytes.h>
 #include <safemodel/limits.h>
 #include <safemodel/result.h>
 
@@ -12,21 +13,19 @@
 
 namespace safemodel::trust {
 
-// SignedPayload is what a statement item holds. Nothing of it may be believed before `signature` has verified.
-struct SignedPayload {
+struct Dsse {
   std::string payload_type;
   ByteBuffer payload;
+  std::string key_id;  // a hint; empty when absent
   crypto::Ed25519Signature signature{};
-  std::string key_id;  // a hint; may be empty
 };
 
-// PreAuthEncoding returns the bytes that are signed [S-PAE].
-ByteBuffer PreAuthEncoding(std::string_view payload_type, ByteView payload);
+// Pae returns the bytes that are signed: type and payload with their lengths, so that no two pairs meet; [S-PAE].
+ByteBuffer Pae(std::string_view payload_type, ByteView payload);
 
-// ParseDsse reads one statement item. Errors: kMalformed, kLimit.
-Result<SignedPayload> ParseDsse(ByteView item, const Limits& limits);
-
-// SerializeDsse writes a statement item.
-ByteBuffer SerializeDsse(const SignedPayload& signed_payload);
+// ParseDsse reads a statement item. Exactly one signature; other members are ignored. Nothing is verified and the
+// payload is not looked at. Errors: kMalformed, kLimit.
+Result<Dsse> ParseDsse(ByteView item, const Limits& limits);
+ByteBuffer SerializeDsse(const Dsse& dsse);
 
 }  // namespace safemodel::trust

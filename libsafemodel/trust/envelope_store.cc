@@ -35,7 +35,8 @@ Result<container::Envelope> ReadFrame(const File& file, std::uint64_t begin, con
   SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(file, begin, head_bytes, container::kEnvelopeHeadBytes));
   SAFEMODEL_ASSIGN(const std::uint64_t length, container::MeasureEnvelope(head, available, limits));
   SAFEMODEL_ASSIGN(frame, ReadRange(file, begin, length, limits.envelope_bytes));
-  const ByteView body = ByteView(frame).first(frame.size() - std::min<std::size_t>(frame.size(), container::kEnvelopeTailBytes));
+  const ByteView body =
+      ByteView(frame).first(frame.size() - std::min<std::size_t>(frame.size(), container::kEnvelopeTailBytes));
   return container::ParseEnvelope(frame, crypto::Blake3Of(body), limits);
 }
 
@@ -53,7 +54,8 @@ bool IsTornFold(ByteView rest, ByteView sidecar_frame) {
   return std::all_of(differs, rest.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
-Status CompareWithEmbedded(const OpenedContainer& container, std::uint64_t core_bytes, ByteView sidecar_frame, const Limits& limits) {
+Status CompareWithEmbedded(const OpenedContainer& container, std::uint64_t core_bytes, ByteView sidecar_frame,
+                           const Limits& limits) {
   const File& file = *container.file;
   if (file.size() == core_bytes) return {};
   ByteBuffer frame;
@@ -68,12 +70,16 @@ Status CompareWithEmbedded(const OpenedContainer& container, std::uint64_t core_
   SAFEMODEL_TRY(CheckBelongs(embedded.value(), container, file.path()));
   const std::uint64_t theirs = embedded.value().generation;
   const std::uint64_t ours = container.envelope->generation;
-  if (theirs < ours || (theirs == ours && std::equal(frame.begin(), frame.end(), sidecar_frame.begin(), sidecar_frame.end()))) return {};
-  return Error{Stage::kMalformed, "envelope_stale", "the sidecar is older than the envelope inside the file; one of the two does not belong here",
+  if (theirs < ours ||
+      (theirs == ours && std::equal(frame.begin(), frame.end(), sidecar_frame.begin(), sidecar_frame.end())))
+    return {};
+  return Error{Stage::kMalformed, "envelope_stale",
+               "the sidecar is older than the envelope inside the file; one of the two does not belong here",
                core_bytes, SidecarOf(file.path())};
 }
 
-Status TakeSidecar(const File& sidecar, std::uint64_t core_bytes, bool compare, const Limits& limits, OpenedContainer& out) {
+Status TakeSidecar(const File& sidecar, std::uint64_t core_bytes, bool compare, const Limits& limits,
+                   OpenedContainer& out) {
   ByteBuffer frame;
   SAFEMODEL_ASSIGN(out.envelope, ReadFrame(sidecar, 0, limits, frame));
   out.envelope_place = OpenedContainer::EnvelopePlace::kSidecar;
@@ -100,8 +106,8 @@ Status ReadCoreEnds(const Limits& limits, OpenedContainer& out) {
   const std::uint64_t head = std::min<std::uint64_t>(out.file->size(), container::kPreambleBytes);
   SAFEMODEL_ASSIGN(const ByteBuffer bytes, ReadRange(*out.file, 0, head, container::kPreambleBytes));
   SAFEMODEL_ASSIGN(out.preamble, container::ParsePreamble(bytes, out.file->size(), limits));
-  SAFEMODEL_ASSIGN(out.manifest_bytes,
-                   ReadRange(*out.file, out.preamble.manifest_offset, out.preamble.manifest_length, limits.manifest_bytes));
+  SAFEMODEL_ASSIGN(out.manifest_bytes, ReadRange(*out.file, out.preamble.manifest_offset, out.preamble.manifest_length,
+                                                 limits.manifest_bytes));
   out.manifest_digest = crypto::Sha256Of(out.manifest_bytes);
   return {};
 }
@@ -120,7 +126,10 @@ Status WriteAtEnd(const File& file, std::uint64_t offset, ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t n = pwrite(file.descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return SystemError("fold_failed", "the new signatures are complete in the sidecar, but could not be put into the file", file.path());
+    if (n <= 0)
+      return SystemError("fold_failed",
+                         "the new signatures are complete in the sidecar, but could not be put into the file",
+                         file.path());
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
@@ -138,7 +147,8 @@ ByteBuffer SerializeEnvelope(const container::Envelope& envelope) {
   return frame;
 }
 
-Result<OpenedContainer> OpenFraming(std::shared_ptr<const File> file, const std::string& envelope_path, const Limits& limits) {
+Result<OpenedContainer> OpenFraming(std::shared_ptr<const File> file, const std::string& envelope_path,
+                                    const Limits& limits) {
   const bool usual = envelope_path.empty();
   const std::string sidecar_path = usual ? SidecarOf(file->path()) : envelope_path;
   OpenedContainer out;
@@ -146,12 +156,15 @@ Result<OpenedContainer> OpenFraming(std::shared_ptr<const File> file, const std:
   SAFEMODEL_TRY(ReadCoreEnds(limits, out));
   const std::uint64_t core_bytes = out.preamble.manifest_offset + out.preamble.manifest_length;
   SAFEMODEL_ASSIGN(const MaybeFile sidecar, OpenIfPresent(sidecar_path));
-  if (sidecar == nullptr && !usual) return Error{Stage::kIo, "not_found", "there is no such envelope", kNoOffset, envelope_path};
-  const Status taken = sidecar == nullptr ? TakeEmbedded(core_bytes, limits, out) : TakeSidecar(*sidecar, core_bytes, usual, limits, out);
+  if (sidecar == nullptr && !usual)
+    return Error{Stage::kIo, "not_found", "there is no such envelope", kNoOffset, envelope_path};
+  const Status taken = sidecar == nullptr ? TakeEmbedded(core_bytes, limits, out)
+                                          : TakeSidecar(*sidecar, core_bytes, usual, limits, out);
   // A signer at work may have shown half of the old state and half of the new one.
   SAFEMODEL_ASSIGN(const bool same, SameSidecar(sidecar, sidecar_path));
   if (!same || !file->CheckUnchanged().ok()) {
-    return Error{Stage::kIo, kEnvelopeChanged, "the envelope changed while it was read; try again", kNoOffset, sidecar_path};
+    return Error{Stage::kIo, kEnvelopeChanged, "the envelope changed while it was read; try again", kNoOffset,
+                 sidecar_path};
   }
   SAFEMODEL_TRY(taken);
   return out;
@@ -173,11 +186,15 @@ Status StoreEnvelope(const File& file, std::uint64_t core_bytes, const container
   SAFEMODEL_TRY(output.Commit());
   if (fold == Fold::kLeaveBeside) return {};
   if (ftruncate(file.descriptor(), static_cast<off_t>(core_bytes)) != 0) {
-    return SystemError("fold_failed", "the new signatures are complete in the sidecar, but could not be put into the file", file.path());
+    return SystemError("fold_failed",
+                       "the new signatures are complete in the sidecar, but could not be put into the file",
+                       file.path());
   }
   SAFEMODEL_TRY(WriteAtEnd(file, core_bytes, frame));
   if (fsync(file.descriptor()) != 0) {
-    return SystemError("fold_failed", "the new signatures are complete in the sidecar, but could not be put into the file", file.path());
+    return SystemError("fold_failed",
+                       "the new signatures are complete in the sidecar, but could not be put into the file",
+                       file.path());
   }
   if (unlink(sidecar.c_str()) != 0) return SystemError("write_failed", "the sidecar could not be removed", sidecar);
   return SyncFolder(file.path());

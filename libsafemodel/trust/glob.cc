@@ -12,7 +12,8 @@ bool GlobMatches(std::string_view glob, std::string_view name) {
   for (std::size_t g = 0; g < glob.size(); ++g) {
     std::vector<char> next(name.size() + 1, 0);
     if (glob[g] != '*') {
-      for (std::size_t i = 0; i < name.size(); ++i) next[i + 1] = static_cast<char>(reached[i] != 0 && name[i] == glob[g]);
+      for (std::size_t i = 0; i < name.size(); ++i)
+        next[i + 1] = static_cast<char>(reached[i] != 0 && name[i] == glob[g]);
     } else {
       const bool crosses = g + 1 < glob.size() && glob[g + 1] == '*';
       if (crosses) ++g;

@@ -5,66 +5,99 @@
 #include <set>
 
 #include "base/try.h"
+#include "trust/evaluate.h"
 #include "trust/statement.h"
 
 namespace safemodel {
 namespace {
 
-Error BadPolicy(const char* code, const char* text, std::string subject = {}) {
+constexpr std::size_t kPolicyKeys = 4096;  // far above any release process; bounds the work of matching
+
+Error Refuse(const char* code, const char* text, std::string subject = {}) {
   return {Stage::kConfig, code, text, kNoOffset, std::move(subject)};
 }
 
-Status CheckKeys(const std::vector<TrustedKey>& keys) {
-  if (keys.empty()) return BadPolicy("no_keys", "a policy needs at least one key");
-  std::set<PublicKey> seen;
-  for (const TrustedKey& key : keys) {
-    // The same key twice would look like two signers.
-    if (!seen.insert(key.key).second) return BadPolicy("duplicate_key", "a key stands twice in the policy", key.key.KeyId());
-    if (key.roles.empty()) return BadPolicy("no_roles", "a key without roles can sign nothing", key.key.KeyId());
-    std::set<std::string> roles;
-    for (const std::string& role : key.roles) {
-      if (!trust::IsRole(role)) return BadPolicy("bad_role", "a role is 1 to 64 of a-z, 0-9, '-', '_' and '.'", role);
-      if (!roles.insert(role).second) return BadPolicy("duplicate_role", "a key lists a role twice", role);
-    }
-    if (key.not_before && key.not_after && *key.not_after < *key.not_before) {
-      return BadPolicy("empty_validity", "a key ends before it begins", key.key.KeyId());
-    }
+Status CheckKey(const TrustedKey& key) {
+  if (key.roles.empty()) return Refuse("no_roles", "a key of the policy has no role", key.key.KeyId());
+  std::set<std::string> seen;
+  for (const std::string& role : key.roles) {
+    if (!trust::IsRole(role)) return Refuse("bad_role", "a role is 1 to 64 letters, digits, '.', '_' or '-'", role);
+    if (!seen.insert(role).second) return Refuse("role_twice", "a key of the policy has a role twice", role);
+  }
+  if (key.not_before.has_value() && key.not_after.has_value() && *key.not_after < *key.not_before) {
+    return Refuse("times_reversed", "a key of the policy ends before it begins", key.key.KeyId());
   }
   return {};
 }
 
-std::uint32_t Holders(const std::vector<TrustedKey>& keys, const std::string& role) {
-  const auto holds = [&](const TrustedKey& key) { return std::find(key.roles.begin(), key.roles.end(), role) != key.roles.end(); };
-  return static_cast<std::uint32_t>(std::count_if(keys.begin(), keys.end(), holds));
+Status CheckKeys(const std::vector<TrustedKey>& keys) {
+  if (keys.empty()) return Refuse("no_keys", "the policy has no keys; nothing could ever satisfy it");
+  if (keys.size() > kPolicyKeys) return Refuse("many_keys", "the policy has more than 4096 keys");
+  std::set<PublicKey> seen;
+  for (const TrustedKey& key : keys) {
+    SAFEMODEL_TRY(CheckKey(key));
+    // The 32 bytes are compared: a threshold of two must not be met by one key in two files.
+    if (!seen.insert(key.key).second) return Refuse("key_twice", "the policy has a key twice", key.key.KeyId());
+  }
+  return {};
+}
+
+bool IsGlobLetter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+         c == '-' || c == '/' || c == '*';
+}
+
+bool IsCatchAll(const std::string& glob) {
+  return glob.size() >= 2 && std::all_of(glob.begin(), glob.end(), [](char c) { return c == '*'; });
 }
 
 Status CheckThresholds(const Rule& rule, const std::vector<TrustedKey>& keys) {
-  if (rule.required.empty()) return BadPolicy("no_requirement", "a rule must require a role", rule.models);
-  std::set<std::string> roles;
-  for (const RoleThreshold& required : rule.required) {
-    if (!trust::IsRole(required.role)) return BadPolicy("bad_role", "a role is 1 to 64 of a-z, 0-9, '-', '_' and '.'", required.role);
-    if (!roles.insert(required.role).second) return BadPolicy("duplicate_role", "a rule lists a role twice", required.role);
-    if (required.count == 0) return BadPolicy("zero_threshold", "a threshold of 0 asks for nothing", required.role);
-    if (required.count > Holders(keys, required.role)) {
-      return BadPolicy("unreachable_threshold", "fewer keys hold this role than the rule asks for", required.role);
+  if (rule.required.empty())
+    return Refuse("no_required_roles", "a rule asks for no role: it would accept anything", rule.models);
+  std::set<std::string> seen;
+  for (const RoleThreshold& threshold : rule.required) {
+    if (!trust::IsRole(threshold.role))
+      return Refuse("bad_role", "a rule asks for a role without a proper name", threshold.role);
+    if (!seen.insert(threshold.role).second)
+      return Refuse("role_twice", "a rule asks for a role twice", threshold.role);
+    if (threshold.count == 0) return Refuse("bad_threshold", "a threshold of zero asks for nothing", threshold.role);
+    const auto holders = std::count_if(keys.begin(), keys.end(), [&](const TrustedKey& key) {
+      return std::find(key.roles.begin(), key.roles.end(), threshold.role) != key.roles.end();
+    });
+    if (threshold.count > static_cast<std::uint64_t>(holders)) {
+      return Refuse("bad_threshold", "a threshold is above the number of keys that hold the role", threshold.role);
     }
   }
   return {};
 }
 
+// CheckSatisfiable refuses a rule that not even all keys together satisfy, because each may fill one role only.
+Status CheckSatisfiable(const Rule& rule, const std::vector<TrustedKey>& keys) {
+  std::vector<trust::Vote> votes;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    for (const std::string& role : keys[i].roles) votes.push_back({i, role, {}});
+  }
+  if (trust::MissingRoles(rule, votes).empty()) return {};
+  return Refuse("unsatisfiable", "the keys of the policy are too few to fill the rule's roles, one role for each",
+                rule.models);
+}
+
 Status CheckRules(const std::vector<Rule>& rules, const std::vector<TrustedKey>& keys) {
-  if (rules.empty()) return BadPolicy("no_rules", "a policy needs at least one rule");
+  if (rules.empty()) return Refuse("no_rules", "the policy has no rules");
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
-    if (rule.models.empty()) return BadPolicy("empty_glob", "a rule must say which models it is about");
-    SAFEMODEL_TRY(CheckThresholds(rule, keys));
     const bool last = i + 1 == rules.size();
-    if (rule.models == "**" && !last) return BadPolicy("unreachable_rule", "rules behind ** are never reached", rules[i + 1].models);
-    // What happens to all other models must be written down, not guessed.
-    if (last && rules.size() > 1 && rule.models != "**") return BadPolicy("no_last_rule", "the last of several rules must be for **", rule.models);
-    if (rule.minimum_sequence && *rule.minimum_sequence >= std::uint64_t{1} << 53) {
-      return BadPolicy("sequence_too_large", "a sequence is at most 2^53-1", rule.models);
+    if (rule.models.empty() || !std::all_of(rule.models.begin(), rule.models.end(), IsGlobLetter)) {
+      return Refuse("bad_glob", "a rule's pattern has letters that no model name has", rule.models);
     }
+    if (!last && IsCatchAll(rule.models))
+      return Refuse("unreachable_rule", "a rule stands behind one that matches every model");
+    if (last && rules.size() > 1 && !IsCatchAll(rule.models)) {
+      return Refuse("no_last_rule", "the last rule must be for ** and say what holds for all other models",
+                    rule.models);
+    }
+    SAFEMODEL_TRY(CheckThresholds(rule, keys));
+    SAFEMODEL_TRY(CheckSatisfiable(rule, keys));
   }
   return {};
 }
@@ -82,11 +115,8 @@ Result<Policy> Policy::Create(std::vector<TrustedKey> keys, std::vector<Rule> ru
 
 Result<Policy> Policy::AnyOf(std::vector<PublicKey> keys) {
   std::vector<TrustedKey> trusted;
-  for (PublicKey& key : keys) trusted.push_back({key, {"builder"}});
-  Rule rule;
-  rule.models = "**";
-  rule.required = {{"builder", 1}};
-  return Create(std::move(trusted), {std::move(rule)});
+  for (PublicKey& key : keys) trusted.push_back({std::move(key), {"builder"}, {}, {}});
+  return Create(std::move(trusted), {Rule{"**", {{"builder", 1}}}});
 }
 
 Expectation Expectation::Model(std::string name, std::optional<std::string> version) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/cursor.h"
 #include "base/try.h"
@@ -13,157 +14,176 @@
 namespace safemodel::trust {
 namespace {
 
-constexpr std::array<std::string_view, 4> kCheckedWords = {"none", "manifest", "stored", "full"};
+constexpr std::array<std::pair<Checked, std::string_view>, 4> kCheckedNames = {{
+    {Checked::kNone, "none"},
+    {Checked::kManifest, "manifest"},
+    {Checked::kStored, "stored"},
+    {Checked::kFull, "full"},
+}};
 
-Error BadStatement(const char* text) { return {Stage::kMalformed, "bad_statement", text}; }
-
-// A member that must be there and a text.
-Result<std::string> TextOf(const json::Value& object, std::string_view key) {
-  const json::Value* member = object.Find(key);
-  if (member == nullptr || member->AsString() == nullptr) return BadStatement("a statement lacks a text that it must have");
-  return *member->AsString();
+Error BadField(const char* name) {
+  return {Stage::kMalformed, "bad_field", "a field of a statement is missing or of the wrong kind", kNoOffset, name};
+}
+Error BadSubject() {
+  return {Stage::kMalformed, "bad_subject", "a statement has not exactly one subject with exactly one SHA-256 digest"};
+}
+Error OtherStatement() {
+  return {Stage::kUntrusted, "other_statement",
+          "this is another kind of statement than a release and counts for nothing"};
 }
 
-// Lower-case hexadecimal of exactly N bytes.
-template <std::size_t N>
-Result<std::array<std::uint8_t, N>> HexOf(const std::string& text) {
-  std::array<std::uint8_t, N> out{};
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  if (text.size() != 2 * N) return BadStatement("a hexadecimal text has the wrong length");
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::size_t digit = kDigits.find(text[i]);
-    if (digit == std::string_view::npos) return BadStatement("a hexadecimal text has other letters than 0-9 and a-f");
-    out[i / 2] = static_cast<std::uint8_t>(out[i / 2] << 4 | digit);
+Result<const std::string*> TextOf(const json::Value& object, const char* name) {
+  const json::Value* member = object.Find(name);
+  if (member == nullptr || member->AsString() == nullptr) return BadField(name);
+  return member->AsString();
+}
+
+// DigestOf reads 64 lower-case hex digits.
+Result<Digest> DigestOf(std::string_view hex) {
+  Digest digest{};
+  if (hex.size() != 2 * digest.size()) return BadSubject();
+  for (std::size_t i = 0; i < hex.size(); ++i) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    const auto value = kDigits.find(hex[i]);
+    if (value == std::string_view::npos) return BadSubject();
+    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] << 4 | value);
   }
-  return out;
+  return digest;
 }
 
-Result<std::int64_t> TimeOf(const json::Value& object, std::string_view key) {
-  SAFEMODEL_ASSIGN(const std::string text, TextOf(object, key));
-  const auto time = ParseTimestamp(text);
-  if (!time) return BadStatement("a time is not of the form 2026-01-31T23:59:59Z");
-  return *time;
-}
-
-Result<std::uint64_t> IntegerOf(const json::Value& object, std::string_view key, const Limits& limits) {
-  const json::Value* member = object.Find(key);
-  const auto value = member == nullptr ? std::nullopt : member->AsUnsigned();
-  if (!value) return BadStatement("a statement lacks a whole number that it must have");
-  if (*value > limits.json_integer_max) return Error{Stage::kLimit, "integer_too_large", "a whole number is over 2^53-1"};
-  return *value;
-}
-
-Status TakeSubject(const json::Value& root, Statement& out) {
-  const json::Value* member = root.Find("subject");
-  const json::Array* subjects = member == nullptr ? nullptr : member->AsArray();
-  if (subjects == nullptr || subjects->size() != 1) return BadStatement("a statement has exactly one subject");
-  const json::Value& subject = subjects->front();
-  SAFEMODEL_ASSIGN(out.subject_name, TextOf(subject, "name"));
-  const json::Value* digests = subject.Find("digest");
-  // A second digest kind could name another artifact: which of the two would be the subject?
-  if (digests == nullptr || digests->AsObject() == nullptr || digests->AsObject()->size() != 1) {
-    return BadStatement("a subject has exactly one digest");
-  }
-  SAFEMODEL_ASSIGN(const std::string text, TextOf(*digests, "sha256"));
-  SAFEMODEL_ASSIGN(out.subject_digest, HexOf<32>(text));
+Status ParseSubject(const json::Value& root, Statement& statement) {
+  const json::Value* subjects = root.Find("subject");
+  if (subjects == nullptr) return BadField("subject");
+  if (subjects->AsArray() == nullptr || subjects->AsArray()->size() != 1) return BadSubject();
+  const json::Value& subject = subjects->AsArray()->front();
+  const json::Value* name = subject.Find("name");
+  const json::Value* digest = subject.Find("digest");
+  if (name == nullptr || name->AsString() == nullptr || digest == nullptr) return BadSubject();
+  if (digest->AsObject() == nullptr || digest->AsObject()->size() != 1) return BadSubject();
+  const json::Value* sha256 = digest->Find("sha256");
+  if (sha256 == nullptr || sha256->AsString() == nullptr) return BadSubject();
+  SAFEMODEL_ASSIGN(statement.manifest_digest, DigestOf(*sha256->AsString()));
+  statement.subject_name = *name->AsString();
   return {};
 }
 
-Status TakeRequires(const json::Value& predicate, Statement& out) {
-  const json::Value* member = predicate.Find("requires");
-  if (member == nullptr) return {};
-  const json::Array* roles = member->AsArray();
-  if (roles == nullptr) return BadStatement("requires is an array of roles");
-  if (roles->size() > kRequiresMost) return Error{Stage::kLimit, "too_many_roles", "a statement requires more than 16 roles"};
-  for (const json::Value& role : *roles) {
-    if (role.AsString() == nullptr || !IsRole(*role.AsString())) return BadStatement("requires names something that is no role");
-    out.requires_roles.push_back(*role.AsString());
+Result<std::string> ParseRole(const json::Value& value, const char* field) {
+  if (value.AsString() == nullptr || !IsRole(*value.AsString())) return BadField(field);
+  return *value.AsString();
+}
+
+Status ParseRoles(const json::Value& predicate, Statement& statement) {
+  if (const json::Value* role = predicate.Find("role")) {
+    SAFEMODEL_ASSIGN(statement.role, ParseRole(*role, "role"));
+  }
+  const json::Value* required = predicate.Find("requires");
+  if (required == nullptr) return {};
+  if (required->AsArray() == nullptr) return BadField("requires");
+  if (required->AsArray()->size() > kRequiredRoles) {
+    return Error{Stage::kLimit, "many_required_roles", "a statement requires more roles than the limit"};
+  }
+  for (const json::Value& value : *required->AsArray()) {
+    SAFEMODEL_ASSIGN(std::string role, ParseRole(value, "requires"));
+    statement.requires_roles.push_back(std::move(role));
   }
   return {};
 }
 
-Status TakeRole(const json::Value& predicate, Statement& out) {
-  const json::Value* member = predicate.Find("role");
-  if (member == nullptr) return {};  // a policy has no key for the empty role
-  if (member->AsString() == nullptr) return BadStatement("a role is a text");
-  out.role = *member->AsString();
-  return {};
-}
-
-Status TakeVerified(const json::Value& predicate, Statement& out) {
-  SAFEMODEL_ASSIGN(const std::string word, TextOf(predicate, "verified"));
-  const auto found = std::find(kCheckedWords.begin(), kCheckedWords.end(), word);
-  if (found == kCheckedWords.end()) return BadStatement("verified is none, manifest, stored or full");
-  out.verified = static_cast<Checked>(found - kCheckedWords.begin());
-  return {};
-}
-
-Status TakeTimes(const json::Value& predicate, Statement& out) {
-  SAFEMODEL_ASSIGN(out.issued_at, TimeOf(predicate, "issuedAt"));
+Status ParseTimes(const json::Value& predicate, Statement& statement) {
+  SAFEMODEL_ASSIGN(const std::string* issued_at, TextOf(predicate, "issuedAt"));
+  SAFEMODEL_ASSIGN(statement.issued_at, ParseTimestamp(*issued_at));
   if (predicate.Find("notAfter") == nullptr) return {};
-  SAFEMODEL_ASSIGN(out.not_after, TimeOf(predicate, "notAfter"));
-  if (*out.not_after < out.issued_at) return BadStatement("a statement ends before it was issued");
+  SAFEMODEL_ASSIGN(const std::string* not_after, TextOf(predicate, "notAfter"));
+  SAFEMODEL_ASSIGN(statement.not_after, ParseTimestamp(*not_after));
+  if (*statement.not_after < statement.issued_at) {
+    return Error{Stage::kMalformed, "times_reversed", "a statement ends before it was issued"};
+  }
   return {};
 }
 
-Status TakePredicate(const json::Value& predicate, const Limits& limits, Statement& out) {
-  SAFEMODEL_TRY(TakeRole(predicate, out));
-  SAFEMODEL_ASSIGN(out.model, TextOf(predicate, "model"));
-  SAFEMODEL_ASSIGN(out.version, TextOf(predicate, "version"));
-  SAFEMODEL_ASSIGN(out.sequence, IntegerOf(predicate, "sequence", limits));
-  SAFEMODEL_ASSIGN(const std::string file_id, TextOf(predicate, "fileId"));
-  SAFEMODEL_ASSIGN(out.file_id, HexOf<16>(file_id));
-  SAFEMODEL_TRY(TakeTimes(predicate, out));
-  SAFEMODEL_TRY(TakeVerified(predicate, out));
-  return TakeRequires(predicate, out);
+Status ParseModel(const json::Value& predicate, const Limits& limits, Statement& statement) {
+  SAFEMODEL_ASSIGN(const std::string* model, TextOf(predicate, "model"));
+  SAFEMODEL_ASSIGN(const std::string* version, TextOf(predicate, "version"));
+  SAFEMODEL_ASSIGN(const std::string* file_id, TextOf(predicate, "fileId"));
+  const json::Value* sequence = predicate.Find("sequence");
+  const auto number = sequence == nullptr ? std::nullopt : sequence->AsUnsigned();
+  if (!number.has_value()) return BadField("sequence");
+  if (*number > limits.json_integer_max) {
+    return Error{Stage::kLimit, "large_integer", "a number of a statement is above 2^53-1", kNoOffset, "sequence"};
+  }
+  statement.model = *model;
+  statement.version = *version;
+  statement.file_id = *file_id;
+  statement.sequence = *number;
+  return {};
 }
+
+Status ParseChecked(const json::Value& predicate, Statement& statement) {
+  SAFEMODEL_ASSIGN(const std::string* text, TextOf(predicate, "verified"));
+  const auto found = std::find_if(kCheckedNames.begin(), kCheckedNames.end(),
+                                  [text](const auto& entry) { return entry.second == *text; });
+  if (found == kCheckedNames.end()) return BadField("verified");
+  statement.checked = found->first;
+  return {};
+}
+
+std::string_view CheckedName(Checked checked) { return kCheckedNames[static_cast<std::size_t>(checked)].second; }
 
 }  // namespace
 
+bool IsRole(std::string_view text) {
+  if (text.empty() || text.size() > kRoleBytes) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
 Result<Statement> ParseStatement(ByteView payload, const Limits& limits) {
   SAFEMODEL_ASSIGN(const json::Value root, json::Parse(payload, {limits.statement_bytes, limits.json_depth}));
-  SAFEMODEL_ASSIGN(const std::string type, TextOf(root, "_type"));
-  SAFEMODEL_ASSIGN(const std::string predicate_type, TextOf(root, "predicateType"));
-  if (type != kStatementType || predicate_type != kReleasePredicate) {
-    return Error{Stage::kUntrusted, "not_a_release", "this is an attestation or a newer kind of statement, which counts for nothing here"};
-  }
-  Statement out;
-  SAFEMODEL_TRY(TakeSubject(root, out));
+  if (root.AsObject() == nullptr) return BadField("_type");
+  SAFEMODEL_ASSIGN(const std::string* type, TextOf(root, "_type"));
+  SAFEMODEL_ASSIGN(const std::string* predicate_type, TextOf(root, "predicateType"));
+  if (*type != kStatementType || *predicate_type != kPredicateType) return OtherStatement();
+  Statement statement;
+  SAFEMODEL_TRY(ParseSubject(root, statement));
   const json::Value* predicate = root.Find("predicate");
-  if (predicate == nullptr || predicate->AsObject() == nullptr) return BadStatement("a statement has a predicate");
-  SAFEMODEL_TRY(TakePredicate(*predicate, limits, out));
-  return out;
+  if (predicate == nullptr || predicate->AsObject() == nullptr) return BadField("predicate");
+  SAFEMODEL_TRY(ParseModel(*predicate, limits, statement));
+  SAFEMODEL_TRY(ParseRoles(*predicate, statement));
+  SAFEMODEL_TRY(ParseTimes(*predicate, statement));
+  SAFEMODEL_TRY(ParseChecked(*predicate, statement));
+  return statement;
 }
 
 ByteBuffer SerializeStatement(const Statement& statement) {
-  const auto pair = [](std::string_view key, const std::string& value) { return json::Quote(key) + ":" + json::Quote(value); };
-  ByteWriter out;
-  out.Text("{" + pair("_type", std::string(kStatementType)));
-  out.Text(",\"subject\":[{" + pair("name", statement.subject_name));
-  out.Text(",\"digest\":{" + pair("sha256", crypto::Hex(statement.subject_digest)) + "}}]");
-  out.Text("," + pair("predicateType", std::string(kReleasePredicate)));
-  out.Text(",\"predicate\":{" + pair("role", statement.role) + "," + pair("model", statement.model));
-  out.Text("," + pair("version", statement.version) + ",\"sequence\":" + std::to_string(statement.sequence));
-  out.Text("," + pair("fileId", crypto::Hex(statement.file_id)) + "," + pair("issuedAt", SerializeTimestamp(statement.issued_at)));
-  if (statement.not_after) out.Text("," + pair("notAfter", SerializeTimestamp(*statement.not_after)));
-  out.Text("," + pair("verified", std::string(kCheckedWords[static_cast<std::size_t>(statement.verified)])));
+  const auto member = [](const char* name, std::string_view text) {
+    return std::string("\"") + name + "\":" + json::Quote(text);
+  };
+  std::string text = "{" + member("_type", kStatementType) + ",\"subject\":[{" +
+                     member("name", statement.subject_name) + ",\"digest\":{" +
+                     member("sha256", crypto::Hex(statement.manifest_digest)) + "}}]," +
+                     member("predicateType", kPredicateType) + ",\"predicate\":{";
+  if (statement.role.has_value()) text += member("role", *statement.role) + ",";
+  text += member("model", statement.model) + "," + member("version", statement.version) +
+          ",\"sequence\":" + std::to_string(statement.sequence) + "," + member("fileId", statement.file_id) + "," +
+          member("issuedAt", FormatTimestamp(statement.issued_at));
+  if (statement.not_after.has_value()) text += "," + member("notAfter", FormatTimestamp(*statement.not_after));
+  text += "," + member("verified", CheckedName(statement.checked));
   if (!statement.requires_roles.empty()) {
     std::string roles;
     for (const std::string& role : statement.requires_roles) roles += (roles.empty() ? "" : ",") + json::Quote(role);
-    out.Text(",\"requires\":[" + roles + "]");
+    text += ",\"requires\":[" + roles + "]";
   }
-  out.Text("}}");
-  return std::move(out).Finish();
+  text += "}}";
+  const ByteView bytes = AsBytes(text);
+  return {bytes.begin(), bytes.end()};
 }
 
-bool IsRole(std::string_view text) {
-  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
-  return !text.empty() && text.size() <= 64 && text.find_first_not_of(kLetters) == std::string_view::npos;
-}
-
-bool Agrees(const Statement& statement, const container::Manifest& manifest) {
-  return statement.model == manifest.name && statement.version == manifest.version && statement.sequence == manifest.sequence &&
-         statement.file_id == manifest.file_id && statement.subject_name == manifest.name + "@" + manifest.version;
+bool Matches(const Statement& statement, const container::Manifest& manifest) {
+  return statement.subject_name == manifest.name + "@" + manifest.version && statement.model == manifest.name &&
+         statement.version == manifest.version && statement.sequence == manifest.sequence &&
+         statement.file_id == crypto::Hex(manifest.file_id);
 }
 
 }  // namespace safemodel::trust

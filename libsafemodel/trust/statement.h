@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Release statements: in-toto Statements v1 about the manifest of a container. Spec section 11.2.
+// Statements: what a signer says about one manifest. Spec: section 11.2.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <safemodel/bytes.h>
 #include <safemodel/limits.h>
 #include <safemodel/result.h>
 
@@ -17,37 +18,36 @@ namespace safemodel::trust {
 
 inline constexpr std::string_view kPayloadType = "application/vnd.in-toto+json";
 inline constexpr std::string_view kStatementType = "https://in-toto.io/Statement/v1";
-inline constexpr std::string_view kReleasePredicate = "https://safemodel.dev/release/v1";
-inline constexpr std::size_t kRequiresMost = 16;
+inline constexpr std::string_view kPredicateType = "https://safemodel.dev/release/v1";
+inline constexpr std::size_t kRoleBytes = 64;
+inline constexpr std::size_t kRequiredRoles = 16;
 
-// Checked says what the signer's tool had checked before it signed.
+// Checked is what the signer's tool had verified before it signed.
 enum class Checked : std::uint8_t { kNone, kManifest, kStored, kFull };
 
 struct Statement {
-  std::string subject_name;  // NAME@VERSION
-  Digest subject_digest{};   // SHA-256 of the manifest
-  std::string role;          // empty when absent: such a statement counts in no role
+  Digest manifest_digest{};
+  std::string subject_name;         // NAME@VERSION
+  std::optional<std::string> role;  // absent: counts for nothing
   std::string model;
   std::string version;
   std::uint64_t sequence = 0;
-  FileId file_id{};
-  std::int64_t issued_at = 0;               // Unix seconds
-  std::optional<std::int64_t> not_after = {};
-  Checked verified = Checked::kNone;
-  std::vector<std::string> requires_roles = {};
-  bool operator==(const Statement&) const = default;
+  std::string file_id;  // as written; hex
+  std::int64_t issued_at = 0;
+  std::optional<std::int64_t> not_after;
+  Checked checked = Checked::kNone;
+  std::vector<std::string> requires_roles;
 };
 
-// ParseStatement reads a payload whose signature has verified. Errors: kMalformed; kLimit; kUntrusted "not_a_release" for
-// other statement or predicate types, which never count.
-Result<Statement> ParseStatement(ByteView payload, const Limits& limits);
+// IsRole says whether a text may name a role: 1 to 64 of A–Z a–z 0–9 . _ -; [S-ROLE].
+[[nodiscard]] bool IsRole(std::string_view text);
 
+// ParseStatement reads a payload whose signature has been verified. Errors: kMalformed, kLimit, and kUntrusted
+// "other_statement" for attestations and other versions, however much they look like a release.
+Result<Statement> ParseStatement(ByteView payload, const Limits& limits);
 ByteBuffer SerializeStatement(const Statement& statement);
 
-// IsRole says whether a text may name a role: 1 to 64 of a-z, 0-9, '-', '_', '.'.
-bool IsRole(std::string_view text);
-
-// Agrees compares the fields that repeat the manifest [S-MATCH].
-bool Agrees(const Statement& statement, const container::Manifest& manifest);
+// Matches says whether the fields that repeat the manifest are equal to it; [S-MATCH].
+[[nodiscard]] bool Matches(const Statement& statement, const container::Manifest& manifest);
 
 }  // namespace safemodel::trust

@@ -1,52 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust/timestamp.h"
 
-#include <array>
 #include <chrono>
-#include <cstdio>
 
 namespace safemodel::trust {
 namespace {
 
-// Two or four decimal digits, or -1.
-int Digits(std::string_view text) {
-  int value = 0;
-  for (const char letter : text) {
-    if (letter < '0' || letter > '9') return -1;
-    value = 10 * value + (letter - '0');
-  }
+constexpr std::string_view kForm = "0000-00-00T00:00:00Z";
+
+void PutDigits(std::string& text, std::size_t at, std::size_t count, unsigned value) {
+  for (std::size_t i = count; i > 0; --i, value /= 10) text[at + i - 1] = static_cast<char>('0' + value % 10);
+}
+
+unsigned TakeDigits(std::string_view text, std::size_t at, std::size_t count) {
+  unsigned value = 0;
+  for (const char c : text.substr(at, count)) value = value * 10 + static_cast<unsigned>(c - '0');
   return value;
+}
+
+bool HasForm(std::string_view text) {
+  if (text.size() != kForm.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool fits = kForm[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == kForm[i];
+    if (!fits) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
-  constexpr std::string_view kShape = "0000-00-00T00:00:00Z";
-  if (text.size() != kShape.size()) return std::nullopt;
-  for (std::size_t i = 0; i < kShape.size(); ++i) {
-    if (kShape[i] != '0' && text[i] != kShape[i]) return std::nullopt;
-  }
-  const std::array<int, 6> parts = {Digits(text.substr(0, 4)),  Digits(text.substr(5, 2)),  Digits(text.substr(8, 2)),
-                                    Digits(text.substr(11, 2)), Digits(text.substr(14, 2)), Digits(text.substr(17, 2))};
-  for (const int part : parts) {
-    if (part < 0) return std::nullopt;
-  }
-  const std::chrono::year_month_day date{std::chrono::year(parts[0]), std::chrono::month(static_cast<unsigned>(parts[1])),
-                                         std::chrono::day(static_cast<unsigned>(parts[2]))};
-  if (parts[0] < 1970 || !date.ok() || parts[3] > 23 || parts[4] > 59 || parts[5] > 59) return std::nullopt;
-  const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return ((days * 24 + parts[3]) * 60 + parts[4]) * 60 + parts[5];
+std::string FormatTimestamp(std::int64_t seconds) {
+  const std::chrono::sys_seconds time{std::chrono::seconds(seconds)};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const auto of_day = static_cast<unsigned>((time - day).count());
+  std::string text(kForm);
+  PutDigits(text, 0, 4, static_cast<unsigned>(static_cast<int>(date.year())));
+  PutDigits(text, 5, 2, static_cast<unsigned>(date.month()));
+  PutDigits(text, 8, 2, static_cast<unsigned>(date.day()));
+  PutDigits(text, 11, 2, of_day / 3600);
+  PutDigits(text, 14, 2, of_day / 60 % 60);
+  PutDigits(text, 17, 2, of_day % 60);
+  return text;
 }
 
-std::string SerializeTimestamp(std::int64_t seconds) {
-  const std::chrono::sys_days day{std::chrono::days(seconds / 86400)};
-  const std::chrono::year_month_day date{day};
-  const std::int64_t rest = seconds % 86400;
-  std::array<char, 64> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(rest / 3600),
-                static_cast<int>(rest / 60 % 60), static_cast<int>(rest % 60));
-  return buffer.data();
+Result<std::int64_t> ParseTimestamp(std::string_view text) {
+  const Error refusal = {Stage::kMalformed, "bad_time", "a time is not of the form 2026-01-01T00:00:00Z"};
+  if (!HasForm(text)) return refusal;
+  const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(TakeDigits(text, 0, 4))),
+                                         std::chrono::month(TakeDigits(text, 5, 2)),
+                                         std::chrono::day(TakeDigits(text, 8, 2)));
+  const unsigned hour = TakeDigits(text, 11, 2);
+  const unsigned minute = TakeDigits(text, 14, 2);
+  const unsigned second = TakeDigits(text, 17, 2);
+  if (!date.ok() || static_cast<int>(date.year()) < 1970 || hour > 23 || minute > 59 || second > 59) return refusal;
+  const std::int64_t day = std::chrono::sys_days(date).time_since_epoch().count();
+  return day * 86400 + hour * 3600 + minute * 60 + second;
 }
 
 }  // namespace safemodel::trust

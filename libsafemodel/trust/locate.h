@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the envelope of a container lies: behind the core, in the sidecar, or half way between. Spec: section 9.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "trust/authenticate.h"
+
+namespace safemodel::trust {
+
+// SidecarPath returns the name of the usual sidecar of a container.
+std::string SidecarPath(const std::string& container_path);
+
+// FoundEnvelopes adds to an opened container what a writer must know.
+struct FoundEnvelopes {
+  OpenedContainer opened;
+  bool sidecar = false;      // there is one, and it is good
+  bool interrupted = false;  // beside it lie the traces of a writer that was stopped while it folded it in
+};
+
+// SidecarLookup says whether the sidecar may be missing, and whether its name may be a symbolic link.
+enum class SidecarLookup : std::uint8_t { kUsual, kDemanded };
+
+// FindEnvelopes reads preamble, manifest bytes and the envelope that counts, from `file` and the sidecar as they are
+// now. Nothing is retried: the caller holds the lock, or compares the sidecar before and after.
+Result<FoundEnvelopes> FindEnvelopes(std::shared_ptr<const File> file, const std::shared_ptr<const File>& sidecar,
+                                     const Limits& limits);
+
+// LookAtSidecar opens the sidecar. Null only when there is no such file: whatever else is in its place is kIo, so that
+// nobody makes a reader fall back to an older envelope; [E-SIDECAR].
+Result<std::shared_ptr<const File>> LookAtSidecar(const std::string& path, SidecarLookup lookup);
+
+}  // namespace safemodel::trust
