@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/chunk.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/try.h"
+#include "container/parse.h"
+#include "crypto/hash.h"
+
+namespace safemodel {
+namespace {
+
+Status CheckDigest(ByteView stored, const container::ChunkRecord& record) {
+  if (crypto::Blake3Of(stored) == record.digest) return {};
+  return Error{Stage::kDigestMismatch, "chunk_digest", "the bytes of a chunk are not those that were written; get the file again",
+               record.stored_offset};
+}
+
+class PlainSource final : public ByteSource {
+ public:
+  PlainSource(std::uint64_t size, std::uint32_t chunk_size, ChunkReader reader)
+      : size_(size), chunk_size_(chunk_size), reader_(std::move(reader)) {}
+
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+
+  [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
+    if (offset > size_ || out.size() > size_ - offset) {
+      return Error{Stage::kIo, "truncated", "a read leaves the object", offset};
+    }
+    while (!out.empty()) {
+      const auto chunk = static_cast<std::uint32_t>(offset / chunk_size_);
+      const std::uint64_t within = offset % chunk_size_;
+      const auto length = std::min<std::uint64_t>(chunk_size_, size_ - std::uint64_t{chunk} * chunk_size_);
+      const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(length - within, out.size()));
+      SAFEMODEL_TRY(ReadPart(chunk, static_cast<std::size_t>(length), static_cast<std::size_t>(within), out.first(take)));
+      out = out.subspan(take);
+      offset += take;
+    }
+    return {};
+  }
+
+ private:
+  Status ReadPart(std::uint32_t chunk, std::size_t length, std::size_t within, MutableBytes out) const {
+    if (out.size() == length) return reader_(chunk, out);
+    if (cached_ != chunk) {
+      cached_ = kNothing;  // a failed read leaves nothing that could be taken for the chunk
+      cache_.resize(length);
+      SAFEMODEL_TRY(reader_(chunk, cache_));
+      cached_ = chunk;
+    }
+    std::copy_n(cache_.begin() + static_cast<std::ptrdiff_t>(within), out.size(), out.begin());
+    return {};
+  }
+
+  static constexpr std::uint64_t kNothing = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t size_;
+  std::uint32_t chunk_size_;
+  ChunkReader reader_;
+  mutable ByteBuffer cache_;
+  mutable std::uint64_t cached_ = kNothing;
+};
+
+}  // namespace
+
+Status ReadChunk(const ByteSource& core, const container::ObjectRecord& object, const container::ChunkRecord& record, MutableBytes plain,
+                 ChunkScratch& scratch) {
+  if (record.codec == container::kCodecRaw) {
+    if (plain.size() != record.stored_length) return Error{Stage::kInternal, "internal", "a chunk was read at another length"};
+    SAFEMODEL_TRY(core.ReadAt(record.stored_offset, plain));
+    return CheckDigest(plain, record);
+  }
+  scratch.stored.resize(record.stored_length);  // at most the chunk size: ParseIndexSlice
+  SAFEMODEL_TRY(core.ReadAt(record.stored_offset, scratch.stored));
+  SAFEMODEL_TRY(CheckDigest(scratch.stored, record));
+  Status status = scratch.decoder.Decode(static_cast<codec::Codec>(record.codec),
+                                         static_cast<codec::ElementLayout>(object.element_layout), scratch.stored, plain);
+  if (status.ok()) return {};
+  Error error = status.error();
+  error.offset = record.stored_offset;
+  return error;
+}
+
+SharedSource MakePlainSource(std::uint64_t plain_size, std::uint32_t chunk_size, ChunkReader reader) {
+  return std::make_shared<PlainSource>(plain_size, chunk_size, std::move(reader));
+}
+
+Digest SliceDigest(std::uint32_t object_number, const container::ObjectRecord& object, std::uint32_t chunk_size, ByteView slice) {
+  crypto::Blake3 hash(container::kIndexSliceContext);
+  hash.Update(container::SliceHead(object_number, object, chunk_size));
+  hash.Update(slice);
+  return hash.Finish();
+}
+
+}  // namespace safemodel

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/digest.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "model/import_any.h"
+#include "model/imported_records.h"
+#include "model/loaded_model.h"
+
+#include <safemodel/export.h>
+
+namespace safemodel {
+namespace {
+
+TensorDigestJob JobOf(const ImportedModel& model, std::span<const container::TensorRecord> records, unsigned threads, const Limits& limits) {
+  TensorDigestJob job;
+  job.tensors = records;
+  job.element_types = model.element_types;
+  job.limits = limits;
+  job.threads = threads;
+  for (std::uint32_t i = 0; i < model.storages.size(); ++i) {
+    const SharedSource& source = model.storages[i].source;
+    job.source_of_storage.push_back(i);
+    job.sources.push_back({[source]() -> Result<SharedSource> { return source; }, source->size(), {}});
+    if (source->sequential()) job.threads = 1;  // several storages may be parts of one compressed stream
+  }
+  return job;
+}
+
+Result<DigestReport> DigestImported(const std::shared_ptr<const File>& file, unsigned threads, const Limits& limits, const Progress& progress) {
+  // Inert data has digests too: nothing is built here.
+  SAFEMODEL_ASSIGN(const ImportedModel model, ImportAny(file, limits, ConvertOptions::Unknown::kKeepInert));
+  const std::vector<container::TensorRecord> records = RecordsOf(model);
+  TensorDigestJob job = JobOf(model, records, threads, limits);
+  job.progress = progress;
+  SAFEMODEL_ASSIGN(const std::vector<Digest> digests, DigestTensors(job));
+  DigestReport report;
+  report.layout = model.layout;
+  report.tensors = records.size();
+  SAFEMODEL_ASSIGN(report.tensor_digest, TensorDigest(records, digests, model.element_types));
+  report.content_digest = ContentDigest(report.tensor_digest, {}, model.tree);
+  SAFEMODEL_TRY(file->CheckUnchanged());
+  return report;
+}
+
+Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, const Limits& limits, const Progress& progress) {
+  OpenOptions options;
+  options.limits = limits;
+  options.threads = threads;
+  SAFEMODEL_ASSIGN(const VerifiedModel model, OpenUnverified(path, InsecureSkipVerification(), options));
+  const LoadedModel& loaded = VerifiedModelAccess::Of(model);
+  SAFEMODEL_ASSIGN(const ComputedDigests computed, ComputeFromPlainBytes(loaded, threads, progress));
+  SAFEMODEL_TRY(CompareDigests(loaded, computed));
+  return DigestReport{"safemodel", loaded.tensors.size(), computed.tensor_digest, computed.content_digest};
+}
+
+}  // namespace
+
+Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits, const Progress& progress) {
+  SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(path));
+  SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
+  if (is_container) return DigestContainer(path, threads, limits, progress);
+  return DigestImported(file, threads, limits, progress);
+}
+
+}  // namespace safemodel

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/import_any.h"
+
+#include <algorithm>
+
+#include "base/cursor.h"
+#include "base/try.h"
+#include "container/format.h"
+#include "formats/safetensors.h"
+#include "pickle/import.h"
+
+namespace safemodel {
+namespace {
+
+constexpr std::uint64_t kHeadBytes = 16;
+
+// Signature is how files of a format that is not read here begin.
+struct Signature {
+  std::size_t offset;
+  std::string_view bytes;
+  const char* format;
+};
+
+constexpr Signature kOtherFormats[] = {
+    {0, "GGUF", "GGUF"},
+    {0, std::string_view("\x89HDF\r\n\x1a\n", 8), "HDF5 (Keras)"},
+    {4, "TFL3", "TensorFlow Lite"},
+    {0, std::string_view("7z\xBC\xAF\x27\x1C", 6), "7-Zip archive"},
+    {0, "Rar!\x1A\x07", "RAR archive"},
+    {0, std::string_view("\x08\x07\x12", 3), "ONNX"},  // ir_version 7, then the producer's name
+    {0, std::string_view("\x08\x08\x12", 3), "ONNX"},
+    {0, std::string_view("\x08\x09\x12", 3), "ONNX"},
+    {0, std::string_view("\x08\x0A\x12", 3), "ONNX"},
+};
+
+Result<ByteBuffer> HeadOf(const File& file) {
+  return ReadRange(file, 0, std::min(kHeadBytes, file.size()), kHeadBytes);
+}
+
+bool StartsWith(ByteView head, std::size_t offset, ByteView bytes) {
+  return head.size() >= offset + bytes.size() && std::equal(bytes.begin(), bytes.end(), head.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
+Status RefuseOthers(ByteView head) {
+  if (StartsWith(head, 0, container::kMagic)) {
+    return Error{Stage::kUsage, "is_container", "the input is a safemodel container already"};
+  }
+  for (const Signature& signature : kOtherFormats) {
+    if (!StartsWith(head, signature.offset, AsBytes(signature.bytes))) continue;
+    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "this format is not read; convert it to safetensors with its own tools", 0,
+                 signature.format};
+  }
+  return {};
+}
+
+// OpenBeside opens companions of a file, by bare name: a file may not choose what else is read.
+pickle::SiblingOpener OpenBeside(const std::string& path) {
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  return [folder](const std::string& name) -> Result<SharedSource> {
+    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
+      return Error{Stage::kUnsafe, "FILE-PATH", "a companion file is named by a path", kNoOffset, name};
+    }
+    SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(folder + name));
+    return SharedSource(std::move(file));
+  };
+}
+
+// RefusePolyglot asks the other reader too: a file that both understand shows each of its readers another model.
+Status RefusePolyglot(const std::shared_ptr<const File>& file, const Limits& limits) {
+  pickle::ImportOptions options;
+  options.limits = limits;
+  options.unknown = ConvertOptions::Unknown::kKeepInert;
+  const auto other = pickle::ImportPickleFamily(file, options);
+  if (!other.ok() && other.error().stage != Stage::kUnsafe) return {};
+  return Error{Stage::kUnsafe, "FILE-POLYGLOT", "this file is both safetensors and a pickle; readers would disagree on what it holds", 0};
+}
+
+}  // namespace
+
+Result<bool> IsContainer(const File& file) {
+  SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(file));
+  return StartsWith(head, 0, container::kMagic);
+}
+
+Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits, ConvertOptions::Unknown unknown) {
+  SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*file));
+  SAFEMODEL_TRY(RefuseOthers(head));
+  if (formats::LooksLikeSafetensors(head, file->size())) {
+    auto model = formats::ReadSafetensors(file, limits);
+    if (model.ok()) SAFEMODEL_TRY(RefusePolyglot(file, limits));
+    return model;
+  }
+  pickle::ImportOptions options;
+  options.limits = limits;
+  options.unknown = unknown;
+  options.open_sibling = OpenBeside(file->path());
+  return pickle::ImportPickleFamily(file, options);
+}
+
+}  // namespace safemodel

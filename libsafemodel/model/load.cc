@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/try.h"
+#include "model/loaded_model.h"
+#include "value/tensor_view.h"
+
+namespace safemodel {
+namespace {
+
+// ReadDirectory grows the buffer chunk by chunk: a table that claims a gigabyte is believed only as far as chunks decode.
+Result<ByteBuffer> ReadDirectory(const ObjectStore& store) {
+  const container::ObjectRecord& object = store.objects()[0];
+  ByteBuffer plain;
+  ChunkScratch scratch;
+  for (std::uint32_t chunk = 0; chunk < object.chunk_count; ++chunk) {
+    const std::size_t begin = plain.size();
+    plain.resize(begin + static_cast<std::size_t>(container::PlainLength(object, chunk, store.chunk_size())));
+    SAFEMODEL_TRY(store.Read(0, chunk, MutableBytes(plain).subspan(begin), scratch));
+  }
+  return plain;
+}
+
+Result<Tensor> TensorOf(container::TensorRecord&& record, std::span<const ElementType> types) {
+  Tensor tensor;
+  SAFEMODEL_ASSIGN(const std::uint64_t bits, ElementBits(record.dtype, record.element_type, types));
+  SAFEMODEL_ASSIGN(tensor.elements, ElementCount(record.shape));
+  SAFEMODEL_ASSIGN(tensor.bytes, ContiguousBytes(tensor.elements, bits));
+  tensor.name = std::move(record.name);
+  tensor.dtype = record.dtype;
+  tensor.element_type = record.element_type;
+  tensor.shape = std::move(record.shape);
+  tensor.strides = std::move(record.strides);
+  tensor.storage = record.storage;
+  tensor.byte_offset = record.byte_offset;
+  tensor.digest = record.digest;
+  return tensor;
+}
+
+ModelInfo InfoOf(const trust::TrustedManifest& trusted, container::Directory& directory) {
+  const container::Manifest& manifest = trusted.manifest();
+  ModelInfo info;
+  info.name = manifest.name;
+  info.version = manifest.version;
+  info.sequence = manifest.sequence;
+  info.created = manifest.created;
+  info.file_id = manifest.file_id;
+  info.manifest_digest = trusted.digest();
+  info.tensor_digest = directory.tensor_digest;
+  info.content_digest = directory.content_digest;
+  info.metadata = manifest.metadata;
+  info.private_metadata = std::move(directory.metadata);
+  return info;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LoadedModel>> LoadModel(trust::TrustedManifest trusted, const OpenOptions& options) {
+  auto model = std::make_unique<LoadedModel>();
+  model->options = options;
+  SAFEMODEL_ASSIGN(model->store, ObjectStore::Open(std::move(trusted), options.limits));
+  const ObjectStore& store = *model->store;
+  SAFEMODEL_ASSIGN(const ByteBuffer plain, ReadDirectory(store));
+  SAFEMODEL_ASSIGN(container::Directory directory, container::ParseDirectory(plain, store.manifest(), store.objects(), options.limits));
+  model->info = InfoOf(store.trusted(), directory);
+  model->tensors.reserve(directory.tensors.size());
+  for (container::TensorRecord& record : directory.tensors) {
+    SAFEMODEL_ASSIGN(Tensor tensor, TensorOf(std::move(record), directory.element_types));
+    model->tensors.push_back(std::move(tensor));
+  }
+  for (container::FileRecord& file : directory.files) {
+    model->files.push_back({std::move(file.path), std::move(file.media_type), store.objects()[file.object].plain_size});
+    model->file_objects.push_back(file.object);
+  }
+  model->storages = std::move(directory.storages);
+  model->element_types = std::move(directory.element_types);
+  model->tree = std::move(directory.tree);
+  return model;
+}
+
+std::vector<container::TensorRecord> RecordsOf(const LoadedModel& model) {
+  std::vector<container::TensorRecord> records;
+  records.reserve(model.tensors.size());
+  for (const Tensor& tensor : model.tensors) {
+    records.push_back({tensor.name, tensor.dtype, tensor.element_type, tensor.shape, tensor.strides, tensor.storage,
+                       tensor.byte_offset, tensor.digest});
+  }
+  return records;
+}
+
+}  // namespace safemodel

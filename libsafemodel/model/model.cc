@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/model.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include <safemodel/export.h>
+
+#include "base/try.h"
+#include "model/loaded_model.h"
+
+namespace safemodel {
+
+struct VerifiedModel::Impl {
+  std::unique_ptr<LoadedModel> loaded;
+};
+
+VerifiedModel VerifiedModelAccess::Make(std::unique_ptr<LoadedModel> loaded) {
+  return VerifiedModel(std::make_unique<VerifiedModel::Impl>(VerifiedModel::Impl{std::move(loaded)}));
+}
+
+const LoadedModel& VerifiedModelAccess::Of(const VerifiedModel& model) { return *model.impl_->loaded; }
+
+VerifiedModel::VerifiedModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+VerifiedModel::VerifiedModel(VerifiedModel&&) noexcept = default;
+VerifiedModel& VerifiedModel::operator=(VerifiedModel&&) noexcept = default;
+VerifiedModel::~VerifiedModel() = default;
+
+Result<VerifiedModel> VerifiedModel::Open(const std::string& path, const Policy& policy, const Expectation& expectation,
+                                          const OpenOptions& options) {
+  SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
+  const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
+  SAFEMODEL_ASSIGN(auto trusted, trust::Authenticate(std::move(opened), policy, expectation, now, options.limits));
+  SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
+  return VerifiedModelAccess::Make(std::move(loaded));
+}
+
+Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token, const OpenOptions& options) {
+  SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
+  SAFEMODEL_ASSIGN(auto trusted, trust::SkipAuthentication(std::move(opened), token, options.limits));
+  SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
+  return VerifiedModelAccess::Make(std::move(loaded));
+}
+
+const ModelInfo& VerifiedModel::info() const { return impl_->loaded->info; }
+const std::vector<SignatureReport>& VerifiedModel::signatures() const { return impl_->loaded->store->trusted().signatures(); }
+std::span<const Tensor> VerifiedModel::tensors() const { return impl_->loaded->tensors; }
+std::span<const ElementType> VerifiedModel::element_types() const { return impl_->loaded->element_types; }
+std::span<const PackedFile> VerifiedModel::files() const { return impl_->loaded->files; }
+const ValueTree& VerifiedModel::tree() const { return impl_->loaded->tree; }
+
+Result<const Tensor*> VerifiedModel::Find(std::string_view name) const {
+  const std::vector<Tensor>& tensors = impl_->loaded->tensors;
+  // Ascending by bytes: the directory was refused otherwise [D-NAMES].
+  const auto found = std::lower_bound(tensors.begin(), tensors.end(), name,
+                                      [](const Tensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
+  if (found != tensors.end() && found->name == name) return &*found;
+  return Error{Stage::kUsage, "no_such_tensor", "the model has no tensor of this name", kNoOffset, std::string(name)};
+}
+
+Status VerifiedModel::Read(const Tensor& tensor, MutableBytes out) const {
+  const Request request{&tensor, out};
+  return ReadTensors(*impl_->loaded, {&request, 1}, {});
+}
+
+Status VerifiedModel::ReadRows(const Tensor& tensor, std::uint64_t first, std::uint64_t count, MutableBytes out) const {
+  return ReadTensorRows(*impl_->loaded, tensor, {first, count}, out);
+}
+
+Status VerifiedModel::ReadMany(std::span<const Request> requests, const Progress& progress) const {
+  return ReadTensors(*impl_->loaded, requests, progress);
+}
+
+Result<MappedView> VerifiedModel::View(const Tensor& tensor) const { return ViewTensor(*impl_->loaded, tensor); }
+
+Result<ByteBuffer> VerifiedModel::ReadFile(const PackedFile& file) const {
+  const LoadedModel& model = *impl_->loaded;
+  for (std::size_t i = 0; i < model.files.size(); ++i) {
+    if (model.files[i].path != file.path) continue;
+    const SharedSource plain = model.store->Plain(model.file_objects[i]);
+    return ReadRange(*plain, 0, plain->size(), model.options.limits.total_plain_bytes);
+  }
+  return Error{Stage::kUsage, "no_such_file", "the model has no file of this path", kNoOffset, file.path};
+}
+
+Status VerifiedModel::CheckAll(const Progress& progress) const { return CheckStored(*impl_->loaded, progress); }
+Status VerifiedModel::CheckContent(const Progress& progress) const { return safemodel::CheckContent(*impl_->loaded, progress); }
+
+}  // namespace safemodel

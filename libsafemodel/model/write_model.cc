@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/write_model.h"
+
+#include "base/checked.h"
+#include "base/try.h"
+#include "container/parse.h"
+#include "model/identity.h"
+#include "model/imported_records.h"
+#include "model/storages.h"
+#include "trust/sign_core.h"
+#include "value/tensor_view.h"
+
+namespace safemodel {
+namespace {
+
+WriterOptions WriterOptionsOf(const ConvertOptions& options) {
+  return {options.chunk_bytes, options.codec, options.level, options.threads, options.limits};
+}
+
+std::uint64_t ContiguousTotal(const std::vector<container::TensorRecord>& tensors, std::span<const ElementType> types) {
+  std::uint64_t total = 0;
+  for (const container::TensorRecord& tensor : tensors) {
+    const auto bits = ElementBits(tensor.dtype, tensor.element_type, types);
+    const auto elements = ElementCount(tensor.shape);
+    if (!bits.ok() || !elements.ok()) continue;  // the directory would not be written
+    const auto bytes = ContiguousBytes(elements.value(), bits.value());
+    total = CheckedAdd(total, bytes.ok() ? bytes.value() : 0).value_or(~std::uint64_t{0});
+  }
+  return total;
+}
+
+// FillDigests gives the tensors of a directory their digests, and computes those of the model.
+Status FillDigests(TensorDigestJob job, container::Directory& directory) {
+  SAFEMODEL_ASSIGN(const std::vector<Digest> digests, DigestTensors(job));
+  for (std::size_t i = 0; i < digests.size(); ++i) {
+    container::TensorRecord& tensor = directory.tensors[i];
+    const std::uint64_t storage_bytes = job.sources[job.source_of_storage[tensor.storage]].bytes;
+    SAFEMODEL_ASSIGN(const bool expanded, IsExpandedTensor(tensor, directory.element_types, storage_bytes));
+    if (!expanded) tensor.digest = digests[i];
+  }
+  SAFEMODEL_ASSIGN(directory.tensor_digest, TensorDigest(directory.tensors, digests, directory.element_types));
+  directory.content_digest = ContentDigest(directory.tensor_digest, {}, directory.tree);
+  return {};
+}
+
+Result<container::Directory> WriteContent(ContainerWriter& writer, const ImportedModel& model, const ConvertOptions& options) {
+  StorageWriter storages(writer, model, options.progress);
+  SAFEMODEL_TRY(storages.Write());
+  container::Directory directory;
+  directory.storages = storages.object_numbers();
+  directory.element_types = model.element_types;
+  directory.tensors = RecordsOf(model);
+  directory.tree = model.tree;
+  directory.metadata = PrivateMetadata(model);
+  TensorDigestJob job = storages.JobOf(directory.tensors);
+  job.limits = options.limits;
+  job.threads = options.threads;
+  SAFEMODEL_TRY(FillDigests(std::move(job), directory));
+  return directory;
+}
+
+// AppendSignature signs before the file gets its name: it is never seen unsigned.
+Status AppendSignature(OutputFile& output, const WrittenManifest& written, const ConvertOptions& options) {
+  SAFEMODEL_ASSIGN(const container::Manifest manifest, container::ParseManifest(written.bytes, written.preamble, options.limits));
+  SignOptions sign_options;
+  sign_options.limits = options.limits;
+  if (options.reproducible == ConvertOptions::Reproducible::kYes) sign_options.issued_at = manifest.created;
+  SAFEMODEL_ASSIGN(const ByteBuffer envelope, trust::MakeSignedEnvelope(manifest, written.digest, *options.sign_with, sign_options));
+  return output.Append(envelope);
+}
+
+}  // namespace
+
+Result<WrittenModel> WriteModel(OutputFile& output, const ImportedModel& model, const ConvertOptions& options, const Identify& identify) {
+  SAFEMODEL_ASSIGN(ContainerWriter writer, ContainerWriter::Create(output, WriterOptionsOf(options)));
+  SAFEMODEL_ASSIGN(const container::Directory directory, WriteContent(writer, model, options));
+  WrittenModel written;
+  SAFEMODEL_ASSIGN(written.identity, identify());
+  written.identity.file_id = FileIdFor(options, written.identity, directory.content_digest);
+  SAFEMODEL_ASSIGN(const WrittenManifest manifest, writer.Finish(directory, written.identity));
+  if (options.sign_with != nullptr) SAFEMODEL_TRY(AppendSignature(output, manifest, options));
+  written.tensors = directory.tensors.size();
+  written.tensor_bytes = ContiguousTotal(directory.tensors, directory.element_types);
+  written.tensor_digest = directory.tensor_digest;
+  written.content_digest = directory.content_digest;
+  written.manifest_digest = manifest.digest;
+  return written;
+}
+
+}  // namespace safemodel
