@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Making statements: shared by Sign and by the converter, which signs before its output has a name.
+// Making statements and envelope frames, without files.
 #pragma once
 
 #include <safemodel/sign.h>
@@ -9,13 +9,20 @@
 
 namespace safemodel::trust {
 
-// MakeStatementItem signs a statement about a manifest. `checked` is what the caller's tool had checked. Errors: kUsage
-// (role, required roles, times).
-Result<container::EnvelopeItem> MakeStatementItem(const container::Manifest& manifest, const Digest& manifest_digest, const SecretKey& key,
-                                                  const SignOptions& options, Checked checked);
+// CheckSignOptions refuses (kUsage) roles and times that no verifier would accept.
+Status CheckSignOptions(const SignOptions& options);
 
-// MakeSignedEnvelope returns a whole envelope frame with one statement in it.
-Result<ByteBuffer> MakeSignedEnvelope(const container::Manifest& manifest, const Digest& manifest_digest, const SecretKey& key,
-                                      const SignOptions& options);
+// MakeStatementItem signs a statement about a manifest and returns it as an envelope item. `checked` is what the caller
+// has verified. Errors: kUsage, kLimit.
+Result<container::EnvelopeItem> MakeStatementItem(const container::Manifest& manifest, const Digest& manifest_digest,
+                                                  const SecretKey& key, const SignOptions& options, Checked checked);
+
+// FrameBytes returns the whole frame of an envelope. kLimit when a reader would refuse it.
+Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits);
+
+// MakeSignedEnvelope returns the frame of a first envelope with one statement, for a container that was just written:
+// its writer has seen every byte, so the statement says "full". To be appended right behind the manifest.
+Result<ByteBuffer> MakeSignedEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
+                                      const SecretKey& key, const SignOptions& options);
 
 }  // namespace safemodel::trust

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trust/sign_core.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/try.h"
+#include "container/parse.h"
+#include "crypto/hash.h"
+#include "trust/dsse.h"
+#include "trust/timestamp.h"
+
+namespace safemodel::trust {
+namespace {
+
+Error BadUsage(const char* code, const char* text, std::string subject = {}) {
+  return {Stage::kUsage, code, text, kNoOffset, std::move(subject)};
+}
+
+std::int64_t IssuedAt(const SignOptions& options) { return options.issued_at.value_or(std::time(nullptr)); }
+
+bool IsWritableTime(std::int64_t seconds) { return seconds >= 0 && seconds <= kLastTimestamp; }
+
+std::uint32_t CountOf(const std::vector<container::EnvelopeItem>& items, container::ItemKind kind) {
+  return static_cast<std::uint32_t>(std::count_if(
+      items.begin(), items.end(),
+      [kind](const container::EnvelopeItem& item) { return item.kind == static_cast<std::uint16_t>(kind); }));
+}
+
+}  // namespace
+
+Status CheckSignOptions(const SignOptions& options) {
+  if (!IsRole(options.role))
+    return BadUsage("bad_role", "a role is 1 to 64 letters, digits, '.', '_' or '-'", options.role);
+  if (options.requires_roles.size() > kRequiredRoles)
+    return BadUsage("many_roles", "a statement may require at most 16 roles");
+  for (const std::string& role : options.requires_roles) {
+    if (!IsRole(role)) return BadUsage("bad_role", "a role is 1 to 64 letters, digits, '.', '_' or '-'", role);
+  }
+  const std::int64_t issued_at = IssuedAt(options);
+  if (!IsWritableTime(issued_at)) return BadUsage("bad_time", "the time of signing is not between 1970 and 9999");
+  if (!options.not_after.has_value()) return {};
+  if (!IsWritableTime(*options.not_after))
+    return BadUsage("bad_time", "the end of validity is not between 1970 and 9999");
+  if (*options.not_after < issued_at) return BadUsage("times_reversed", "the signature would end before it was made");
+  return {};
+}
+
+Result<container::EnvelopeItem> MakeStatementItem(const container::Manifest& manifest, const Digest& manifest_digest,
+                                                  const SecretKey& key, const SignOptions& options, Checked checked) {
+  SAFEMODEL_TRY(CheckSignOptions(options));
+  Statement statement;
+  statement.manifest_digest = manifest_digest;
+  statement.subject_name = manifest.name + "@" + manifest.version;
+  statement.role = options.role;
+  statement.model = manifest.name;
+  statement.version = manifest.version;
+  statement.sequence = manifest.sequence;
+  statement.file_id = crypto::Hex(manifest.file_id);
+  statement.issued_at = IssuedAt(options);
+  statement.not_after = options.not_after;
+  statement.checked = checked;
+  statement.requires_roles = options.requires_roles;
+
+  Dsse dsse;
+  dsse.payload_type = kPayloadType;
+  dsse.payload = SerializeStatement(statement);
+  if (dsse.payload.size() > options.limits.statement_bytes) {
+    return Error{Stage::kLimit, "large_statement", "the statement would be longer than its limit"};
+  }
+  dsse.key_id = key.public_key().KeyId();
+  dsse.signature = key.SignBytes(Pae(dsse.payload_type, dsse.payload));
+  return container::EnvelopeItem{static_cast<std::uint16_t>(container::ItemKind::kStatement), SerializeDsse(dsse)};
+}
+
+Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits) {
+  if (CountOf(envelope.items, container::ItemKind::kStatement) +
+          CountOf(envelope.items, container::ItemKind::kHardwareStatement) >
+      limits.statements) {
+    return Error{Stage::kLimit, "many_statements",
+                 "the envelope is full: it would have more statements than the limit"};
+  }
+  ByteBuffer frame = container::SerializeEnvelopeBody(envelope);
+  const Digest digest = crypto::Blake3Of(frame);
+  frame.insert(frame.end(), digest.begin(), digest.end());
+  if (frame.size() > limits.envelope_bytes) {
+    return Error{Stage::kLimit, "large_envelope", "the envelope is full: it would be larger than its limit"};
+  }
+  return frame;
+}
+
+Result<ByteBuffer> MakeSignedEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
+                                      const SecretKey& key, const SignOptions& options) {
+  container::Envelope envelope;
+  envelope.manifest_digest = manifest_digest;
+  SAFEMODEL_ASSIGN(container::EnvelopeItem item,
+                   MakeStatementItem(manifest, manifest_digest, key, options, Checked::kFull));
+  envelope.items.push_back(std::move(item));
+  return FrameBytes(envelope, options.limits);
+}
+
+}  // namespace safemodel::trust
