@@ -196,7 +196,9 @@ TEST_CASE("npz: what the format cannot hold is refused by name") {
       {"\xFF", "name_not_in_format"},
       {std::string(65'532, 'n'), "name_not_in_format"},
   };
-  for (const auto& [name, code] : names) {
+  for (const auto& row : names) {
+    const std::string& name = row.first;
+    const std::string& code = row.second;
     CAPTURE(name);
     const auto plan = PlanNpz(std::vector<ExportEntry>{{name, Dtype::kU8, 0, {1}, 1}}, {});
     CHECK(CodeOf(plan) == code);
