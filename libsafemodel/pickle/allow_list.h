@@ -25,12 +25,13 @@
 //   reserve GROUP: NAME …           a named list, used as `reserved @GROUP`
 //   # comment
 //
-// A later line that starts in column 0 begins a new entry. Schemas:
+// A line that starts in column 0 begins a new entry; one that ends with a backslash goes on in the next. Schemas:
 //
 //   none true false bool int int>=N int(A..B) float number str bytes bytes(N) bytearray 'text'
 //   plain                           data without globals, calls and persistent references, however deep
 //   node                            anything: it was judged when it was made
-//   list(S) tuple(S, S) tuple(S...) dict(S: S) set(S)
+//   list(S) tuple(S, S) (S, S) tuple(S...) dict(S: S) set(S)
+//                                   (a frozenset fits a set)
 //   {name: S, name?: S, *: S}       a dict with text keys: each name stated must be there unless marked `?`; `*` is for
 //   all
 //                                   others, which without it are refused
@@ -89,7 +90,9 @@ class AllowList {
  public:
   // BuiltIn is the list that this library ships, with all libraries; made once, immutable, safe to share.
   static const AllowList& BuiltIn();
-  // Parse reads tables; kMalformed "allow_list" with the line number as offset.
+  // BuiltInTables are the texts that BuiltIn was made of.
+  static std::vector<std::string_view> BuiltInTables();
+  // Parse reads tables; kMalformed "allow_list" with the offset in the table, and the line as subject.
   static Result<std::unique_ptr<const AllowList>> Parse(const std::vector<std::string_view>& tables);
   ~AllowList();
 

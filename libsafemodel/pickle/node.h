@@ -135,14 +135,17 @@ class Graph {
   // AddStreamBytes stands for `size` bytes of the stream that were not read; `header` bytes lie between opcode and
   // data.
   NodeIndex AddStreamBytes(Kind kind, std::uint64_t offset, std::uint64_t data_offset, std::uint64_t size);
-  NodeIndex AddContainer(Kind kind, std::uint64_t offset, std::span<const NodeIndex> items = {});
+  // AddSameBytes makes a node of another kind with the bytes of `bytes`.
+  NodeIndex AddSameBytes(Kind kind, std::uint64_t offset, NodeIndex bytes);
+  NodeIndex AddContainer(Kind kind, std::uint64_t offset);
   NodeIndex AddGlobal(std::uint64_t offset, std::uint32_t global);
   NodeIndex AddCall(std::uint64_t offset, const Call& call);
   NodeIndex AddPersistent(std::uint64_t offset, NodeIndex id);
   NodeIndex AddRawArray(std::uint64_t offset, std::uint32_t tensor);
   std::uint32_t AddGlobalName(const GlobalName& global);
 
-  // Append adds items to a container. False when the pool of items is full (2^32 of them).
+  // Append adds items, which lie outside the graph, to a container. False when the pool of items is full (2^32 of
+  // them).
   [[nodiscard]] bool Append(NodeIndex container, std::span<const NodeIndex> items);
 
   // Keep moves a buffer into the graph and returns a view of it.

@@ -22,16 +22,35 @@ class TreeContext;
 // TreeRef is a node of the value tree under construction; kNoTree is none.
 using TreeRef = std::uint32_t;
 
+// ByteSwap is a run of `count` numbers of `width` bytes in an element whose bytes must be reversed.
+struct ByteSwap {
+  std::uint32_t offset = 0;
+  std::uint32_t width = 0;
+  std::uint32_t count = 0;
+};
+
 // DtypeNote is what a numpy dtype object (a call) means.
 struct DtypeNote {
   Dtype dtype = Dtype::kVoid;
   std::uint32_t element_type = 0;
-  std::uint32_t item_size = 0;
-  enum class Order : std::uint8_t { kLittle, kBig };
-  Order order = Order::kLittle;
+  std::uint32_t item_size = 0;          // bytes, those of a subarray all together
+  std::uint32_t alignment = 1;          // what numpy computes for it
+  std::uint32_t flags = 0;  // numpy's own: 63 for objects, 8 for texts
+  std::vector<std::uint64_t> subarray;  // the shape of a subarray type; empty for all others
+  std::vector<ByteSwap> swaps;          // what is big-endian in an element
   enum class Objects : std::uint8_t { kNo, kYes };
   Objects objects = Objects::kNo;  // an object dtype, or a record with an object field
 };
+
+// StorageNote is what a persistent reference of torch means.
+struct StorageNote {
+  std::uint32_t storage = 0;
+  Dtype dtype = Dtype::kU8;
+  std::uint64_t elements = 0;
+};
+
+// Python2Text says what a `str` of Python 2 becomes when it has letters outside ASCII.
+enum class Python2Text : std::uint8_t { kBytes, kUtf8 };
 
 // ImportTables is what rules and layouts collect besides the graph.
 struct ImportTables {
@@ -40,9 +59,16 @@ struct ImportTables {
   std::vector<ImportedTensor> tensors;
   std::vector<std::uint8_t> tensor_flags;                   // TensorNodeFlags, one for each tensor
   std::unordered_map<NodeIndex, std::uint32_t> tensor_of;   // calls that are tensors
-  std::unordered_map<NodeIndex, std::uint32_t> storage_of;  // persistent references that are storages
+  std::unordered_map<NodeIndex, StorageNote> storage_of;  // persistent references that are storages
   std::unordered_map<NodeIndex, DtypeNote> dtype_of;        // calls that are numpy dtypes
+  std::unordered_map<NodeIndex, NodeIndex> encoded;         // text nodes and the bytes that they stand for
   std::vector<UnlistedName> inert;
+  Python2Text python2_text = Python2Text::kBytes;
+  enum class ByteOrder : std::uint8_t { kLittle, kBig };
+  ByteOrder torch_order = ByteOrder::kLittle;  // of the storages in the file; their sources are little-endian already
+
+  // ElementTypeOf returns the number of an element type, which it adds when there is none like it.
+  std::uint32_t ElementTypeOf(const ElementType& type);
 
   // AddTensor appends a tensor with its flags and returns its number.
   std::uint32_t AddTensor(ImportedTensor tensor, std::uint8_t flags);
@@ -62,6 +88,8 @@ struct Rule {
   // are kUnsafe with a MEM or STRUCT rule id. Time must be linear in the arguments.
   Status (*on_call)(RuleContext& context, NodeIndex call) = nullptr;
   Status (*on_build)(RuleContext& context, NodeIndex call) = nullptr;
+  // fold runs after on_call and may return a node that takes the place of the call: calls that only spell data.
+  Result<NodeIndex> (*fold)(RuleContext& context, NodeIndex call) = nullptr;
   // to_tree makes the node that the call becomes. Without it the call becomes an object node: class, arguments, state,
   // items.
   Result<TreeRef> (*to_tree)(TreeContext& context, NodeIndex call) = nullptr;

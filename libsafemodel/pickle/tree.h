@@ -37,7 +37,8 @@ class TreeContext {
   virtual TreeRef Object(std::string_view module, std::string_view name, std::vector<TreeRef> args, NodeIndex call) = 0;
 };
 
-// BuildTree turns everything that `root` reaches into a value tree.
-Result<ValueTree> BuildTree(const Graph& graph, const ImportTables& tables, NodeIndex root, const Limits& limits);
+// BuildTree turns everything that `root` reaches into a value tree. A storage that stands alone becomes a tensor of
+// `tables`.
+Result<ValueTree> BuildTree(const Graph& graph, ImportTables& tables, NodeIndex root, const Limits& limits);
 
 }  // namespace safemodel::pickle

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/allow_list.h"
+
+#include <cstdlib>
+#include <unordered_set>
+#include <utility>
+
+#include "base/try.h"
+#include "pickle/table_reader.h"
+
+namespace safemodel::pickle {
+
+namespace {
+
+constexpr std::string_view kPython =
+#include "pickle/allow_list/python.inc"
+    ;
+constexpr std::string_view kTorch =
+#include "pickle/allow_list/torch.inc"
+    ;
+constexpr std::string_view kNumpy =
+#include "pickle/allow_list/numpy.inc"
+    ;
+constexpr std::string_view kJoblib =
+#include "pickle/allow_list/joblib.inc"
+    ;
+constexpr std::string_view kScipy =
+#include "pickle/allow_list/scipy.inc"
+    ;
+constexpr std::string_view kScikitLearn =
+#include "pickle/allow_list/scikit_learn.inc"
+    ;
+constexpr std::string_view kStandardLibrary =
+#include "pickle/allow_list/standard_library.inc"
+    ;
+constexpr std::string_view kDangerous =
+#include "pickle/allow_list/dangerous.inc"
+    ;
+
+// Words is the set of words of a list, without comments.
+std::unordered_set<std::string_view> Words(std::string_view list) {
+  std::unordered_set<std::string_view> words;
+  while (!list.empty()) {
+    std::string_view line = list.substr(0, list.find('\n'));
+    list.remove_prefix(std::min(line.size() + 1, list.size()));
+    line = line.substr(0, line.find('#'));
+    while (!line.empty()) {
+      const std::size_t end = std::min(line.find(' '), line.size());
+      if (end > 0) words.insert(line.substr(0, end));
+      line.remove_prefix(std::min(end + 1, line.size()));
+    }
+  }
+  return words;
+}
+
+// Parents calls `visit` with a dotted name and everything in front of each of its dots, until that returns true.
+template <typename Visit>
+bool AnyParent(std::string_view name, Visit visit) {
+  for (std::string_view part = name;; part = part.substr(0, part.rfind('.'))) {
+    if (visit(part)) return true;
+    if (part.find('.') == std::string_view::npos) return false;
+  }
+}
+
+}  // namespace
+
+AllowList::AllowList() : tables_(std::make_unique<Tables>()) {}
+AllowList::~AllowList() = default;
+
+Result<std::unique_ptr<const AllowList>> AllowList::Parse(const std::vector<std::string_view>& texts) {
+  std::unique_ptr<AllowList> list(new AllowList);
+  TableReader reader(*list->tables_);
+  for (const std::string_view text : texts) SAFEMODEL_TRY(reader.Read(text));
+  return std::unique_ptr<const AllowList>(std::move(list));
+}
+
+const AllowList& AllowList::BuiltIn() {
+  static const std::unique_ptr<const AllowList> list = [] {
+    auto parsed = Parse({kPython, kNumpy, kTorch, kJoblib, kScipy, kScikitLearn});
+    if (!parsed.ok()) std::abort();  // our own table; a test parses it first
+    return std::move(parsed).value();
+  }();
+  return *list;
+}
+
+std::vector<std::string_view> AllowList::BuiltInTables() {
+  return {kPython, kNumpy, kTorch, kJoblib, kScipy, kScikitLearn};
+}
+
+const AllowEntry* AllowList::Find(std::string_view module, std::string_view name) const {
+  const auto found = tables_->names.find({module, name});
+  return found == tables_->names.end() ? nullptr : found->second;
+}
+
+std::vector<const AllowEntry*> AllowList::entries() const {
+  std::vector<const AllowEntry*> all;
+  for (const AllowEntry& entry : tables_->entries) all.push_back(&entry);
+  return all;
+}
+
+bool IsStandardLibrary(std::string_view module) {
+  static const std::unordered_set<std::string_view> modules = Words(kStandardLibrary);
+  return modules.contains(module.substr(0, module.find('.')));
+}
+
+bool IsDangerous(std::string_view module, std::string_view name) {
+  static const std::unordered_set<std::string_view> names = Words(kDangerous);
+  if (AnyParent(module, [](std::string_view part) { return names.contains(part); })) return true;
+  const std::string full = std::string(module) + "." + std::string(name);
+  return AnyParent(full, [](std::string_view part) { return names.contains(part); });
+}
+
+}  // namespace safemodel::pickle

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which reader takes a file: decided by its content, never by its name.
+#include "pickle/import.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/try.h"
+#include "pickle/finish_import.h"
+#include "pickle/joblib_layout.h"
+#include "pickle/machine.h"
+#include "pickle/npy.h"
+#include "pickle/npy_header.h"
+#include "pickle/torch_layout.h"
+#include "pickle/zip.h"
+
+namespace safemodel::pickle {
+
+namespace {
+
+constexpr std::uint64_t kHeadBytes = 64;
+constexpr std::uint8_t kProto = 0x80;
+// The first stream of a file of torch.save before 1.6 is this number.
+constexpr std::uint8_t kLegacyMagic[] = {0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19};
+
+Error NotRead() {
+  return {Stage::kUnsupported, "FILE-UNSUPPORTED", "the file is none of the formats that are read", 0};
+}
+
+// IsPickle tells a pickle that went wrong from bytes that only look like one for a moment: it declares a protocol, or
+// it has imported something.
+bool IsPickle(ByteView head, const Graph& graph, const Error& error) {
+  if (head.size() >= 2 && head[0] == kProto && head[1] <= 5) return true;
+  return !graph.globals().empty() || std::string_view(error.code) == "GLOBAL-DANGEROUS" ||
+         std::string_view(error.code) == "GLOBAL-DOTTED";
+}
+
+bool IsLegacyMagic(const Graph& graph, NodeIndex root) {
+  return graph.kind(root) == Kind::kLong && std::ranges::equal(graph.LongOf(root), kLegacyMagic);
+}
+
+// CheckRest judges the streams that follow the first one. Loaders ignore them or read them later; either way none may be
+// dangerous, and a file whose bytes are not all explained is not read.
+Status CheckRest(const SharedSource& source, std::uint64_t begin, const ImportOptions& options) {
+  for (std::uint64_t at = begin; at < source->size();) {
+    Graph graph(source);
+    ImportTables tables;
+    RuleContext context{graph, tables, options.limits};
+    const auto next = RunMachine(context, at, {.unknown = options.unknown});
+    if (!next.ok() && next.error().stage == Stage::kUnsafe) return next.error();
+    if (!next.ok()) break;
+    at = next.value().end;
+  }
+  if (begin == source->size()) return {};
+  return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", begin};
+}
+
+Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, const ImportOptions& options) {
+  Graph graph(source);
+  ImportTables tables;
+  RuleContext context{graph, tables, options.limits};
+  JoblibLayout joblib;
+  const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &joblib});
+  if (!result.ok()) return IsPickle(head, graph, result.error()) ? result.error() : NotRead();
+  const Status rest = CheckRest(source, result.value().end, options);
+  if (!rest.ok() && rest.error().stage == Stage::kUnsafe) return rest.error();
+  if (IsLegacyMagic(graph, result.value().root)) {
+    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
+                 "files of torch.save before version 1.6 are not read; save it again", 0};
+  }
+  SAFEMODEL_TRY(rest);
+  return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
+}
+
+Result<ImportedModel> ImportZip(const SharedSource& source, const ImportOptions& options) {
+  SAFEMODEL_ASSIGN(const ZipArchive archive, ZipArchive::Open(source));
+  if (IsTorchArchive(archive)) return ImportTorchZip(archive, options);
+  SAFEMODEL_ASSIGN(const bool is_npz, IsNpzArchive(archive));
+  if (is_npz) return ImportNpz(archive, options);
+  return NotRead();
+}
+
+}  // namespace
+
+Result<ImportedModel> ImportPickleFamily(SharedSource source, const ImportOptions& options) {
+  SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, 0, std::min(kHeadBytes, source->size()), kHeadBytes));
+  if (LooksLikeZip(head)) return ImportZip(source, options);
+  if (LooksLikeNpy(head)) return ImportNpy(source, options);
+  return ImportPickle(source, head, options);
+}
+
+}  // namespace safemodel::pickle

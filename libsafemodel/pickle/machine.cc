@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/machine.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/try.h"
+#include "pickle/machine_core.h"
+#include "pickle/opcode.h"
+#include "pickle/text_values.h"
+
+namespace safemodel::pickle {
+
+namespace {
+constexpr unsigned kMostNestedStreams = 8;
+}  // namespace
+
+Status Layout::OnPersistentId(RuleContext& context, NodeIndex reference) {
+  return Error{Stage::kMalformed, "PKL-PERSID", "a persistent id means nothing in this kind of file",
+               context.graph.offset(reference)};
+}
+
+Result<NodeIndex> Layout::AfterBuild(RuleContext&, NodeIndex built, RawInput&) { return built; }
+
+Status Layout::OnMemoGet(RuleContext&, NodeIndex) { return {}; }
+
+Machine::Machine(RuleContext& context, Judge& judge, StreamReader& reader, Layout& layout, unsigned depth)
+    : context_(context), graph_(context.graph), judge_(judge), reader_(reader), layout_(layout), depth_(depth) {}
+
+Status Machine::Run(MachineResult& result) {
+  static const std::array<Handler, 256> handlers = MakeHandlers();
+  while (!stopped_) {
+    opcode_offset_ = reader_.position();
+    std::uint8_t opcode = 0;
+    if (!reader_.U8(opcode)) return reader_.error();
+    ++opcodes_;
+    if (!(this->*handlers[opcode])()) return error_;
+  }
+  result.root = root_;
+  result.end = reader_.position();
+  result.opcodes += opcodes_;
+  result.protocol = static_cast<std::uint8_t>(highest_protocol_);
+  return {};
+}
+
+bool Machine::Fail(Stage stage, const char* code, const char* text) {
+  error_ = {stage, code, text, opcode_offset_};
+  return false;
+}
+
+bool Machine::Fail(const Error& error) {
+  error_ = error;
+  return false;
+}
+
+Status Machine::Read(MutableBytes out) {
+  ByteView bytes;
+  reader_.CloseFrame();
+  if (!reader_.Take(out.size(), bytes)) return reader_.error();
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+  return {};
+}
+
+Status Machine::Skip(std::uint64_t size) {
+  reader_.CloseFrame();
+  if (!reader_.Skip(size)) return reader_.error();
+  return {};
+}
+
+Result<NodeIndex> Machine::RunNested() {
+  if (depth_ + 1 >= kMostNestedStreams) {
+    return Error{Stage::kLimit, "LIMIT-DEPTH", "pickles are nested too deeply inside each other", reader_.position()};
+  }
+  reader_.CloseFrame();
+  Machine nested(context_, judge_, reader_, layout_, depth_ + 1);
+  MachineResult result;
+  SAFEMODEL_TRY(nested.Run(result));
+  return result.root;
+}
+
+bool Machine::Push(NodeIndex node) {
+  stack_.push_back(node);
+  return true;
+}
+
+bool Machine::Top(NodeIndex& node) {
+  if (stack_.size() <= fence_) return Malformed("an opcode needs a value where the stack has none");
+  node = stack_.back();
+  return true;
+}
+
+bool Machine::Pop(NodeIndex& node) {
+  if (!Top(node)) return false;
+  stack_.pop_back();
+  return true;
+}
+
+// PopMark takes the items above the topmost mark, and the mark.
+bool Machine::PopMark(std::vector<NodeIndex>& items) {
+  if (marks_.empty()) return Malformed("an opcode needs a mark where the stack has none");
+  const std::size_t mark = marks_.back();
+  marks_.pop_back();
+  items.assign(stack_.begin() + static_cast<std::ptrdiff_t>(mark), stack_.end());
+  stack_.resize(mark);
+  fence_ = marks_.empty() ? 0 : marks_.back();
+  return true;
+}
+
+bool Machine::Unknown() { return Malformed("a byte is no opcode of any pickle protocol"); }
+
+bool Machine::Proto() {
+  std::uint8_t protocol = 0;
+  if (!reader_.U8(protocol)) return ReadFailed();
+  if (protocol > 5) return Malformed("the pickle declares a protocol that does not exist");
+  protocol_ = protocol;  // overwrites: the declared protocol governs the mapping of names from here on
+  highest_protocol_ = std::max(highest_protocol_, protocol_);
+  return true;
+}
+
+bool Machine::Frame() {
+  std::uint64_t size = 0;
+  if (!reader_.Unsigned(8, size) || !reader_.OpenFrame(size)) return ReadFailed();
+  return true;
+}
+
+bool Machine::Stop() {
+  if (!Pop(root_)) return false;
+  if (reader_.InFrame()) {
+    return Fail(Stage::kUnsafe, "PKL-FRAME", "the program stops inside a frame, so readers see different programs");
+  }
+  stopped_ = true;
+  return true;
+}
+
+bool Machine::Mark() {
+  marks_.push_back(stack_.size());
+  fence_ = stack_.size();
+  return true;
+}
+
+// PopOne removes the topmost item, which may be a mark.
+bool Machine::PopOne() {
+  if (!marks_.empty() && marks_.back() == stack_.size()) {
+    marks_.pop_back();
+    fence_ = marks_.empty() ? 0 : marks_.back();
+    return true;
+  }
+  NodeIndex dropped = kNoNode;
+  return Pop(dropped);
+}
+
+bool Machine::PopToMark() { return PopMark(scratch_); }
+
+bool Machine::Dup() {
+  NodeIndex top = kNoNode;
+  return Top(top) && Push(top);
+}
+
+bool Machine::MemoIndexText(std::uint64_t& number) {
+  ByteView line;
+  if (!reader_.TakeLine(line)) return ReadFailed();
+  const TextInteger parsed = ParseTextInteger(line);
+  if (const auto* fault = std::get_if<TextFault>(&parsed)) return TextFailed(*fault);
+  const auto* value = std::get_if<std::int64_t>(&parsed);
+  if (value != nullptr && *value < 0) return Malformed("a memo number is negative");
+  number = value != nullptr ? static_cast<std::uint64_t>(*value) : std::numeric_limits<std::uint64_t>::max();
+  return true;
+}
+
+bool Machine::PutAt(std::uint64_t number) {
+  NodeIndex top = kNoNode;
+  if (!Top(top)) return false;
+  if (!memo_.Put(number, top)) {
+    return Fail(Stage::kLimit, "LIMIT-MEMO",
+                "a memo number is far larger than the memo, which costs loaders gigabytes");
+  }
+  return true;
+}
+
+bool Machine::GetAt(std::uint64_t number) {
+  const NodeIndex node = memo_.Get(number);
+  if (node == kNoNode) return Malformed("the memo holds nothing under this number");
+  if (graph_.kind(node) == Kind::kCall && !Check(layout_.OnMemoGet(context_, node))) return false;
+  return Push(node);
+}
+
+bool Machine::Put() {
+  std::uint64_t number = 0;
+  return MemoIndexText(number) && PutAt(number);
+}
+
+template <unsigned kWidth>
+bool Machine::BinPut() {
+  std::uint64_t number = 0;
+  if (!reader_.Unsigned(kWidth, number)) return ReadFailed();
+  return PutAt(number);
+}
+
+bool Machine::Memoize() { return PutAt(memo_.entries()); }
+
+bool Machine::Get() {
+  std::uint64_t number = 0;
+  return MemoIndexText(number) && GetAt(number);
+}
+
+template <unsigned kWidth>
+bool Machine::BinGet() {
+  std::uint64_t number = 0;
+  if (!reader_.Unsigned(kWidth, number)) return ReadFailed();
+  return GetAt(number);
+}
+
+// The opcode table takes the addresses of these.
+template bool Machine::BinPut<1>();
+template bool Machine::BinPut<4>();
+template bool Machine::BinGet<1>();
+template bool Machine::BinGet<4>();
+
+Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, const MachineOptions& options) {
+  const ByteSource& source = *context.graph.stream();
+  if (source.size() >= std::uint64_t{1} << 47) {
+    return Error{Stage::kLimit, "LIMIT-BYTES", "the pickle is larger than this reader can address"};
+  }
+  if (begin > source.size()) return Error{Stage::kMalformed, "PKL-MALFORMED", "the pickle starts behind its source"};
+  Layout plain;
+  Layout& layout = options.layout != nullptr ? *options.layout : plain;
+  StreamReader reader(source, context.graph, begin);
+  Judge judge(context, AllowList::BuiltIn(), options.unknown);
+  Machine machine(context, judge, reader, layout, 0);
+  MachineResult result;
+  SAFEMODEL_TRY(machine.Run(result));
+  SAFEMODEL_TRY(judge.Finish());
+  return result;
+}
+
+}  // namespace safemodel::pickle

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opcodes that import, call, build, and refer to things outside.
+#include "base/cursor.h"
+#include "base/utf8.h"
+#include "pickle/machine_core.h"
+
+namespace safemodel::pickle {
+
+bool Machine::PushResult(Result<NodeIndex> made) {
+  if (!made.ok()) return Fail(made.error());
+  return Push(made.value());
+}
+
+bool Machine::Import(std::string_view module, std::string_view name) {
+  const auto global = judge_.Import(opcode_offset_, module, name, protocol_);
+  if (!global.ok()) return Fail(global.error());
+  return Push(graph_.AddGlobal(opcode_offset_, global.value()));
+}
+
+bool Machine::Global() {
+  ByteView module;
+  ByteView name;
+  if (!reader_.TakeLine(module) || !reader_.TakeLine(name)) return ReadFailed();
+  if (module.empty() || name.empty()) return Malformed("the name of an import is empty");
+  if (!IsUtf8(AsText(module)) || !IsUtf8(AsText(name))) return Malformed("the name of an import is not UTF-8");
+  return Import(AsText(module), AsText(name));
+}
+
+bool Machine::StackGlobal() {
+  NodeIndex name = kNoNode;
+  NodeIndex module = kNoNode;
+  if (!Pop(name) || !Pop(module)) return false;
+  if (!graph_.IsText(module) || !graph_.IsText(name)) return Malformed("the name of an import is no str");
+  return Import(graph_.TextOf(module), graph_.TextOf(name));
+}
+
+// Extension codes look a name up in a registry of the loading process, which an earlier call or import may have filled.
+template <unsigned kWidth>
+bool Machine::Extension() {
+  std::uint64_t code = 0;
+  if (!reader_.Unsigned(kWidth, code)) return ReadFailed();
+  if (code == 0 || code > 0x7FFFFFFF) return Malformed("an extension code is not positive");
+  return Fail(Stage::kUnsafe, "EXT-CODE",
+              "the pickle calls what an extension code names in the loading process; the name is not in the file");
+}
+
+bool Machine::Reduce() {
+  NodeIndex args = kNoNode;
+  NodeIndex callee = kNoNode;
+  if (!Pop(args) || !Pop(callee)) return false;
+  return PushResult(judge_.Reduce(opcode_offset_, callee, args));
+}
+
+bool Machine::Inst() {
+  ByteView module;
+  ByteView name;
+  if (!reader_.TakeLine(module) || !reader_.TakeLine(name)) return ReadFailed();
+  if (module.empty() || name.empty()) return Malformed("the name of an import is empty");
+  if (!IsUtf8(AsText(module)) || !IsUtf8(AsText(name))) return Malformed("the name of an import is not UTF-8");
+  if (!PopMark(scratch_)) return false;
+  const NodeIndex args = graph_.AddContainer(Kind::kTuple, opcode_offset_);
+  if (!Fill(args, scratch_) || !Import(AsText(module), AsText(name))) return false;
+  NodeIndex cls = kNoNode;
+  return Pop(cls) && PushResult(judge_.Instance(opcode_offset_, cls, args));
+}
+
+bool Machine::Obj() {
+  if (!PopMark(scratch_)) return false;
+  if (scratch_.empty()) return Malformed("OBJ needs a class");
+  const NodeIndex args = graph_.AddContainer(Kind::kTuple, opcode_offset_);
+  if (!Fill(args, std::span<const NodeIndex>(scratch_).subspan(1))) return false;
+  return PushResult(judge_.Instance(opcode_offset_, scratch_.front(), args));
+}
+
+bool Machine::NewObj() {
+  NodeIndex args = kNoNode;
+  NodeIndex cls = kNoNode;
+  if (!Pop(args) || !Pop(cls)) return false;
+  return PushResult(judge_.New(opcode_offset_, cls, args, kNoNode));
+}
+
+bool Machine::NewObjEx() {
+  NodeIndex kwargs = kNoNode;
+  NodeIndex args = kNoNode;
+  NodeIndex cls = kNoNode;
+  if (!Pop(kwargs) || !Pop(args) || !Pop(cls)) return false;
+  return PushResult(judge_.New(opcode_offset_, cls, args, kwargs));
+}
+
+bool Machine::Build() {
+  NodeIndex state = kNoNode;
+  NodeIndex target = kNoNode;
+  if (!Pop(state) || !Top(target) || !Check(judge_.Build(opcode_offset_, target, state))) return false;
+  auto replaced = layout_.AfterBuild(context_, target, *this);
+  if (!replaced.ok()) return Fail(replaced.error());
+  stack_.back() = replaced.value();
+  return true;
+}
+
+bool Machine::PushPersistent(NodeIndex id) {
+  const NodeIndex reference = graph_.AddPersistent(opcode_offset_, id);
+  return Check(layout_.OnPersistentId(context_, reference)) && Push(reference);
+}
+
+bool Machine::PersId() {
+  ByteView line;
+  if (!reader_.TakeLine(line)) return ReadFailed();
+  for (const std::uint8_t byte : line) {
+    if (byte >= 0x80) return Malformed("a persistent id is not ASCII");
+  }
+  return PushPersistent(graph_.AddBytes(Kind::kStr, opcode_offset_, line));
+}
+
+bool Machine::BinPersId() {
+  NodeIndex id = kNoNode;
+  return Pop(id) && PushPersistent(id);
+}
+
+template bool Machine::Extension<1>();
+template bool Machine::Extension<2>();
+template bool Machine::Extension<4>();
+
+}  // namespace safemodel::pickle

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/schema.h"
+
+#include <algorithm>
+
+#include "pickle/allow_list.h"
+
+namespace safemodel::pickle {
+
+namespace {
+
+bool IsCode(Kind kind) { return kind == Kind::kGlobal || kind == Kind::kCall || kind == Kind::kPersistent; }
+
+bool IsInteger(Kind kind) { return kind == Kind::kInt || kind == Kind::kLong; }
+
+bool IsBool(Kind kind) { return kind == Kind::kTrue || kind == Kind::kFalse; }
+
+bool HasItems(Kind kind) {
+  return kind == Kind::kList || kind == Kind::kTuple || kind == Kind::kDict || kind == Kind::kSet ||
+         kind == Kind::kFrozenset;
+}
+
+}  // namespace
+
+// Mismatch remembers what stood where something else was wanted; items of a container count as well.
+bool Matcher::Mismatch(NodeIndex node) {
+  if (IsCode(graph_.kind(node))) found_code_ = true;
+  if (!HasItems(graph_.kind(node))) return false;
+  for (const NodeIndex item : graph_.ItemsOf(node)) {
+    ++work_;
+    if (IsCode(graph_.kind(item))) found_code_ = true;
+  }
+  return false;
+}
+
+bool Matcher::Matches(const Schema& schema, NodeIndex node) {
+  ++work_;
+  if (exhausted()) return false;
+  using Form = Schema::Form;
+  switch (schema.form) {
+    case Form::kNode: return true;
+    case Form::kPlain: return IsPlain(node) || Mismatch(node);
+    case Form::kList: return MatchesItems(schema, node, Kind::kList);
+    case Form::kSet: return MatchesItems(schema, node, Kind::kSet);
+    case Form::kTupleOf: return MatchesItems(schema, node, Kind::kTuple);
+    case Form::kTuple: return MatchesTuple(schema, node);
+    case Form::kDict: return MatchesDict(schema, node);
+    case Form::kAttributes: return MatchesAttributes(schema, node);
+    case Form::kGlobals:
+    case Form::kType:
+    case Form::kFunction:
+    case Form::kClass: return MatchesGlobal(schema, node) || Mismatch(node);
+    case Form::kObject:
+    case Form::kMade: return MatchesCall(schema, node) || Mismatch(node);
+    case Form::kStorage: return context_.tables.storage_of.contains(node) || Mismatch(node);
+    case Form::kRaw: return graph_.kind(node) == Kind::kRawArray || Mismatch(node);
+    case Form::kEmpty: return Matches(*schema.parts[0], node) && (IsEmpty(node) || Mismatch(node));
+    case Form::kOneOf:
+      return std::any_of(schema.parts.begin(), schema.parts.end(),
+                         [&](const Schema* part) { return Matches(*part, node); });
+    default: return MatchesConstant(schema, node) || Mismatch(node);
+  }
+}
+
+bool Matcher::InRange(const Schema& schema, NodeIndex node) const {
+  const Kind kind = graph_.kind(node);
+  // An integer beyond i64 fits only where any integer does.
+  if (kind == Kind::kLong) return schema.low == INT64_MIN && schema.high == INT64_MAX;
+  return kind == Kind::kInt && graph_.IntOf(node) >= schema.low && graph_.IntOf(node) <= schema.high;
+}
+
+bool Matcher::MatchesConstant(const Schema& schema, NodeIndex node) {
+  using Form = Schema::Form;
+  const Kind kind = graph_.kind(node);
+  switch (schema.form) {
+    case Form::kNone: return kind == Kind::kNone;
+    case Form::kTrue: return kind == Kind::kTrue;
+    case Form::kFalse: return kind == Kind::kFalse;
+    case Form::kBool: return IsBool(kind);
+    case Form::kInt: return InRange(schema, node);
+    case Form::kFloat: return kind == Kind::kFloat;
+    case Form::kNumber: return kind == Kind::kFloat || IsInteger(kind) || IsBool(kind);
+    case Form::kStr: return graph_.IsText(node);
+    case Form::kLiteral: return graph_.IsText(node) && graph_.TextOf(node) == schema.text;
+    case Form::kBytes:
+      return (kind == Kind::kBytes || kind == Kind::kPy2Str) &&
+             (schema.size == 0 || graph_.SizeOf(node) == schema.size);
+    case Form::kByteArray: return kind == Kind::kByteArray;
+    default: return false;
+  }
+}
+
+bool Matcher::MatchesItems(const Schema& schema, NodeIndex node, Kind kind) {
+  const bool fits = graph_.kind(node) == kind || (kind == Kind::kSet && graph_.kind(node) == Kind::kFrozenset);
+  if (!fits) return Mismatch(node);
+  graph_.Seal(node);
+  const std::span<const NodeIndex> items = graph_.ItemsOf(node);
+  return std::all_of(items.begin(), items.end(), [&](NodeIndex item) { return Matches(*schema.parts[0], item); });
+}
+
+bool Matcher::MatchesTuple(const Schema& schema, NodeIndex node) {
+  if (graph_.kind(node) != Kind::kTuple) return Mismatch(node);
+  const std::span<const NodeIndex> items = graph_.ItemsOf(node);
+  if (items.size() != schema.parts.size()) return Mismatch(node);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (!Matches(*schema.parts[i], items[i])) return false;
+  }
+  return true;
+}
+
+bool Matcher::MatchesDict(const Schema& schema, NodeIndex node) {
+  if (graph_.kind(node) != Kind::kDict) return Mismatch(node);
+  graph_.Seal(node);
+  const std::span<const NodeIndex> items = graph_.ItemsOf(node);
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    if (!Matches(*schema.parts[0], items[i]) || !Matches(*schema.parts[1], items[i + 1])) return false;
+  }
+  return true;
+}
+
+bool Matcher::MatchesAttributes(const Schema& schema, NodeIndex node) {
+  if (graph_.kind(node) != Kind::kDict) return Mismatch(node);
+  graph_.Seal(node);
+  const std::span<const NodeIndex> items = graph_.ItemsOf(node);
+  std::unordered_map<std::string_view, bool> seen;
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    if (!graph_.IsText(items[i])) return Mismatch(items[i]);
+    const auto found = schema.attributes.find(graph_.TextOf(items[i]));
+    const bool named = found != schema.attributes.end();
+    const Schema* wanted = named ? found->second.schema : schema.others;
+    if (wanted == nullptr) return Mismatch(items[i + 1]);
+    if (named && found->second.presence == Schema::Presence::kRequired) seen.emplace(found->first, true);
+    if (!Matches(*wanted, items[i + 1])) return false;
+  }
+  return seen.size() == schema.required || Mismatch(node);
+}
+
+bool Matcher::MatchesGlobal(const Schema& schema, NodeIndex node) {
+  if (graph_.kind(node) != Kind::kGlobal) return false;
+  const AllowEntry* entry = graph_.GlobalOf(node).entry;
+  if (entry == nullptr) return false;
+  switch (schema.form) {
+    case Schema::Form::kType: return entry->kind == EntryKind::kType || entry->kind == EntryKind::kClass;
+    case Schema::Form::kFunction: return entry->kind == EntryKind::kFunction;
+    case Schema::Form::kClass: return entry->kind == EntryKind::kClass;
+    default:
+      return std::any_of(schema.names.begin(), schema.names.end(),
+                         [&](const auto& name) { return entry->module == name.first && entry->name == name.second; });
+  }
+}
+
+bool Matcher::MatchesCall(const Schema& schema, NodeIndex node) {
+  const AllowEntry* entry = graph_.EntryOf(node);
+  if (entry == nullptr) return false;
+  if (schema.form == Schema::Form::kMade) {
+    return entry->rule != nullptr &&
+           std::find(schema.rules.begin(), schema.rules.end(), entry->rule) != schema.rules.end();
+  }
+  return std::any_of(schema.names.begin(), schema.names.end(),
+                     [&](const auto& name) { return entry->module == name.first && entry->name == name.second; });
+}
+
+bool Matcher::IsEmpty(NodeIndex node) {
+  graph_.Seal(node);
+  if (HasItems(graph_.kind(node))) return graph_.ItemsOf(node).empty();
+  if (graph_.kind(node) != Kind::kCall) return false;
+  const Call& call = graph_.CallOf(node);
+  if (call.state != kNoNode || call.appends != kNoNode || call.set_items != kNoNode) return false;
+  // Python 2 writes OrderedDict([]).
+  const std::span<const NodeIndex> args = graph_.ItemsOf(call.args);
+  return std::all_of(args.begin(), args.end(),
+                     [&](NodeIndex arg) { return HasItems(graph_.kind(arg)) && graph_.ItemsOf(arg).empty(); });
+}
+
+bool Matcher::IsPlain(NodeIndex root) {
+  using Plain = Graph::Plain;
+  pending_.assign(1, root);
+  visited_.clear();
+  bool plain = true;
+  while (plain && !pending_.empty()) {
+    const NodeIndex node = pending_.back();
+    pending_.pop_back();
+    ++work_;
+    if (graph_.plain(node) == Plain::kYes) continue;
+    if (exhausted() || graph_.plain(node) == Plain::kNo || IsCode(graph_.kind(node))) {
+      plain = false;
+      break;
+    }
+    if (!HasItems(graph_.kind(node))) continue;
+    // Assumed until something below says otherwise, which also ends cycles.
+    graph_.SetPlain(node, Plain::kYes);
+    graph_.Seal(node);
+    visited_.push_back(node);
+    const std::span<const NodeIndex> items = graph_.ItemsOf(node);
+    pending_.insert(pending_.end(), items.begin(), items.end());
+  }
+  if (plain) return true;
+  // Some of these may be plain after all; they are looked at again when they are asked for. The root is not.
+  for (const NodeIndex node : visited_) graph_.SetPlain(node, Plain::kUnknown);
+  graph_.SetPlain(root, Plain::kNo);
+  return false;
+}
+
+}  // namespace safemodel::pickle

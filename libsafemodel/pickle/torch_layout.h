@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The zip files of torch.save (PyTorch 1.6 and later).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include <safemodel/result.h>
+
+#include "pickle/import.h"
+#include "pickle/machine.h"
+#include "pickle/zip.h"
+
+namespace safemodel::pickle {
+
+// TorchLayout gives meaning to persistent ids: ('storage', class, key, location, number of elements).
+class TorchLayout final : public Layout {
+ public:
+  // `open` returns the bytes of the record of a storage.
+  using StorageOpener = std::function<Result<SharedSource>(std::string_view key)>;
+  explicit TorchLayout(StorageOpener open) : open_(std::move(open)) {}
+
+  Status OnPersistentId(RuleContext& context, NodeIndex reference) override;
+
+ private:
+  struct Known {
+    StorageNote note;
+    std::string_view class_name;
+  };
+  Result<StorageNote> Open(RuleContext& context, NodeIndex reference, std::string_view class_name, std::string_view key,
+                           std::uint64_t elements);
+
+  StorageOpener open_;
+  std::unordered_map<std::string, Known> known_;
+};
+
+// IsTorchArchive says whether an archive has the shape that torch.save gives it.
+bool IsTorchArchive(const ZipArchive& archive);
+
+// ImportTorchZip reads such an archive.
+Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options);
+
+}  // namespace safemodel::pickle

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules of PyTorch: tensors are views into storages, and every view is proven to lie inside.
+#include <array>
+#include <utility>
+
+#include "base/checked.h"
+#include "base/try.h"
+#include "pickle/allow_list.h"
+#include "pickle/rule.h"
+#include "pickle/torch_types.h"
+#include "pickle/tree.h"
+#include "value/tensor_view.h"
+
+namespace safemodel::pickle {
+
+namespace {
+
+std::span<const NodeIndex> ArgsOf(const Graph& graph, NodeIndex call) { return graph.ItemsOf(graph.CallOf(call).args); }
+
+// ReadSizes turns a tuple of integers into numbers; nothing when one is negative or there are too many.
+std::optional<std::vector<std::uint64_t>> ReadSizes(const RuleContext& context, NodeIndex tuple) {
+  std::vector<std::uint64_t> sizes;
+  const std::span<const NodeIndex> items = context.graph.ItemsOf(tuple);
+  if (items.size() > context.limits.rank) return std::nullopt;
+  for (const NodeIndex item : items) {
+    if (context.graph.kind(item) != Kind::kInt || context.graph.IntOf(item) < 0) return std::nullopt;
+    sizes.push_back(static_cast<std::uint64_t>(context.graph.IntOf(item)));
+  }
+  return sizes;
+}
+
+bool IsTrue(const Graph& graph, NodeIndex node) { return graph.kind(node) == Kind::kTrue; }
+
+// MetadataFlags reads {conj, neg}: operations that PyTorch has put off.
+std::uint8_t MetadataFlags(const Graph& graph, NodeIndex metadata) {
+  std::uint8_t flags = 0;
+  if (graph.kind(metadata) != Kind::kDict) return flags;
+  const std::span<const NodeIndex> items = graph.ItemsOf(metadata);
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    const std::uint8_t flag = graph.TextOf(items[i]) == "conj" ? kTensorConjugate : kTensorNegative;
+    flags = static_cast<std::uint8_t>(IsTrue(graph, items[i + 1]) ? flags | flag : flags & ~flag);
+  }
+  return flags;
+}
+
+// TypeOf returns the element type of a tensor: that of its storage, or for _rebuild_tensor_v3 the one stated.
+Result<TorchType> TypeOf(const RuleContext& context, NodeIndex call, const StorageNote& storage) {
+  const Graph& graph = context.graph;
+  const std::span<const NodeIndex> args = ArgsOf(graph, call);
+  if (graph.EntryOf(call)->name != "_rebuild_tensor_v3") {
+    for (const char* name : {"float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
+                             "bool", "complex32", "complex64", "complex128"}) {
+      const auto type = FindTorchType(name);
+      if (type && type->dtype == storage.dtype) return *type;
+    }
+    return Error{Stage::kInternal, "internal", "a storage has a type without a name"};
+  }
+  const AllowEntry* entry = graph.kind(args[6]) == Kind::kGlobal ? graph.GlobalOf(args[6]).entry : nullptr;
+  if (entry == nullptr || entry->module != "torch") {
+    return Refuse(graph, call, "CALL-ARGS", "the type of a tensor is no dtype of PyTorch");
+  }
+  const auto type = FindTorchType(entry->name);
+  if (!type) {
+    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "tensors of this type are not read by this version",
+                 graph.offset(call), "torch." + std::string(entry->name)};
+  }
+  return *type;
+}
+
+// PackPairs turns bytes of two 4-bit elements into elements: the last dimension doubles.
+Status PackPairs(const RuleContext& context, NodeIndex call, ImportedTensor& tensor) {
+  if (tensor.shape.empty() || !IsContiguous(tensor.shape, tensor.strides)) {
+    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "4-bit tensors are read only when they are contiguous",
+                 context.graph.offset(call)};
+  }
+  const auto doubled = CheckedMul<std::uint64_t>(tensor.shape.back(), 2);
+  if (!doubled) return Refuse(context.graph, call, "MEM-SIZE", "the size of a tensor overflows");
+  tensor.shape.back() = *doubled;
+  tensor.strides = ContiguousStrides(tensor.shape);
+  return {};
+}
+
+Status MakeTensor(RuleContext& context, NodeIndex call) {
+  const Graph& graph = context.graph;
+  const std::span<const NodeIndex> args = ArgsOf(graph, call);
+  const StorageNote storage = context.tables.storage_of.at(args[0]);
+  TorchType type;
+  SAFEMODEL_ASSIGN(type, TypeOf(context, call, storage));
+  const auto shape = ReadSizes(context, args[2]);
+  const auto strides = ReadSizes(context, args[3]);
+  const bool offset_fits = graph.kind(args[1]) == Kind::kInt && graph.IntOf(args[1]) >= 0;
+  const auto byte_offset =
+      offset_fits ? CheckedMul<std::uint64_t>(static_cast<std::uint64_t>(graph.IntOf(args[1])), type.item_size)
+                  : std::nullopt;
+  if (!shape || !strides || !byte_offset) {
+    return Refuse(graph, call, "MEM-VIEW", "the shape, strides or offset of a tensor are no sizes");
+  }
+  const std::uint64_t bytes = context.tables.storages[storage.storage].source->size();
+  if (!CheckView(type.item_size * std::uint64_t{8}, *shape, *strides, *byte_offset, bytes).ok()) {
+    return Refuse(graph, call, "MEM-VIEW", "a tensor reaches outside its storage");
+  }
+  ImportedTensor tensor{.name = {},
+                        .dtype = type.dtype,
+                        .element_type = 0,
+                        .shape = *shape,
+                        .strides = *strides,
+                        .storage = storage.storage,
+                        .byte_offset = *byte_offset};
+  if (type.dtype == Dtype::kF4E2M1) SAFEMODEL_TRY(PackPairs(context, call, tensor));
+  if (type.dtype == Dtype::kForeign) {
+    tensor.element_type =
+        context.tables.ElementTypeOf({Dtype::kForeign, type.item_size, "torch." + std::string(type.name), {}});
+  }
+  std::uint8_t flags = kTensorTorch;
+  if (args.size() > 4 && IsTrue(graph, args[4])) flags |= kTensorRequiresGrad;
+  const std::size_t metadata = graph.EntryOf(call)->name == "_rebuild_tensor_v3" ? 7 : 6;
+  if (args.size() > metadata) flags |= MetadataFlags(graph, args[metadata]);
+  if (context.tables.torch_order == ImportTables::ByteOrder::kBig) {
+    if (storage.dtype == Dtype::kU8 && type.item_size > 1) {
+      return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "big-endian bytes without a type are not read",
+                   graph.offset(call)};
+    }
+    flags |= kTensorBigEndian;
+  }
+  // Which elements most of a storage has is known only now when the storage itself is untyped.
+  ImportedStorage& area = context.tables.storages[storage.storage];
+  if (area.layout == Dtype::kU8) area.layout = type.dtype;
+  context.tables.tensor_of.emplace(call, context.tables.AddTensor(std::move(tensor), flags));
+  return {};
+}
+
+Result<TreeRef> TensorToTree(TreeContext& tree, NodeIndex call) {
+  return tree.Tensor(tree.tables().tensor_of.at(call));
+}
+
+Status MakeParameter(RuleContext& context, NodeIndex call) {
+  const std::span<const NodeIndex> args = ArgsOf(context.graph, call);
+  const std::uint32_t tensor = context.tables.tensor_of.at(args[0]);
+  std::uint8_t& flags = context.tables.tensor_flags[tensor];
+  flags = static_cast<std::uint8_t>(IsTrue(context.graph, args[1]) ? flags | kTensorRequiresGrad
+                                                                   : flags & ~kTensorRequiresGrad);
+  context.tables.tensor_of.emplace(call, tensor);
+  return {};
+}
+
+Result<TreeRef> ParameterToTree(TreeContext& tree, NodeIndex call) {
+  const std::span<const NodeIndex> args = ArgsOf(tree.graph(), call);
+  std::vector<TreeRef> parts{tree.Global("torch.nn.parameter", "Parameter"),
+                             tree.Parent(NodeKind::kTuple, {tree.Of(args[0])})};
+  std::uint8_t flags = kObjectArgs;
+  if (args.size() > 3) {
+    flags |= kObjectState;
+    parts.push_back(tree.Of(args[3]));
+  }
+  return tree.Parent(NodeKind::kObject, std::move(parts), flags);
+}
+
+Status MakeTyped(RuleContext& context, NodeIndex call) {
+  context.tables.tensor_of.emplace(call, context.tables.tensor_of.at(ArgsOf(context.graph, call)[0]));
+  return {};
+}
+
+// TypedToTree: a tensor of its own type without attributes is just the tensor.
+Result<TreeRef> TypedToTree(TreeContext& tree, NodeIndex call) {
+  const Graph& graph = tree.graph();
+  const std::span<const NodeIndex> args = ArgsOf(graph, call);
+  const Kind state = graph.kind(args[2]);
+  const bool container = state == Kind::kDict || state == Kind::kTuple || state == Kind::kList;
+  const bool bare = state == Kind::kNone || (container && graph.ItemsOf(args[2]).empty());
+  const AllowEntry* type = graph.GlobalOf(args[1]).entry;
+  const bool wrapped = graph.EntryOf(args[0])->name.starts_with("_rebuild_parameter");
+  if (bare && (type->name == "Tensor" || wrapped)) return tree.Of(args[0]);
+  std::vector<TreeRef> parts{tree.Global(type->module, type->name), tree.Parent(NodeKind::kTuple, {tree.Of(args[0])})};
+  if (!bare) parts.push_back(tree.Of(args[2]));
+  return tree.Parent(NodeKind::kObject, std::move(parts),
+                     static_cast<std::uint8_t>(bare ? kObjectArgs : kObjectArgs | kObjectState));
+}
+
+constexpr std::array<Rule, 3> kRules{{
+    {.name = "torch_tensor", .on_call = MakeTensor, .to_tree = TensorToTree},
+    {.name = "torch_parameter", .on_call = MakeParameter, .to_tree = ParameterToTree},
+    {.name = "torch_typed", .on_call = MakeTyped, .to_tree = TypedToTree},
+}};
+
+}  // namespace
+
+std::span<const Rule> TorchRules() { return kRules; }
+
+}  // namespace safemodel::pickle

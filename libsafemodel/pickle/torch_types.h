@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of PyTorch's element types and storage classes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <safemodel/dtype.h>
+
+namespace safemodel::pickle {
+
+// TorchType is an element type. Types without a code in the container are kForeign.
+struct TorchType {
+  std::string_view name;  // "float32"
+  Dtype dtype = Dtype::kForeign;
+  std::uint32_t item_size = 0;  // bytes of one element as PyTorch counts them
+};
+
+// FindTorchType looks up a dtype by name, such as "float32" or "half".
+std::optional<TorchType> FindTorchType(std::string_view name);
+
+// FindStorageType looks up what a storage class holds: "FloatStorage" is float32, "UntypedStorage" uint8. Nothing for
+// quantised ones.
+std::optional<TorchType> FindStorageType(std::string_view class_name);
+
+}  // namespace safemodel::pickle
