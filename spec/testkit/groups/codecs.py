@@ -159,8 +159,6 @@ def plane_heads():
         ("raw-long", planes.pack([first, (planes.RAW, mantissas + b"x")]), "a raw plane that is one byte long"),
         ("length-largest", planes.pack([(*first, (1 << 32) - 1), second]), "a plane of 2^32-1 bytes"),
         ("length-wraps", planes.pack([(*first, (1 << 32) - len(mantissas)), second]), "lengths whose sum wraps in 32 bits"),
-        ("zstd-as-long", planes.pack([(planes.ZSTD, first[1] + bytes(256 - len(first[1]))), second]),
-         "a zstd plane as long as its plain bytes"),
         ("zstd-zero", planes.pack([(planes.ZSTD, b""), second]), "a zstd plane without bytes"),
         ("byte-behind", good + b"\0", "a byte behind the planes"),
         ("byte-missing", good[:-1], "a byte missing at the end"),
@@ -168,6 +166,11 @@ def plane_heads():
         ("only-count", good[:1], "nothing but the count"),
     ]:
         yield planes_chunk(name, "malformed", stored, reason)
+    same = struct.pack("<H", 0x3F80) * 256
+    both = [planes.shorter(plane) for plane in planes.split(c.LAYOUT_BF16, same)[0]]
+    yield planes_chunk("both-zstd-ok", "ok", planes.pack(both), "two compressed planes", plain=same)
+    yield planes_chunk("zstd-as-long", "malformed", planes.pack([(planes.ZSTD, both[0][1] + bytes(256 - len(both[0][1]))), both[1]]),
+                       "a zstd plane as long as its plain bytes", plain=same, twin="C7-both-zstd-ok")
     for method in (2, 255):
         yield planes_chunk(f"method-{method}", "unsupported", planes.pack([(method, first[1]), second]),
                            "an unknown method of a plane")

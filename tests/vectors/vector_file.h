@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vectors of spec/vectors: a text header, a blank line, the bytes of the container, the bytes of its sidecar.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <safemodel/limits.h>
+#include <safemodel/policy.h>
+
+namespace safemodel::testing {
+
+struct VectorFile {
+  std::string name;
+  std::string reason;
+  std::vector<std::string> at;  // steps that must refuse: "open", "verify", "load", "content"; the last one when accepted
+  std::string expect;           // "ok", or the word of a stage
+  std::string code;             // empty: any
+  std::int64_t now = 0;
+  std::vector<TrustedKey> keys;
+  std::vector<Rule> rules;
+  std::string expected_name;
+  std::optional<std::string> expected_version;
+  Limits limits;
+  std::string container;
+  std::optional<std::string> sidecar;
+
+  [[nodiscard]] bool accepted() const { return expect == "ok"; }
+};
+
+// VectorNames lists the files of a folder, sorted. Empty when there is no such folder.
+std::vector<std::string> VectorNames(const std::string& folder);
+
+// ReadVector parses one file. It throws std::runtime_error with the line that it does not understand: a vector that is
+// misread would be a test that cannot fail.
+VectorFile ReadVector(const std::string& path);
+
+}  // namespace safemodel::testing

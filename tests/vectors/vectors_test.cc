@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs every vector of spec/vectors through the public API. The vectors are made by spec/testkit, which shares no code
+// with the library.
+#include <doctest/doctest.h>
+
+#include <safemodel/inspect.h>
+#include <safemodel/model.h>
+#include <safemodel/verify.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "testing/temp_folder.h"
+#include "vectors/vector_file.h"
+
+namespace safemodel::testing {
+namespace {
+
+// Placed is a folder with the container of one vector, and its sidecar if it has one.
+class Placed {
+ public:
+  explicit Placed(const VectorFile& vector) {
+    WriteText(path(), vector.container);
+    if (vector.sidecar.has_value()) WriteText(path() + ".envelope", *vector.sidecar);
+  }
+  [[nodiscard]] std::string path() const { return folder_.Path("model.safemodel"); }
+
+ private:
+  TempFolder folder_;
+};
+
+Policy PolicyOf(const VectorFile& vector) {
+  auto policy = Policy::Create(vector.keys, vector.rules);
+  REQUIRE(policy.ok());
+  return policy.value();
+}
+
+Expectation ExpectationOf(const VectorFile& vector) {
+  if (vector.expected_name == "*") return Expectation::Any();
+  return Expectation::Model(vector.expected_name, vector.expected_version);
+}
+
+OpenOptions OptionsOf(const VectorFile& vector, unsigned threads) {
+  OpenOptions options;
+  options.limits = vector.limits;
+  options.now = vector.now;
+  options.threads = threads;
+  return options;
+}
+
+// LoadAll reads all tensors at once, then all files. A refusal must leave nothing in the destinations but zeros.
+Status LoadAll(const VerifiedModel& model) {
+  std::vector<ByteBuffer> buffers;
+  for (const Tensor& tensor : model.tensors()) buffers.emplace_back(tensor.bytes, std::uint8_t{0xA5});
+  std::vector<VerifiedModel::Request> requests;
+  for (std::size_t i = 0; i < buffers.size(); ++i) requests.push_back({&model.tensors()[i], buffers[i]});
+  const Status status = model.ReadMany(requests);
+  if (!status.ok()) {
+    for (const ByteBuffer& buffer : buffers) {
+      CHECK(std::all_of(buffer.begin(), buffer.end(), [](std::uint8_t byte) { return byte == 0; }));
+    }
+    return status;
+  }
+  for (const PackedFile& file : model.files()) {
+    const auto bytes = model.ReadFile(file);
+    if (!bytes.ok()) return bytes.error();
+    CHECK(bytes.value().size() == file.bytes);
+  }
+  return {};
+}
+
+using Step = std::pair<std::string, std::function<Status(const VerifiedModel&)>>;
+
+const std::vector<Step>& StepsBehindOpen() {
+  static const std::vector<Step> steps = {
+      {"verify", [](const VerifiedModel& model) { return model.CheckAll(); }},
+      {"load", LoadAll},
+      {"content", [](const VerifiedModel& model) { return model.CheckContent(); }},
+  };
+  return steps;
+}
+
+bool Listed(const VectorFile& vector, const std::string& step) {
+  return std::find(vector.at.begin(), vector.at.end(), step) != vector.at.end();
+}
+
+void CheckRefusal(const VectorFile& vector, const Status& status, const std::string& step) {
+  INFO("step ", step);
+  REQUIRE_FALSE(status.ok());
+  CHECK(std::string(StageName(status.error().stage)) == vector.expect);
+  if (!vector.code.empty()) CHECK(std::string(status.error().code) == vector.code);
+}
+
+void CheckAccepted(const Status& status, const std::string& step) {
+  INFO("step ", step, ", code ", status.ok() ? "" : status.error().code, ", ", status.ok() ? "" : status.error().text);
+  CHECK(status.ok());
+}
+
+// RunSteps runs the steps behind Open: those in front of the first listed one succeed, the listed ones refuse, each with a
+// model of its own, because a refusal sticks.
+void RunSteps(const VectorFile& vector, const std::function<VerifiedModel()>& open) {
+  bool reached = false;
+  for (const auto& [step, run] : StepsBehindOpen()) {
+    if (vector.accepted()) {
+      if (reached) break;
+      CheckAccepted(run(open()), step);
+      reached = Listed(vector, step);
+    } else if (Listed(vector, step)) {
+      CheckRefusal(vector, run(open()), step);
+      reached = true;
+    } else if (!reached) {
+      CheckAccepted(run(open()), step);
+    }
+  }
+}
+
+void RunVector(const VectorFile& vector, const std::string& path, unsigned threads) {
+  const Policy policy = PolicyOf(vector);
+  const auto open = [&] { return VerifiedModel::Open(path, policy, ExpectationOf(vector), OptionsOf(vector, threads)); };
+  const auto opened = open();
+  if (!vector.accepted() && Listed(vector, "open")) {
+    CheckRefusal(vector, opened.ok() ? Status() : Status(opened.error()), "open");
+    return;
+  }
+  CheckAccepted(opened.ok() ? Status() : Status(opened.error()), "open");
+  if (!opened.ok() || (vector.accepted() && Listed(vector, "open"))) return;
+  RunSteps(vector, [&] { return open().value(); });
+}
+
+// CheckInspect: what is loaded is what is shown, and what cannot be shown cannot be loaded.
+void CheckInspect(const VectorFile& vector, const std::string& path) {
+  const auto shown = Inspect(path, OptionsOf(vector, 1));
+  const auto opened = VerifiedModel::Open(path, PolicyOf(vector), ExpectationOf(vector), OptionsOf(vector, 1));
+  if (!opened.ok()) return;
+  REQUIRE(shown.ok());
+  const VerifiedModel& model = opened.value();
+  CHECK(shown.value().info.manifest_digest == model.info().manifest_digest);
+  CHECK(shown.value().info.content_digest == model.info().content_digest);
+  CHECK(shown.value().info.name == model.info().name);
+  CHECK(shown.value().tree == model.tree());
+  REQUIRE(shown.value().tensors.size() == model.tensors().size());
+  for (std::size_t i = 0; i < model.tensors().size(); ++i) {
+    CHECK(shown.value().tensors[i].name == model.tensors()[i].name);
+    CHECK(shown.value().tensors[i].shape == model.tensors()[i].shape);
+  }
+  REQUIRE(shown.value().files.size() == model.files().size());
+  for (std::size_t i = 0; i < model.files().size(); ++i) CHECK(shown.value().files[i].path == model.files()[i].path);
+}
+
+// CheckVerify: the one-call form gives the same answer as opening and checking step by step.
+void CheckVerify(const VectorFile& vector, const std::string& path) {
+  const Verdict verdict =
+      Verify(path, PolicyOf(vector), ExpectationOf(vector), VerifyScope::kStored, OptionsOf(vector, 1));
+  const bool refuses = !vector.accepted() && (Listed(vector, "open") || Listed(vector, "verify"));
+  CHECK(verdict.status.ok() != refuses);
+  if (refuses && !verdict.status.ok()) CHECK(std::string(StageName(verdict.status.error().stage)) == vector.expect);
+}
+
+std::vector<std::string> AllVectors() {
+  const char* source = std::getenv("SAFEMODEL_SOURCE_DIR");
+  REQUIRE_MESSAGE(source != nullptr, "SAFEMODEL_SOURCE_DIR must name the folder of the sources");
+  return VectorNames(std::string(source) + "/spec/vectors");
+}
+
+}  // namespace
+
+TEST_CASE("vectors: each is answered as its header says, by one thread and by several") {
+  const std::vector<std::string> names = AllVectors();
+  REQUIRE(names.size() >= 500);  // an empty or halved folder must not pass
+  for (const std::string& name : names) {
+    const VectorFile vector = ReadVector(name);
+    INFO(vector.name, ": ", vector.reason);
+    const Placed placed(vector);
+    RunVector(vector, placed.path(), 1);
+    RunVector(vector, placed.path(), 4);
+  }
+}
+
+TEST_CASE("vectors: inspect, verify and load do not disagree") {
+  for (const std::string& name : AllVectors()) {
+    const VectorFile vector = ReadVector(name);
+    INFO(vector.name, ": ", vector.reason);
+    const Placed placed(vector);
+    CheckInspect(vector, placed.path());
+    CheckVerify(vector, placed.path());
+  }
+}
+
+}  // namespace safemodel::testing
