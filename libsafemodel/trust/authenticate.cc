@@ -9,8 +9,8 @@
 
 #include "base/try.h"
 #include "container/parse.h"
+#include "trust/decision.h"
 #include "trust/dsse.h"
-#include "trust/evaluate.h"
 #include "trust/statement.h"
 #include "trust/timestamp.h"
 
@@ -134,7 +134,10 @@ class Authentication {
   bool VerifyItems() {
     if (!opened_.envelope.has_value()) return false;
     for (const container::EnvelopeItem& item : opened_.envelope->items) {
-      if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) continue;
+      if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
+        ++other_items_;
+        continue;
+      }
       Candidate candidate;
       const Status verified = VerifyItem(item.bytes, policy_, opened_.manifest_digest, limits_, candidate);
       if (!verified.ok()) candidate.Refuse(verified.error());
@@ -160,7 +163,7 @@ class Authentication {
       voters.push_back(&candidate);
       votes.push_back({candidate.key, *candidate.statement->role, candidate.statement->requires_roles});
     }
-    const std::vector<bool> counts = CountingVotes(votes);
+    const std::vector<bool> counts = KeepSupported(votes);
     std::vector<Vote> counting;
     for (std::size_t i = 0; i < votes.size(); ++i) {
       if (counts[i]) {
@@ -195,6 +198,9 @@ class Authentication {
       report.stage = candidate.alive() ? Stage::kUntrusted : candidate.refusal->stage;
       reports.push_back(std::move(report));
     }
+    SignatureReport other;
+    other.code = "unknown_item";
+    reports.insert(reports.end(), other_items_, other);
     return reports;
   }
 
@@ -204,6 +210,7 @@ class Authentication {
   std::int64_t now_;
   const Limits& limits_;
   std::vector<Candidate> candidates_;
+  std::size_t other_items_ = 0;  // of kinds that this version does not read: listed, worth nothing
 };
 
 Status CheckExpectation(const Expectation& expectation, const container::Manifest& manifest) {
@@ -266,9 +273,13 @@ std::vector<SignatureReport> ListSignatures(const std::optional<container::Envel
   std::vector<SignatureReport> reports;
   if (!envelope.has_value()) return reports;
   for (const container::EnvelopeItem& item : envelope->items) {
-    if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) continue;
     SignatureReport report;
     report.code = "not_checked";
+    if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
+      report.code = "unknown_item";
+      reports.push_back(std::move(report));
+      continue;
+    }
     const auto dsse = ParseDsse(item.bytes, limits);
     if (dsse.ok()) report.key_id = dsse.value().key_id;
     const auto statement = dsse.ok() ? ParseStatement(dsse.value().payload, limits) : Result<Statement>(dsse.error());

@@ -6,39 +6,47 @@
 #include <optional>
 #include <set>
 
+#include "trust/glob.h"
+
 namespace safemodel::trust {
 namespace {
 
-// Keys that voted in a role, each once.
-using Voters = std::map<std::string, std::set<std::size_t>>;
-
-Voters VotersOf(const std::vector<Vote>& votes) {
-  Voters voters;
-  for (const Vote& vote : votes) voters[vote.role].insert(vote.key);
-  return voters;
+// Places are the slots of a rule: a role that asks for three keys has three places.
+std::vector<std::string> PlacesOf(const Rule& rule) {
+  std::vector<std::string> places;
+  for (const RoleThreshold& threshold : rule.required) places.insert(places.end(), threshold.count, threshold.role);
+  return places;
 }
 
-// Matching gives places to keys, by augmenting paths.
+// Matching finds a largest assignment of keys to places by augmenting paths (Kuhn). Sizes come from the policy, never
+// from the envelope: a key has at most one edge to each place.
 class Matching {
  public:
-  Matching(const std::vector<std::string>& places, const Voters& voters) : places_(places), voters_(voters) {}
+  Matching(const std::vector<std::string>& places, const std::vector<Vote>& votes)
+      : places_(places), holder_(places.size()) {
+    for (const Vote& vote : votes) roles_of_[vote.key].insert(vote.role);
+  }
 
-  // Fill finds a key for a place, moving other keys to other places where that helps. Depth is at most the number of
-  // places.
-  bool Fill(std::size_t place) {
-    visited_.clear();
-    return Augment(place);
+  std::vector<std::string> Unfilled() {
+    for (const auto& entry : roles_of_) {
+      std::vector<bool> tried(places_.size(), false);
+      Seat(entry.first, tried);
+    }
+    std::vector<std::string> open;
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (!holder_[i].has_value()) open.push_back(places_[i]);
+    }
+    return open;
   }
 
  private:
-  bool Augment(std::size_t place) {
-    const auto voters = voters_.find(places_[place]);
-    if (voters == voters_.end()) return false;
-    for (const std::size_t key : voters->second) {
-      if (!visited_.insert(key).second) continue;
-      const auto taken = place_of_.find(key);
-      if (taken == place_of_.end() || Augment(taken->second)) {
-        place_of_[key] = place;
+  // Seat gives `key` a place, moving other keys if that helps. At most as deep as there are keys in the policy.
+  bool Seat(std::size_t key, std::vector<bool>& tried) {
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (tried[i] || roles_of_[key].count(places_[i]) == 0) continue;
+      tried[i] = true;
+      if (!holder_[i].has_value() || Seat(*holder_[i], tried)) {
+        holder_[i] = key;
         return true;
       }
     }
@@ -46,16 +54,18 @@ class Matching {
   }
 
   const std::vector<std::string>& places_;
-  const Voters& voters_;
-  std::map<std::size_t, std::size_t> place_of_;
-  std::set<std::size_t> visited_;
+  std::map<std::size_t, std::set<std::string>> roles_of_;
+  std::vector<std::optional<std::size_t>> holder_;
 };
 
-std::vector<std::string> MissingOverlapping(const Rule& rule, const Voters& voters) {
+std::vector<std::string> MissingWithOverlap(const Rule& rule, const std::vector<Vote>& votes) {
   std::vector<std::string> missing;
-  for (const RoleThreshold& required : rule.required) {
-    const auto found = voters.find(required.role);
-    if (found == voters.end() || found->second.size() < required.count) missing.push_back(required.role);
+  for (const RoleThreshold& threshold : rule.required) {
+    std::set<std::size_t> keys;
+    for (const Vote& vote : votes) {
+      if (vote.role == threshold.role) keys.insert(vote.key);
+    }
+    for (std::size_t i = keys.size(); i < threshold.count; ++i) missing.push_back(threshold.role);
   }
   return missing;
 }
@@ -63,37 +73,36 @@ std::vector<std::string> MissingOverlapping(const Rule& rule, const Voters& vote
 }  // namespace
 
 std::vector<bool> KeepSupported(const std::vector<Vote>& votes) {
-  std::vector<bool> kept(votes.size(), true);
+  std::vector<bool> counts(votes.size(), true);
+  const auto filled = [&](const std::string& role) {
+    for (std::size_t i = 0; i < votes.size(); ++i) {
+      if (counts[i] && votes[i].role == role) return true;
+    }
+    return false;
+  };
   for (bool changed = true; changed;) {
     changed = false;
-    std::set<std::string> filled;
     for (std::size_t i = 0; i < votes.size(); ++i) {
-      if (kept[i]) filled.insert(votes[i].role);
-    }
-    for (std::size_t i = 0; i < votes.size(); ++i) {
-      const auto& needs = votes[i].requires_roles;
-      if (!kept[i] ||
-          std::all_of(needs.begin(), needs.end(), [&](const std::string& role) { return filled.count(role) != 0; }))
-        continue;
-      kept[i] = false;
+      const auto& roles = votes[i].requires_roles;
+      if (!counts[i] || std::all_of(roles.begin(), roles.end(), filled)) continue;
+      counts[i] = false;
       changed = true;
     }
   }
-  return kept;
+  return counts;
 }
 
 std::vector<std::string> MissingRoles(const Rule& rule, const std::vector<Vote>& votes) {
-  const Voters voters = VotersOf(votes);
-  if (rule.roles_may_overlap == Rule::Overlap::kAllowed) return MissingOverlapping(rule, voters);
-  std::vector<std::string> places;
-  for (const RoleThreshold& required : rule.required) places.insert(places.end(), required.count, required.role);
-  Matching matching(places, voters);
-  std::vector<std::string> missing;
-  for (std::size_t place = 0; place < places.size(); ++place) {
-    const bool told = !missing.empty() && missing.back() == places[place];
-    if (!matching.Fill(place) && !told) missing.push_back(places[place]);
-  }
-  return missing;
+  if (rule.roles_may_overlap == Rule::Overlap::kAllowed) return MissingWithOverlap(rule, votes);
+  const std::vector<std::string> places = PlacesOf(rule);
+  return Matching(places, votes).Unfilled();
+}
+
+const Rule* RuleFor(const Policy& policy, std::string_view model_name) {
+  const auto& rules = policy.rules();
+  const auto found =
+      std::find_if(rules.begin(), rules.end(), [&](const Rule& rule) { return GlobMatches(rule.models, model_name); });
+  return found == rules.end() ? nullptr : &*found;
 }
 
 }  // namespace safemodel::trust

@@ -1,28 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decision of a rule over statements that count. Knows nothing of bytes or signatures.
+// Which valid statements satisfy a rule. Spec: section 11.3.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <safemodel/policy.h>
 
 namespace safemodel::trust {
 
-// Vote is a statement that counts: who made it, in which role, and what it requires.
+// Vote is one valid statement by a key of the policy, in a role that the key holds.
 struct Vote {
-  std::size_t key = 0;  // index in Policy::keys()
+  std::size_t key = 0;  // its place among the policy's keys: the same key has one place
   std::string role;
   std::vector<std::string> requires_roles;
 };
 
-// KeepSupported returns which votes remain when each one whose required roles nobody fills is dropped, until none is: the
-// greatest fixpoint [S-REQUIRES], so that two statements may require each other.
+// KeepSupported says for each vote whether it counts: the largest set of votes each of which finds all roles that it
+// requires among the roles of the set (the greatest fixpoint). So votes may require each other, and a vote whose
+// companion was removed from the envelope falls, with all that require it; [S-REQUIRES].
 std::vector<bool> KeepSupported(const std::vector<Vote>& votes);
 
-// MissingRoles returns the roles that distinct keys cannot fill, empty when the rule is satisfied [S-THRESHOLD]. A key fills one place
-// only unless the rule lets roles overlap; the places are matched, so that the order of the votes does not matter.
+// MissingRoles returns the roles that the votes leave open, one entry for each missing key; empty when the rule is
+// satisfied. A key fills one role only, unless the rule lets roles overlap: whether a choice exists that fills all is
+// decided by a maximum matching of keys and places, so the order of the votes does not matter; [S-THRESHOLD].
 std::vector<std::string> MissingRoles(const Rule& rule, const std::vector<Vote>& votes);
+
+// RuleFor returns the first rule whose glob matches, or null.
+[[nodiscard]] const Rule* RuleFor(const Policy& policy, std::string_view model_name);
 
 }  // namespace safemodel::trust

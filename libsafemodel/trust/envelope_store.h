@@ -1,28 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where envelopes lie: at the end of the file, or beside it. Spec section 9.
+// Where the envelope of a container lies: behind the core, in the sidecar, or half way between. Spec: section 9.
 #pragma once
 
+#include <memory>
 #include <string>
 
-#include "base/file.h"
-#include "container/format.h"
 #include "trust/authenticate.h"
 
 namespace safemodel::trust {
 
-// SidecarOf returns the path of a file's sidecar.
-std::string SidecarOf(const std::string& path);
+// SidecarOf returns the name of the usual sidecar of a container.
+std::string SidecarOf(const std::string& container_path);
 
-// SerializeEnvelope returns the whole frame, its digest included.
-ByteBuffer SerializeEnvelope(const container::Envelope& envelope);
+// FoundEnvelopes adds to an opened container what a writer must know.
+struct FoundEnvelopes {
+  OpenedContainer opened;
+  bool sidecar = false;      // there is one, and it is good
+  bool interrupted = false;  // beside it lie the traces of a writer that was stopped while it folded it in
+};
 
-// OpenFraming reads preamble, manifest and envelope of an open file, as OpenContainer does for a path. kIo "envelope_changed" when a
-// signer was at work meanwhile.
-Result<OpenedContainer> OpenFraming(std::shared_ptr<const File> file, const std::string& envelope_path, const Limits& limits);
+// SidecarLookup says whether the sidecar may be missing, and whether its name may be a symbolic link.
+enum class SidecarLookup : std::uint8_t { kUsual, kDemanded };
 
-// StoreEnvelope replaces the envelope of a container that the caller has locked: sidecar first, then, unless it is to stay
-// there, folded into the file. Killed at any point, it leaves the old or the new envelope complete [E-UPDATE].
-enum class Fold : std::uint8_t { kIntoFile, kLeaveBeside };
-Status StoreEnvelope(const File& file, std::uint64_t core_bytes, const container::Envelope& envelope, Fold fold);
+// FindEnvelopes reads preamble, manifest bytes and the envelope that counts, from `file` and the sidecar as they are
+// now. Nothing is retried: the caller holds the lock, or compares the sidecar before and after.
+Result<FoundEnvelopes> FindEnvelopes(std::shared_ptr<const File> file, const std::shared_ptr<const File>& sidecar,
+                                     const Limits& limits);
+
+// LookAtSidecar opens the sidecar. Null only when there is no such file: whatever else is in its place is kIo, so that
+// nobody makes a reader fall back to an older envelope; [E-SIDECAR].
+Result<std::shared_ptr<const File>> LookAtSidecar(const std::string& path, SidecarLookup lookup);
 
 }  // namespace safemodel::trust

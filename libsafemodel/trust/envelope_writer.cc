@@ -71,7 +71,7 @@ Status WriteSidecar(const std::string& path, ByteView frame) {
 }  // namespace
 
 Result<EnvelopeWriter> EnvelopeWriter::Open(const std::string& path, Placement placement, const Limits& limits) {
-  const std::string sidecar_path = SidecarPath(path);
+  const std::string sidecar_path = SidecarOf(path);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     EnvelopeWriter writer;
     writer.path_ = path;
@@ -109,13 +109,13 @@ Status EnvelopeWriter::Fold(ByteView frame) const {
   if (fsync(file.descriptor()) != 0)
     return SystemError("write_failed", "the envelope could not be written to disk", path_);
   // Only now, with the frame safe in the file, may the sidecar go.
-  const std::string sidecar = SidecarPath(path_);
+  const std::string sidecar = SidecarOf(path_);
   if (unlink(sidecar.c_str()) != 0) return SystemError("write_failed", "the sidecar could not be removed", sidecar);
   return SyncFolder(FolderOf(path_));
 }
 
 Result<std::string> EnvelopeWriter::Write(ByteView frame) {
-  const std::string sidecar = SidecarPath(path_);
+  const std::string sidecar = SidecarOf(path_);
   SAFEMODEL_TRY(WriteSidecar(sidecar, frame));
   if (!Folds()) return sidecar;
   const Status folded = Fold(frame);

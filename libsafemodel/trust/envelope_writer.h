@@ -8,7 +8,7 @@
 
 #include <safemodel/sign.h>
 
-#include "trust/locate.h"
+#include "trust/envelope_store.h"
 
 namespace safemodel::trust {
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/try.h"
-#include "trust/evaluate.h"
+#include "trust/decision.h"
 #include "trust/statement.h"
 
 namespace safemodel {

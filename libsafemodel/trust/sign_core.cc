@@ -69,7 +69,12 @@ Result<container::EnvelopeItem> MakeStatementItem(const container::Manifest& man
     return Error{Stage::kLimit, "large_statement", "the statement would be longer than its limit"};
   }
   dsse.key_id = key.public_key().KeyId();
-  dsse.signature = key.SignBytes(Pae(dsse.payload_type, dsse.payload));
+  const ByteBuffer message = Pae(dsse.payload_type, dsse.payload);
+  dsse.signature = key.SignBytes(message);
+  // A fault while signing could give the key away, or write a statement that nobody accepts.
+  if (!crypto::VerifyEd25519(message, dsse.signature, key.public_key().bytes())) {
+    return Error{Stage::kKey, "signing_failed", "the new signature does not verify; the key or the machine is damaged"};
+  }
   return container::EnvelopeItem{static_cast<std::uint16_t>(container::ItemKind::kStatement), SerializeDsse(dsse)};
 }
 

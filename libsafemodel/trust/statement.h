@@ -37,6 +37,7 @@ struct Statement {
   std::optional<std::int64_t> not_after;
   Checked checked = Checked::kNone;
   std::vector<std::string> requires_roles;
+  bool operator==(const Statement&) const = default;
 };
 
 // IsRole says whether a text may name a role: 1 to 64 of A–Z a–z 0–9 . _ -; [S-ROLE].
