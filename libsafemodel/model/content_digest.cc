@@ -10,9 +10,12 @@ namespace {
 
 constexpr std::size_t kMostTypeText = 16u << 20;
 
-// AppendField appends "name@offset:type[shape]". Types of fields stand before the record, so their texts are in `texts`.
+// Framed puts a text's length in front of it: names may hold every character, and no two lists of fields may read alike.
+std::string Framed(const std::string& text) { return std::to_string(text.size()) + "'" + text; }
+
+// AppendField appends "name@offset:type[shape]", the name framed. Types of fields stand before the record, so their texts are in `texts`.
 void AppendField(std::string& text, const Field& field, const std::vector<std::string>& texts) {
-  text += field.name + "@" + std::to_string(field.offset) + ":";
+  text += Framed(field.name) + "@" + std::to_string(field.offset) + ":";
   text += IsExtended(field.dtype) ? texts[field.element_type] : DtypeName(field.dtype);
   text += "[";
   for (std::size_t i = 0; i < field.shape.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(field.shape[i]);
@@ -72,7 +75,7 @@ Result<std::vector<std::string>> TypeTexts(std::span<const ElementType> types) {
   for (std::size_t i = 0; i < types.size(); ++i) {
     const ElementType& type = types[i];
     std::string& text = texts[i];
-    text = std::string(DtypeName(type.kind)) + ":" + std::to_string(type.item_size) + ":" + type.detail;
+    text = std::string(DtypeName(type.kind)) + ":" + std::to_string(type.item_size) + ":" + Framed(type.detail);
     if (type.kind == Dtype::kRecord) text += "{";
     for (std::size_t k = 0; k < type.fields.size(); ++k) {
       if (k > 0) text += ",";

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a container holds: objects, tensors, files, the value tree, and the digests of content (spec sections 3, 6, 8)."""
 
+import copy
 import itertools
 import struct
 from dataclasses import dataclass, field
@@ -110,18 +111,28 @@ def is_expanded(model, tensor):
     return total > 8 * len(model.objects[model.storages[tensor.storage] - 1].plain)
 
 
+EXTENDED_NAMES = {c.BYTES: "bytes", c.TEXT: "text", c.VOID: "void", c.DATETIME64: "datetime64",
+                  c.TIMEDELTA64: "timedelta64", c.RECORD: "record", c.FOREIGN: "foreign"}
+DTYPE_NAMES = {number: name for name, (number, _) in c.DTYPES.items()}
+
+
+def framed(text):
+    return f"{len(text.encode())}'{text}"
+
+
 def type_text(types, number):
     """The canonical text of an extended dtype."""
     kind = types[number]
+    text = f"{EXTENDED_NAMES[kind['kind']]}:{kind['item_size']}:{framed(kind['detail'])}"
     if kind["kind"] != c.RECORD:
-        return f"{kind['kind']}:{kind['item_size']}:{kind.get('detail', '')}"
-    names = {number: name for name, (number, _) in c.DTYPES.items()}
+        return text
     parts = []
-    for member in kind.get("fields", []):
-        inner = (type_text(types, member["element_type"]) if member["dtype"] >= 32 else names[member["dtype"]])
-        shape = member.get("shape") or []
-        parts.append(f"{member['name']}@{member['offset']}:{inner}[{','.join(map(str, shape))}]")
-    return f"{kind['kind']}:{kind['item_size']}:{{{','.join(parts)}}}"
+    for member in kind["fields"]:
+        dtype = member["dtype"]
+        inner = type_text(types, member["element_type"]) if dtype in EXTENDED_NAMES else DTYPE_NAMES[dtype]
+        shape = ",".join(map(str, member.get("shape") or []))
+        parts.append(f"{framed(member['name'])}@{member['offset']}:{inner}[{shape}]")
+    return text + "{" + ",".join(parts) + "}"
 
 
 def encoded(text):
@@ -151,10 +162,10 @@ def content_digest(model, tensors, tables):
 
 
 def directory(model, tables):
-    """The directory's values, for flat.write."""
+    """The directory's values, for flat.write: hooks may change them, so they are no part of the model."""
     tensors = []
     for tensor in model.tensors:
-        entry = {"name": tensor.name, "dtype": dtype_number(tensor.dtype), "shape": tensor.shape,
+        entry = {"name": tensor.name, "dtype": dtype_number(tensor.dtype), "shape": list(tensor.shape),
                  "storage": tensor.storage, "byte_offset": tensor.byte_offset}
         if tensor.strides is not None:
             entry["strides"] = tensor.strides
@@ -165,8 +176,8 @@ def directory(model, tables):
         tensors.append(entry)
     digest = tensor_digest(model)
     return {
-        "storages": model.storages,
-        "element_types": model.element_types,
+        "storages": list(model.storages),
+        "element_types": copy.deepcopy(model.element_types),
         "tensors": tensors,
         "files": [{"path": f.path, "media_type": f.media_type, "object": f.object} for f in model.files],
         "nodes": tables.node_bytes(),
