@@ -112,6 +112,19 @@ class MainPathTest(CliTest):
         self.run_cli("verify", "m.safemodel", "--key", "k.pub", expect=3)
 
 
+class ExampleTest(CliTest):
+    def test_the_example_of_the_documentation_loads_what_is_signed(self):
+        example = Path(CLI).with_name("load_example")
+        self.make_signed(name="m.safemodel")
+        self.run_cli("keygen", "-o", "stranger", "--no-passphrase")
+        run = lambda key, name: subprocess.run([example, "m.safemodel", key, name], cwd=self.path, capture_output=True)
+        loaded = run("k.pub", "m")
+        self.assertEqual(loaded.returncode, 0, loaded.stderr)
+        self.assertEqual([line.split()[0] + line.split()[-1] for line in loaded.stdout.decode().splitlines()], ["f32b", "f32w"])
+        self.assertEqual(run("stranger.pub", "m").returncode, 1)
+        self.assertEqual(run("k.pub", "other").returncode, 1)
+
+
 class ExitCodeTest(CliTest):
     def test_usage(self):
         self.run_cli(expect=2)
