@@ -30,6 +30,9 @@ constexpr std::string_view kScipy =
 constexpr std::string_view kScikitLearn =
 #include "pickle/allow_list/scikit_learn.inc"
     ;
+constexpr std::string_view kScikitLearnClasses =
+#include "pickle/allow_list/scikit_learn_classes.inc"
+    ;
 constexpr std::string_view kStandardLibrary =
 #include "pickle/allow_list/standard_library.inc"
     ;
@@ -76,7 +79,7 @@ Result<std::unique_ptr<const AllowList>> AllowList::Parse(const std::vector<std:
 
 const AllowList& AllowList::BuiltIn() {
   static const std::unique_ptr<const AllowList> list = [] {
-    auto parsed = Parse({kPython, kNumpy, kTorch, kJoblib, kScipy, kScikitLearn});
+    auto parsed = Parse({kPython, kNumpy, kTorch, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses});
     if (!parsed.ok()) std::abort();  // our own table; a test parses it first
     return std::move(parsed).value();
   }();
@@ -84,7 +87,7 @@ const AllowList& AllowList::BuiltIn() {
 }
 
 std::vector<std::string_view> AllowList::BuiltInTables() {
-  return {kPython, kNumpy, kTorch, kJoblib, kScipy, kScikitLearn};
+  return {kPython, kNumpy, kTorch, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses};
 }
 
 const AllowEntry* AllowList::Find(std::string_view module, std::string_view name) const {

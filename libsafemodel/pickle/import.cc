@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::uint64_t kHeadBytes = 64;
 constexpr std::uint8_t kProto = 0x80;
+constexpr int kMostStreams = 64;  // that are judged; the file is refused whatever they hold
 // The first stream of a file of torch.save before 1.6 is this number.
 constexpr std::uint8_t kLegacyMagic[] = {0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19};
 
@@ -40,10 +41,11 @@ bool IsLegacyMagic(const Graph& graph, NodeIndex root) {
   return graph.kind(root) == Kind::kLong && std::ranges::equal(graph.LongOf(root), kLegacyMagic);
 }
 
-// CheckRest judges the streams that follow the first one. Loaders ignore them or read them later; either way none may be
-// dangerous, and a file whose bytes are not all explained is not read.
+// CheckRest judges the streams that follow the first one. Loaders ignore them or read them later; either way none may
+// be dangerous, and a file whose bytes are not all explained is not read.
 Status CheckRest(const SharedSource& source, std::uint64_t begin, const ImportOptions& options) {
-  for (std::uint64_t at = begin; at < source->size();) {
+  std::uint64_t at = begin;
+  for (int stream = 0; stream < kMostStreams && at < source->size(); ++stream) {
     Graph graph(source);
     ImportTables tables;
     RuleContext context{graph, tables, options.limits};

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/zip.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "base/checked.h"
+#include "base/cursor.h"
+#include "base/try.h"
+#include "pickle/zip_member.h"
+#include "pickle/zip_records.h"
+
+namespace safemodel::pickle {
+namespace {
+
+constexpr std::uint16_t kNewestVersion = 63;         // what Python reads
+constexpr std::uint32_t kDirectoryAttribute = 0x10;  // MS-DOS; for PyTorch such a member has no bytes
+constexpr std::uint64_t kMostPadding = 64u << 10;    // zeros between members
+
+Error Refusal(Stage stage, const char* code, const char* text, const ZipHeader& header, std::uint64_t offset) {
+  return {stage, code, text, offset, header.name};
+}
+
+char FoldCase(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string Folded(std::string_view name) {
+  std::string out(name);
+  std::transform(out.begin(), out.end(), out.begin(), FoldCase);
+  return out;
+}
+
+bool IsAscii(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// IsSafeName: no reader may be led out of a folder, cut the name at a NUL, or take it for another one.
+bool IsSafeName(std::string_view name) {
+  if (name.empty() || name.front() == '/') return false;
+  if (name.size() >= 2 && name[1] == ':') return false;  // a drive
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '\\') return false;
+  }
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('/', begin), name.size());
+    if (name.substr(begin, end - begin) == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
+Status CheckFlags(const ZipHeader& central, const ZipHeader& local) {
+  const std::uint64_t at = central.header_offset;
+  if (((local.flags ^ central.flags) & ~kFlagDeflateLevel) != 0) {
+    return Refusal(Stage::kUnsafe, "ZIP-FLAGS", "the two headers of a member have different flags", local, at);
+  }
+  if ((central.flags & kFlagMasked) != 0) {
+    return Refusal(Stage::kUnsafe, "ZIP-FLAGS", "a member claims masked headers, which only some readers refuse", local,
+                   at);
+  }
+  if ((central.flags & (kFlagPatch | kFlagStrong)) != 0) {
+    return Refusal(Stage::kUnsupported, "ZIP-FLAGS", "a member is a patch or uses strong encryption", local, at);
+  }
+  if ((central.flags & kFlagEncrypted) != 0) {
+    return Refusal(Stage::kUnsupported, "FILE-ENCRYPTED", "a member is encrypted; decrypt the archive first", local,
+                   at);
+  }
+  if ((central.flags & ~(kFlagDeflateLevel | kFlagDescriptor | kFlagUtf8)) != 0) {
+    return Refusal(Stage::kUnsupported, "ZIP-FLAGS", "a member has flags that this reader does not know", local, at);
+  }
+  return {};
+}
+
+Status CheckSizes(const ZipHeader& central, const ZipHeader& local) {
+  const std::uint64_t at = central.header_offset;
+  const auto refuse = [&](const char* text) { return Refusal(Stage::kUnsafe, "ZIP-SIZES", text, local, at); };
+  // PyTorch copies `size` bytes of a stored member: more than there are would be those of its neighbours.
+  if (central.method == static_cast<std::uint16_t>(ZipMethod::kStored) && central.size != central.stored_size) {
+    return refuse("a stored member is longer or shorter than its bytes");
+  }
+  const bool equal = local.size == central.size && local.stored_size == central.stored_size;
+  const bool absent = local.size == 0 && local.stored_size == 0;
+  const bool later = (central.flags & kFlagDescriptor) != 0;
+  if (!equal && !(later && absent)) return refuse("the two headers of a member state different sizes");
+  if (local.crc != central.crc && !(later && local.crc == 0)) {
+    return Refusal(Stage::kMalformed, "ZIP-CRC", "the two headers of a member state different checksums", local, at);
+  }
+  return {};
+}
+
+Status CheckMember(const ZipHeader& central, const ZipHeader& local) {
+  const std::uint64_t at = central.header_offset;
+  if (local.name != central.name) {
+    return Refusal(Stage::kUnsafe, "ZIP-NAME-MISMATCH", "the two headers of a member have different names", central,
+                   at);
+  }
+  if (!IsSafeName(central.name)) {
+    return Refusal(Stage::kUnsafe, "ZIP-NAME",
+                   "the name of a member leads out of its folder or holds control characters", central, at);
+  }
+  SAFEMODEL_TRY(CheckFlags(central, local));
+  if (local.method != central.method) {
+    return Refusal(Stage::kUnsafe, "ZIP-METHOD-MISMATCH", "the two headers of a member state different methods",
+                   central, at);
+  }
+  if (central.method != static_cast<std::uint16_t>(ZipMethod::kStored) &&
+      central.method != static_cast<std::uint16_t>(ZipMethod::kDeflated)) {
+    return Refusal(Stage::kUnsupported, "FILE-UNSUPPORTED", "a member is compressed by a method other than deflate",
+                   central, at);
+  }
+  if (central.version > kNewestVersion || local.version > kNewestVersion) {
+    return Refusal(Stage::kUnsafe, "ZIP-VERSION", "a member claims to need a newer zip, which only some readers refuse",
+                   central, at);
+  }
+  SAFEMODEL_TRY(CheckSizes(central, local));
+  const bool named_folder = central.name.back() == '/';
+  const bool marked_folder = (central.attributes & kDirectoryAttribute) != 0;
+  if ((named_folder && central.size != 0) || (marked_folder && !named_folder)) {
+    return Refusal(Stage::kUnsafe, "ZIP-ATTR",
+                   "a member is marked as a folder; PyTorch would return memory it never wrote", central, at);
+  }
+  return {};
+}
+
+// CheckPadding: what no header explains must be zeros, and few of them.
+Status CheckPadding(const ByteSource& source, std::uint64_t begin, std::uint64_t end) {
+  const Error outside{Stage::kUnsafe, "ZIP-OUTSIDE", "bytes lie between the members that the directory does not know",
+                      begin};
+  if (end - begin > kMostPadding) return outside;
+  SAFEMODEL_ASSIGN(const ByteBuffer gap, ReadRange(source, begin, end - begin, kMostPadding));
+  ByteReader reader(gap, begin);
+  if (!reader.ExpectZeros(gap.size()).ok()) return outside;
+  return {};
+}
+
+// Extent is what one member covers: its header, data and descriptor.
+struct Extent {
+  std::uint64_t begin = 0;
+  std::uint64_t data_end = 0;
+  std::size_t member = 0;
+};
+
+// CheckTiling proves that members follow one another from the first byte up to the directory.
+Status CheckTiling(const ByteSource& source, const std::vector<ZipHeader>& members, std::vector<Extent> extents,
+                   std::uint64_t directory_offset) {
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
+  if ((extents.empty() ? directory_offset : extents.front().begin) != 0) {
+    return Error{Stage::kUnsafe, "ZIP-OUTSIDE", "bytes lie in front of the first member", 0};
+  }
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    const ZipHeader& header = members[extents[i].member];
+    const std::uint64_t next = i + 1 < extents.size() ? extents[i + 1].begin : directory_offset;
+    std::uint64_t end = extents[i].data_end;
+    if (end > next) {
+      return Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "two members share bytes", header, extents[i].begin);
+    }
+    if ((header.flags & kFlagDescriptor) != 0) {
+      SAFEMODEL_ASSIGN(const std::uint64_t descriptor, ReadDescriptor(source, end, header));
+      if (descriptor == 0 || descriptor > next - end) {
+        return Refusal(Stage::kUnsafe, "ZIP-SIZES", "the sizes behind a member are not those of the directory", header,
+                       end);
+      }
+      end += descriptor;
+    }
+    SAFEMODEL_TRY(CheckPadding(source, end, next));
+  }
+  return {};
+}
+
+Result<std::vector<ZipHeader>> ReadDirectory(const ByteSource& source, const EndOfArchive& end,
+                                             const ZipLimits& limits) {
+  if (end.entries > limits.entries) {
+    return Error{Stage::kLimit, "LIMIT-COUNT", "the archive has more members than the limit", end.end_offset};
+  }
+  if (end.directory_size > limits.directory_bytes) {
+    return Error{Stage::kLimit, "LIMIT-BYTES", "the directory of the archive is larger than the limit", end.end_offset};
+  }
+  const auto directory_end = CheckedAdd(end.directory_offset, end.directory_size);
+  // Python moves all offsets when the directory does not end here, PyTorch does not.
+  if (!directory_end || *directory_end != end.end_offset) {
+    return Error{Stage::kUnsafe, "ZIP-OUTSIDE",
+                 "the directory does not end at the end record, so offsets are ambiguous", end.end_offset};
+  }
+  SAFEMODEL_ASSIGN(const ByteBuffer bytes,
+                   ReadRange(source, end.directory_offset, end.directory_size, limits.directory_bytes));
+  ByteReader reader(bytes, end.directory_offset);
+  constexpr std::uint64_t kSmallestRecord = 46;
+  std::vector<ZipHeader> headers;
+  headers.reserve(static_cast<std::size_t>(std::min(end.entries, end.directory_size / kSmallestRecord)));
+  for (std::uint64_t i = 0; i < end.entries; ++i) {
+    auto header = ReadCentralRecord(reader);
+    if (!header.ok() && header.error().stage == Stage::kMalformed) {
+      return Error{Stage::kMalformed, "ZIP-MALFORMED", "a record of the archive's directory is cut off",
+                   header.error().offset};
+    }
+    if (!header.ok()) return header.error();
+    headers.push_back(std::move(header).value());
+  }
+  if (!reader.empty()) {
+    return Error{Stage::kUnsafe, "ZIP-END", "the directory holds more members than the end record counts",
+                 reader.offset()};
+  }
+  return headers;
+}
+
+}  // namespace
+
+Result<ZipArchive> ZipArchive::Open(SharedSource source, const ZipLimits& limits) {
+  SAFEMODEL_ASSIGN(const EndOfArchive end, ReadEnd(*source));
+  SAFEMODEL_ASSIGN(const std::vector<ZipHeader> headers, ReadDirectory(*source, end, limits));
+  ZipArchive archive;
+  archive.limits_ = limits;
+  archive.entries_.reserve(headers.size());
+  std::vector<Extent> extents;
+  extents.reserve(headers.size());
+  unsigned name_encodings = 0;
+  for (const ZipHeader& header : headers) {
+    SAFEMODEL_ASSIGN(const ZipHeader local, ReadLocalHeader(*source, header.header_offset));
+    SAFEMODEL_TRY(CheckMember(header, local));
+    const std::size_t number = archive.entries_.size();
+    if (!archive.by_folded_name_.emplace(Folded(header.name), number).second) {
+      return Refusal(Stage::kUnsafe, "ZIP-DUPLICATE", "two members have the same name, and readers take different ones",
+                     header, header.header_offset);
+    }
+    // Python decodes names without the flag as code page 437: an equal name in another encoding is a duplicate in
+    // disguise.
+    if (!IsAscii(header.name)) name_encodings |= (header.flags & kFlagUtf8) != 0 ? 1u : 2u;
+    const auto data_end = CheckedAdd(local.data_offset, header.stored_size);
+    if (!data_end || *data_end > source->size()) {
+      return Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "a member reaches beyond the file", header, header.header_offset);
+    }
+    extents.push_back({header.header_offset, *data_end, number});
+    archive.entries_.push_back({header.name, static_cast<ZipMethod>(header.method), header.crc, header.stored_size,
+                                header.size, local.data_offset});
+    archive.has_crcs_ = archive.has_crcs_ || header.crc != 0;
+  }
+  if (name_encodings == 3) {
+    return Error{Stage::kUnsafe, "ZIP-NAME", "names of members are in two encodings, which readers take differently",
+                 0};
+  }
+  SAFEMODEL_TRY(CheckTiling(*source, headers, std::move(extents), end.directory_offset));
+  archive.source_ = std::move(source);
+  return archive;
+}
+
+Result<const ZipEntry*> ZipArchive::Find(std::string_view name) const {
+  const auto found = by_folded_name_.find(Folded(name));
+  if (found == by_folded_name_.end()) return static_cast<const ZipEntry*>(nullptr);
+  const ZipEntry& entry = entries_[found->second];
+  if (entry.name != name) {
+    return Error{Stage::kUnsafe, "ZIP-CASE",
+                 "a member differs from the expected name only in case: PyTorch takes it, Python does not",
+                 entry.data_offset, entry.name};
+  }
+  return &entry;
+}
+
+Result<SharedSource> ZipArchive::OpenEntry(const ZipEntry& entry) const {
+  SAFEMODEL_ASSIGN(SharedSource stored, MakeSliceSource(source_, entry.data_offset, entry.stored_size));
+  const std::optional<std::uint32_t> crc = has_crcs_ ? std::optional(entry.crc) : std::nullopt;
+  if (entry.method == ZipMethod::kStored) return crc ? MakeCheckedSource(std::move(stored), *crc, entry.name) : stored;
+  return MakeInflatingSource(std::move(stored), entry.size, crc, entry.name, limits_);
+}
+
+bool LooksLikeZip(ByteView start) {
+  ByteReader reader(start);
+  const auto signature = reader.U32();
+  return signature.ok() && (signature.value() == kLocalSignature || signature.value() == kEndSignature);
+}
+
+}  // namespace safemodel::pickle

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Zip archives, read so that every reader would see the same members. Readers disagree about almost every field of the
+// format (PyTorch's miniz finds names without regard to case and checks no CRC, Python's zipfile takes the last of
+// equal names, both search for the end record), so an archive in which two readers could find different bytes is
+// refused.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <safemodel/result.h>
+
+#include "base/source.h"
+
+namespace safemodel::pickle {
+
+// ZipLimits bound what an archive may make its reader do.
+struct ZipLimits {
+  std::uint64_t entries = 1'000'000;  // checkpoints with 50 000 tensors exist
+  std::uint64_t directory_bytes = 256ull << 20;
+  std::uint64_t ratio = 250;  // plain bytes from one deflated byte, beyond the bytes below
+  std::uint64_t ratio_free_bytes = 16ull << 20;
+};
+
+// ZipMethod is how a member is stored. Others are refused when the archive is opened.
+enum class ZipMethod : std::uint8_t { kStored = 0, kDeflated = 8 };
+
+// ZipEntry is one member. All fields are those on which the central directory and the local header agree.
+struct ZipEntry {
+  std::string name;  // raw bytes
+  ZipMethod method = ZipMethod::kStored;
+  std::uint32_t crc = 0;
+  std::uint64_t stored_size = 0;
+  std::uint64_t size = 0;
+  std::uint64_t data_offset = 0;  // of the stored bytes
+  [[nodiscard]] bool directory() const { return !name.empty() && name.back() == '/'; }
+};
+
+// ZipArchive is an archive whose every byte is explained: local headers, member data and descriptors tile the file up
+// to the central directory (zero padding aside), both headers of each member agree, and no two names are equal.
+// Immutable; safe to use from several threads.
+class ZipArchive {
+ public:
+  // Open reads the directory and all local headers, no member data. Refusals carry a rule id as code and the member as
+  // subject: kUnsafe where readers would disagree (ZIP-DUPLICATE, ZIP-NAME, ZIP-NAME-MISMATCH, ZIP-FLAGS, ZIP-VERSION,
+  // ZIP-METHOD-MISMATCH, ZIP-SIZES, ZIP-OVERLAP, ZIP-ATTR, ZIP-OUTSIDE, ZIP-END), kMalformed ZIP-MALFORMED,
+  // kUnsupported (FILE-ENCRYPTED, FILE-UNSUPPORTED, ZIP-FLAGS), kLimit (LIMIT-COUNT, LIMIT-BYTES, LIMIT-RATIO).
+  static Result<ZipArchive> Open(SharedSource source, const ZipLimits& limits = {});
+
+  // entries returns the members in the order of the central directory.
+  [[nodiscard]] const std::vector<ZipEntry>& entries() const { return entries_; }
+
+  // Find returns the member of this name, or nothing. kUnsafe ZIP-CASE when there is one that differs only in case:
+  // PyTorch would take it, Python would not.
+  [[nodiscard]] Result<const ZipEntry*> Find(std::string_view name) const;
+
+  // OpenEntry returns the plain bytes of a member. Deflated members are inflated on the way: such a source is
+  // sequential(). The CRC is checked once all bytes have been read, in whatever order (ZIP-CRC from the last read),
+  // unless all CRCs of the archive are zero, as PyTorch writes them when told not to compute any.
+  [[nodiscard]] Result<SharedSource> OpenEntry(const ZipEntry& entry) const;
+
+ private:
+  ZipArchive() = default;
+  SharedSource source_;
+  ZipLimits limits_;
+  std::vector<ZipEntry> entries_;
+  std::unordered_map<std::string, std::size_t> by_folded_name_;  // ASCII lower case
+  bool has_crcs_ = false;
+};
+
+// LooksLikeZip says whether bytes at the start of a file are those of a zip archive's first record.
+bool LooksLikeZip(ByteView start);
+
+}  // namespace safemodel::pickle
