@@ -6,6 +6,7 @@
 #include <bit>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "base/cursor.h"
 #include "base/try.h"
@@ -25,15 +26,58 @@ struct Frame {
 
 bool IsTensorName(std::string_view text) { return !text.empty() && IsUtf8(text) && !HasControls(text); }
 
-// IsFlat: a dict whose keys are all str that can be names as they are, and whose values are all tensors.
-bool IsFlat(const ValueTree& tree) {
-  if (tree.kind(0) != NodeKind::kDict) return false;
-  const std::span<const NodeId> children = tree.ChildrenOf(0);
-  for (std::size_t i = 0; i < children.size(); i += 2) {
-    if (tree.kind(children[i]) != NodeKind::kStr || tree.kind(children[i + 1]) != NodeKind::kTensor) return false;
-    if (!IsTensorName(tree.TextOf(children[i]))) return false;
+// PartOf returns a part of an object, or nothing.
+std::optional<NodeId> PartOf(const ValueTree& tree, NodeId object, std::uint8_t part) {
+  std::size_t child = 0;
+  for (const std::uint8_t flag : {kObjectArgs, kObjectState, kObjectListItems, kObjectDictItems, kObjectSetItems}) {
+    if ((tree.flags(object) & flag) == 0) continue;
+    ++child;
+    if (flag == part) return tree.ChildrenOf(object)[child];
   }
-  return true;
+  return std::nullopt;
+}
+
+bool IsInstance(const ValueTree& tree, NodeId node, std::string_view module, std::string_view name) {
+  if (tree.kind(node) != NodeKind::kObject || (tree.flags(node) & kObjectInert) != 0) return false;
+  const std::span<const NodeId> names = tree.ChildrenOf(tree.ChildrenOf(node)[0]);
+  return tree.TextOf(names[0]) == module && tree.TextOf(names[1]) == name;
+}
+
+// TensorIn returns the tensor that a value of a state dict is: a tensor, or the one that a Parameter of PyTorch wraps.
+std::optional<NodeId> TensorIn(const ValueTree& tree, NodeId value) {
+  if (tree.kind(value) == NodeKind::kTensor) return value;
+  if (!IsInstance(tree, value, "torch.nn.parameter", "Parameter")) return std::nullopt;
+  const std::optional<NodeId> args = PartOf(tree, value, kObjectArgs);
+  if (!args || tree.ChildrenOf(*args).size() != 1) return std::nullopt;
+  const NodeId wrapped = tree.ChildrenOf(*args)[0];
+  return tree.kind(wrapped) == NodeKind::kTensor ? std::optional(wrapped) : std::nullopt;
+}
+
+// StateDict returns the dict that the root is: a dict, or the items of a collections.OrderedDict.
+std::optional<NodeId> StateDict(const ValueTree& tree) {
+  if (tree.kind(0) == NodeKind::kDict) return 0;
+  if (!IsInstance(tree, 0, "collections", "OrderedDict") || PartOf(tree, 0, kObjectArgs)) return std::nullopt;
+  return PartOf(tree, 0, kObjectDictItems);
+}
+
+// FlatDict returns the dict of a flat tree: its keys are all str that can be names as they are, its values all tensors,
+// and no tensor stands elsewhere (an OrderedDict has attributes, a Parameter state).
+std::optional<NodeId> FlatDict(const ValueTree& tree) {
+  const std::optional<NodeId> dict = StateDict(tree);
+  if (!dict) return std::nullopt;
+  std::vector<NodeId> found;
+  const std::span<const NodeId> children = tree.ChildrenOf(*dict);
+  for (std::size_t i = 0; i < children.size(); i += 2) {
+    const std::optional<NodeId> tensor = TensorIn(tree, children[i + 1]);
+    if (!tensor || tree.kind(children[i]) != NodeKind::kStr || !IsTensorName(tree.TextOf(children[i])))
+      return std::nullopt;
+    found.push_back(*tensor);
+  }
+  std::sort(found.begin(), found.end());
+  const auto distinct = std::unique(found.begin(), found.end()) - found.begin();
+  const auto all = std::count_if(tree.nodes().begin(), tree.nodes().end(),
+                                 [](const ValueTree::Node& node) { return node.kind == NodeKind::kTensor; });
+  return distinct == all ? dict : std::nullopt;
 }
 
 void AppendHexByte(std::string& out, std::uint8_t byte) {
@@ -154,15 +198,15 @@ struct Names {
   std::vector<std::pair<std::uint32_t, std::string>> aliases;  // old index, name
 };
 
-Status NameFlat(const ValueTree& tree, const Limits& limits, Names& names) {
-  const std::span<const NodeId> children = tree.ChildrenOf(0);
+Status NameFlat(const ValueTree& tree, NodeId dict, const Limits& limits, Names& names) {
+  const std::span<const NodeId> children = tree.ChildrenOf(dict);
   for (std::size_t i = 0; i < children.size(); i += 2) {
     std::string key(tree.TextOf(children[i]));
     if (key.size() > limits.name_bytes) {
       return Error{Stage::kLimit, "name_too_long", "the name of a tensor is longer than the limit", kNoOffset,
                    std::move(key)};
     }
-    const std::uint32_t tensor = tree.TensorOf(children[i + 1]);
+    const std::uint32_t tensor = tree.TensorOf(*TensorIn(tree, children[i + 1]));
     if (names.first[tensor].empty()) {
       names.first[tensor] = std::move(key);
     } else {
@@ -278,8 +322,8 @@ Status NameTensors(ImportedModel& model, const Limits& limits) {
   names.first.resize(model.tensors.size());
   if (model.tree.kind(0) == NodeKind::kTensor) {
     names.first[model.tree.TensorOf(0)] = "tensor";
-  } else if (IsFlat(model.tree)) {
-    SAFEMODEL_TRY(NameFlat(model.tree, limits, names));
+  } else if (const std::optional<NodeId> dict = FlatDict(model.tree); dict) {
+    SAFEMODEL_TRY(NameFlat(model.tree, *dict, limits, names));
   } else {
     SAFEMODEL_TRY(NameByPath(model.tree, limits, names));
   }

@@ -60,6 +60,35 @@ TEST_CASE("tensor names: a flat state dict keeps its keys") {
             2) == Names{"a/~b", "b.weight"});
 }
 
+TEST_CASE("tensor names: an OrderedDict and Parameters are a flat state dict too") {
+  const auto ordered = [](ValueTreeBuilder& b, NodeId items) {
+    return b.Parent(NodeKind::kObject, {b.Global("collections", "OrderedDict"), items}, kObjectDictItems);
+  };
+  const auto parameter = [](ValueTreeBuilder& b, std::uint32_t tensor) {
+    const NodeId args = b.Parent(NodeKind::kTuple, {b.Tensor(tensor, 0)});
+    return b.Parent(NodeKind::kObject, {b.Global("torch.nn.parameter", "Parameter"), args}, kObjectArgs);
+  };
+  CHECK(NamesFrom(
+            [&](ValueTreeBuilder& b) {
+              return ordered(b, Dict(b, {{b.Str("w"), parameter(b, 0)}, {b.Str("b"), b.Tensor(1, 0)}}));
+            },
+            2) == Names{"b", "w"});
+  CHECK(NamesFrom(
+            [&](ValueTreeBuilder& b) {
+              const NodeId items = Dict(b, {{b.Str("w"), b.Tensor(0, 0)}});
+              const NodeId state = Dict(b, {{b.Str("_hidden"), b.Tensor(1, 0)}});
+              return b.Parent(NodeKind::kObject, {b.Global("collections", "OrderedDict"), state, items},
+                              kObjectState | kObjectDictItems);
+            },
+            2) == Names{"_hidden", "~dict/w"});
+  CHECK(NamesFrom(
+            [&](ValueTreeBuilder& b) {
+              const NodeId items = Dict(b, {{b.Str("w"), b.Tensor(0, 0)}});
+              return b.Parent(NodeKind::kObject, {b.Global("another", "OrderedDict"), items}, kObjectDictItems);
+            },
+            1) == Names{"~dict/w"});
+}
+
 TEST_CASE("tensor names: keys that look alike stay apart") {
   CHECK(NamesFrom(
             [](ValueTreeBuilder& b) {
