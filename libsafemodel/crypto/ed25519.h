@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ed25519 (RFC 8032) with the strict profile of the spec, [S-PROFILE].
+// Ed25519 (RFC 8032) with the strict profile of the spec, [S-ED25519].
 #pragma once
 
 #include <array>

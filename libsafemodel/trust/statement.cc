@@ -46,7 +46,7 @@ Result<Digest> DigestOf(std::string_view hex) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     const auto value = kDigits.find(hex[i]);
     if (value == std::string_view::npos) return BadSubject();
-    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] << 4 | value);
+    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] * 16u + value);
   }
   return digest;
 }

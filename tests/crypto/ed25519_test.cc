@@ -140,9 +140,9 @@ TEST_CASE("ed25519: keys of low order or not canonical are unusable") {
       {"2^255 - 1, not canonical", std::string(62, 'f') + "7f"},
       {"not on the curve", "02" + std::string(62, '0')},
   };
-  for (const auto& [reason, hex] : refused) {
-    CAPTURE(reason);
-    CHECK_FALSE(IsUsableKey(ArrayFromHex<32>(hex)));
+  for (const auto& row : refused) {
+    CAPTURE(row.first);
+    CHECK_FALSE(IsUsableKey(ArrayFromHex<32>(row.second)));
   }
   CHECK(IsUsableKey(Ed25519KeyPair::Generate().public_key()));
 }
