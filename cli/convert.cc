@@ -18,6 +18,7 @@ struct State {
   std::string output;
   ConvertOptions options;
   std::vector<std::string> metadata;
+  std::string codec = "auto";
   std::string sign_with;
   std::string passphrase_file;
   bool allow_unknown = false;
@@ -97,6 +98,8 @@ int RunConvert(State& state) {
     state.options.sign_with = &*key;
   }
   ConvertOptions& options = state.options;
+  if (state.codec == "raw") options.codec = CodecChoice::kRaw;
+  if (state.codec == "zstd") options.codec = CodecChoice::kZstd;
   if (state.allow_unknown) options.unknown = ConvertOptions::Unknown::kKeepInert;
   if (state.reproducible) options.reproducible = ConvertOptions::Reproducible::kYes;
   if (state.source_sha256) options.source_sha256 = ConvertOptions::SourceSha256::kYes;
@@ -117,7 +120,7 @@ int RunConvert(State& state) {
 
 Verb AddConvert(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("convert", "Read a legacy or foreign model without running it, write a container");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, "auto", {}, {}});
   verb->footer("Reads torch.save files (zip), pickles of numpy and scikit-learn, uncompressed joblib, .npy, .npz and .safetensors,\n"
                "recognised by content. Anything that is not on the allow-list is refused by name, and nothing is written.");
   verb->add_option("IN", state->inputs, "The model to read")->required();
@@ -126,10 +129,10 @@ Verb AddConvert(CLI::App& parent, Console& console) {
   verb->add_option("--version", state->options.version, "Model version")->capture_default_str();
   verb->add_option("--sequence", state->options.sequence, "Release sequence number; 0 is unsequenced")->capture_default_str();
   verb->add_option("--metadata", state->metadata, "Signed public metadata; repeatable")->type_name("KEY=VALUE");
-  verb->add_option("--codec", state->options.codec, "How chunks are stored")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, CodecChoice>{
-          {"auto", CodecChoice::kAuto}, {"raw", CodecChoice::kRaw}, {"zstd", CodecChoice::kZstd}}))
-      ->type_name("auto|raw|zstd");
+  verb->add_option("--codec", state->codec, "How chunks are stored: auto, raw or zstd")
+      ->check(CLI::IsMember({"auto", "raw", "zstd"}))
+      ->type_name("CODEC")
+      ->capture_default_str();
   verb->add_option("--level", state->options.level, "zstd level")->check(CLI::Range(1, 19))->capture_default_str();
   verb->add_option("--threads", state->options.threads, "Number of threads; 0 is one for each processor")->capture_default_str();
   verb->add_option("--sign-with", state->sign_with, "Sign in role builder with this secret key file")->type_name("KEY");

@@ -203,7 +203,7 @@ class OutputTest(CliTest):
         self.make_signed()
         self.write("evil.pkl", b"cposix\nsystem\n(Vtouch ran\ntR.")
         damaged = bytearray((self.path / "m.safemodel").read_bytes())
-        damaged[300] ^= 1
+        damaged[520] ^= 1  # in the second tensor, behind the padding of the first
         self.write("damaged.safemodel", bytes(damaged))
         before = self.listing()
         answer = self.run_json("convert", "evil.pkl", "-o", "evil.safemodel", expect=1)
