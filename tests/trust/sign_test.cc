@@ -147,6 +147,68 @@ TEST_CASE("sign: a sidecar that is there decides, good or bad") {
   CHECK(Verify(path, policy).error().stage == Stage::kIo);
 }
 
+TEST_CASE("sign: beside a good sidecar only the traces of a crash may follow the core") {
+  const TestFolder folder;
+  const std::string path = folder / "m.safemodel";
+  const ByteBuffer core = TestCore(TestManifest());
+  WriteFileBytes(path, core);
+  const SecretKey key = NewKey();
+  const Policy policy = Trusting({key.public_key()});
+  SignOptions detached = At(kNow);
+  detached.placement = Placement::kDetached;
+  REQUIRE(Sign(path, key, detached).ok());
+  const ByteBuffer frame = ReadFileBytes(SidecarOf(path));
+
+  struct Row {
+    const char* reason;
+    ByteBuffer behind;
+    bool accepted;
+  };
+  ByteBuffer holes = frame;
+  std::fill(holes.begin() + 40, holes.begin() + 90, std::uint8_t{0});
+  ByteBuffer changed = frame;
+  changed[100] = static_cast<std::uint8_t>(changed[100] ^ 1);
+  ByteBuffer longer = frame;
+  longer.push_back(0);
+  const ByteView archive = AsBytes("PK\3\4 hidden");
+  const Row rows[] = {
+      {"half of the frame", {frame.begin(), frame.begin() + 200}, true},
+      {"a frame of which a block never reached the disk", holes, true},
+      {"zeros, shorter than the frame", ByteBuffer(frame.size(), 0), true},
+      {"zeros, longer than the frame", ByteBuffer(frame.size() + 1, 0), false},
+      {"the head of an archive", {archive.begin(), archive.end()}, false},
+      {"a whole frame with another bit", changed, false},
+      {"a byte behind the frame", longer, false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.reason);
+    ByteBuffer file = core;
+    file.insert(file.end(), row.behind.begin(), row.behind.end());
+    WriteFileBytes(path, file);
+    const auto result = Verify(path, policy);
+    CHECK(result.ok() == row.accepted);
+    if (!result.ok()) CHECK(result.error().stage == Stage::kMalformed);
+  }
+}
+
+TEST_CASE("sign: a file that may only be read gets its envelope beside it, and a link gets none") {
+  const TestFolder folder;
+  const std::string path = folder / "m.safemodel";
+  WriteFileBytes(path, TestCore(TestManifest()));
+  const SecretKey key = NewKey();
+  std::filesystem::create_symlink(path, folder / "link.safemodel");
+  const auto refused = Sign(folder / "link.safemodel", key, At(kNow));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().stage == Stage::kIo);
+  if (geteuid() == 0) return;  // root may write to any file
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+  CHECK(Sign(path, key, At(kNow)).error().stage == Stage::kIo);
+  SignOptions detached = At(kNow);
+  detached.placement = Placement::kDetached;
+  REQUIRE(Sign(path, key, detached).ok());
+  REQUIRE(Sign(path, key, At(kNow)).ok());  // and stays beside it
+}
+
 TEST_CASE("sign: an envelope of another container is refused") {
   const TestFolder folder;
   const SecretKey key = NewKey();
