@@ -53,6 +53,13 @@ std::optional<NodeId> TensorIn(const ValueTree& tree, NodeId value) {
   return tree.kind(wrapped) == NodeKind::kTensor ? std::optional(wrapped) : std::nullopt;
 }
 
+// LoneTensor returns the tensor that the whole tree is: a tensor or a Parameter at the root, and no other tensor.
+std::optional<NodeId> LoneTensor(const ValueTree& tree) {
+  const auto all = std::count_if(tree.nodes().begin(), tree.nodes().end(),
+                                 [](const ValueTree::Node& node) { return node.kind == NodeKind::kTensor; });
+  return all == 1 ? TensorIn(tree, 0) : std::nullopt;
+}
+
 // StateDict returns the dict that the root is: a dict, or the items of a collections.OrderedDict.
 std::optional<NodeId> StateDict(const ValueTree& tree) {
   if (tree.kind(0) == NodeKind::kDict) return 0;
@@ -124,12 +131,15 @@ class PathWriter {
 
   Result<std::string> NameOf(const std::vector<Frame>& path) const {
     std::string name;
-    for (const Frame& frame : path) {
+    for (std::size_t i = 0; i < path.size(); ++i) {
       const std::size_t before = name.size();
+      // A Parameter has the name of the place where it stands: neither its arguments nor the tensor among them add a
+      // step.
+      if (before > 0 && i + 2 == path.size() && path[i].next == 2 && TensorIn(tree_, path[i].node)) break;
       if (before > 0) name += '/';
       const std::size_t start = name.size();
-      AppendStep(name, frame.node, frame.next - 1);
-      if (name.size() == start) name.resize(before);  // the dict of an object's state adds no step of its own
+      AppendStep(name, path[i].node, path[i].next - 1);
+      if (name.size() == start) name.resize(before);  // some parts of objects add no step of their own
       if (name.size() > limit_) {
         return Error{Stage::kLimit, "name_too_long", "the path to a tensor is longer than the limit on names",
                      kNoOffset, std::move(name)};
@@ -182,9 +192,11 @@ class PathWriter {
     std::uint32_t child = 0;
     for (const Part& part : kParts) {
       if ((tree_.flags(object) & part.flag) == 0 || ++child != index) continue;
-      const bool attributes =
-          part.flag == kObjectState && tree_.kind(tree_.ChildrenOf(object)[index]) == NodeKind::kDict;
-      if (!attributes) out += part.step;
+      // The items of an OrderedDict are what it is about; of other objects it is the attributes.
+      const bool ordered = IsInstance(tree_, object, "collections", "OrderedDict");
+      const bool silent = part.flag == (ordered ? kObjectDictItems : kObjectState) &&
+                          tree_.kind(tree_.ChildrenOf(object)[index]) == NodeKind::kDict;
+      if (!silent) out += part.step;
     }
   }
 
@@ -320,8 +332,8 @@ Status NameTensors(ImportedModel& model, const Limits& limits) {
   SAFEMODEL_TRY(CheckTensorReferences(model));
   Names names;
   names.first.resize(model.tensors.size());
-  if (model.tree.kind(0) == NodeKind::kTensor) {
-    names.first[model.tree.TensorOf(0)] = "tensor";
+  if (const std::optional<NodeId> lone = LoneTensor(model.tree); lone) {
+    names.first[model.tree.TensorOf(*lone)] = "tensor";
   } else if (const std::optional<NodeId> dict = FlatDict(model.tree); dict) {
     SAFEMODEL_TRY(NameFlat(model.tree, *dict, limits, names));
   } else {

@@ -80,13 +80,34 @@ TEST_CASE("tensor names: an OrderedDict and Parameters are a flat state dict too
               return b.Parent(NodeKind::kObject, {b.Global("collections", "OrderedDict"), state, items},
                               kObjectState | kObjectDictItems);
             },
-            2) == Names{"_hidden", "~dict/w"});
+            2) == Names{"w", "~state/_hidden"});
   CHECK(NamesFrom(
             [&](ValueTreeBuilder& b) {
               const NodeId items = Dict(b, {{b.Str("w"), b.Tensor(0, 0)}});
               return b.Parent(NodeKind::kObject, {b.Global("another", "OrderedDict"), items}, kObjectDictItems);
             },
             1) == Names{"~dict/w"});
+}
+
+TEST_CASE("tensor names: an OrderedDict and a Parameter on the way add no step") {
+  CHECK(NamesFrom(
+            [](ValueTreeBuilder& b) {
+              const NodeId args = b.Parent(NodeKind::kTuple, {b.Tensor(0, 0)});
+              const NodeId state = Dict(b, {{b.Str("extra"), b.Tensor(1, 0)}});
+              const NodeId parameter =
+                  b.Parent(NodeKind::kObject, {b.Global("torch.nn.parameter", "Parameter"), args, state},
+                           kObjectArgs | kObjectState);
+              const NodeId items = Dict(b, {{b.Str("w"), parameter}});
+              const NodeId ordered =
+                  b.Parent(NodeKind::kObject, {b.Global("collections", "OrderedDict"), items}, kObjectDictItems);
+              return Dict(b, {{b.Str("model"), ordered}, {b.Str("epoch"), b.Int(3)}});
+            },
+            2) == Names{"model/w", "model/w/extra"});
+  const Build lone = [](ValueTreeBuilder& b) {
+    const NodeId args = b.Parent(NodeKind::kTuple, {b.Tensor(0, 0)});
+    return b.Parent(NodeKind::kObject, {b.Global("torch.nn.parameter", "Parameter"), args}, kObjectArgs);
+  };
+  CHECK(NamesFrom(lone, 1) == Names{"tensor"});
 }
 
 TEST_CASE("tensor names: keys that look alike stay apart") {
