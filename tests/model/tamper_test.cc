@@ -2,6 +2,8 @@
 // Small signed containers, and everything that can be done to their bytes without a key.
 #include <safemodel/sign.h>
 
+#include <cstdlib>
+
 #include "base/thread_pool.h"
 #include "model/fixture.h"
 
@@ -79,6 +81,18 @@ TEST_CASE("tamper: the specimens themselves are accepted, and small") {
     CHECK(specimen.file.size() < 8192);
     CHECK(Code(Bench(folder, 0).Verify(specimen.file, specimen.sidecar)) == "ok");
   }
+}
+
+// The seeds of fuzz/whole_file: run this test with SAFEMODEL_SEED_FOLDER=fuzz/corpus/whole_file to write them anew.
+TEST_CASE("tamper: the specimens are the seeds of the fuzzer") {
+  const char* seeds = std::getenv("SAFEMODEL_SEED_FOLDER");
+  if (seeds == nullptr) {
+    const char* source = std::getenv("SAFEMODEL_SOURCE_DIR");
+    const std::filesystem::path folder = std::filesystem::path(source != nullptr ? source : ".") / "fuzz/corpus/whole_file";
+    for (const Specimen& specimen : Specimens()) CHECK(std::filesystem::exists(folder / specimen.name));
+    return;
+  }
+  for (const Specimen& specimen : Specimens()) WriteBytes(std::string(seeds) + "/" + specimen.name, specimen.file);
 }
 
 TEST_CASE("tamper: every bit flip of every byte is refused") {
