@@ -13,6 +13,8 @@ std::string EncodeBase64(ByteView bytes) {
 }
 
 Result<std::size_t> DecodeBase64(std::string_view text, Base64Alphabet alphabet, MutableBytes out) {
+  if (text.empty()) return std::size_t{0};  // libsodium takes no null pointers
+  if (out.empty()) return Error{Stage::kMalformed, "bad_base64", "this is not strict base64"};
   const int variant =
       alphabet == Base64Alphabet::kStandard ? sodium_base64_VARIANT_ORIGINAL : sodium_base64_VARIANT_URLSAFE;
   std::size_t size = 0;
