@@ -21,7 +21,8 @@ class SetWalk {
  public:
   using Visit = std::function<Status(NodeId set)>;
 
-  explicit SetWalk(const ValueTree& tree) : tree_(tree), sizes_(tree.size(), kUnvisited) {}
+  explicit SetWalk(const ValueTree& tree)
+      : tree_(tree), sizes_(tree.size(), kUnvisited), limit_(SetItemBytesTotal(tree)) {}
 
   Status Run(const Visit& visit) {
     for (NodeId id = 0; id < tree_.size(); ++id) {
@@ -109,7 +110,7 @@ class SetWalk {
       }
       total_ += sizes_[item];
     }
-    if (total_ <= kSetItemBytesTotal) return {};
+    if (total_ <= limit_) return {};
     return Error{Stage::kLimit, "sets_too_large", "the items of all sets together are larger than the limit"};
   }
 
@@ -117,6 +118,7 @@ class SetWalk {
   std::vector<std::uint32_t> sizes_;
   std::vector<Frame> path_;
   std::vector<NodeId> todo_;
+  std::uint64_t limit_;
   std::uint64_t total_ = 0;
 };
 
@@ -160,6 +162,12 @@ void SortOneSet(ValueTree& tree, NodeId set, SetWalk& walk) {
 }
 
 }  // namespace
+
+std::uint64_t SetItemBytesTotal(const ValueTree& tree) {
+  const std::uint64_t tables =
+      8 * std::uint64_t{tree.size()} + 4 * std::uint64_t{tree.children().size()} + tree.payload().size();
+  return (std::uint64_t{16} << 20) + 32 * tables;
+}
 
 Status CheckSetOrder(const ValueTree& tree) {
   SetWalk walk(tree);

@@ -7,8 +7,11 @@
 
 namespace safemodel {
 
-inline constexpr std::uint64_t kSetItemBytes = 64u << 10;      // one item's encoding
-inline constexpr std::uint64_t kSetItemBytesTotal = 1u << 28;  // those of all items of a tree together
+inline constexpr std::uint64_t kSetItemBytes = 64u << 10;  // one item's encoding
+
+// SetItemBytesTotal returns how many bytes the encodings of all items of a tree may have together: 16 MiB and 32 times
+// the bytes of its tables. Sharing could make them exponentially more, and comparing them would take as long.
+std::uint64_t SetItemBytesTotal(const ValueTree& tree);
 
 // CheckSetOrder checks that the items of every set and frozenset stand in ascending order of their canonical encodings.
 // Items of equal encodings may stand side by side: CheckKeys decides whether they are equal (objects and NaN are not).

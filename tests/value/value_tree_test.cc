@@ -377,6 +377,24 @@ TEST_CASE("value tree builder: an item of a set may have 64 KiB, not a byte more
   CHECK(set_of(65536 - 5) == "set_item_too_large");
 }
 
+TEST_CASE("value tree builder: sharing cannot make the order of sets expensive") {
+  // Sets of the same two tuples, whose encodings of 60 KB differ in their last byte.
+  const auto sets_of_large_items = [](std::size_t sets) {
+    return CodeOf(Finish([sets](ValueTreeBuilder& b) {
+      std::vector<NodeId> items(10'000, b.Leaf(NodeKind::kNone));
+      items.push_back(b.Int(1));
+      const NodeId first = b.Parent(NodeKind::kTuple, items);
+      items.back() = b.Int(2);
+      const NodeId second = b.Parent(NodeKind::kTuple, items);
+      std::vector<NodeId> list;
+      for (std::size_t i = 0; i < sets; ++i) list.push_back(b.Parent(NodeKind::kSet, {second, first}));
+      return b.Parent(NodeKind::kList, list);
+    }));
+  };
+  CHECK(sets_of_large_items(100) == "ok");
+  CHECK(sets_of_large_items(1000) == "sets_too_large");
+}
+
 TEST_CASE("value tree builder: cycles, shared nodes and what the root does not reach") {
   ValueTreeBuilder builder;
   (void)builder.Str("never referred to");
