@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the vectors: python -m testkit --out DIR, or compares them: python -m testkit --check DIR."""
+"""Makes the vectors and the hexdump of the spec, or checks that they are current. Run it with spec/ as the current folder."""
 
 import argparse
 import importlib
+import importlib.util
 import pathlib
 import sys
 
@@ -46,25 +47,59 @@ def differences(made, folder):
             yield f"{name} differs from what the test kit makes"
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="testkit", description=__doc__)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--out", type=pathlib.Path, metavar="DIR", help="write the vectors, and remove others")
-    action.add_argument("--check", type=pathlib.Path, metavar="DIR", help="compare the vectors of DIR")
-    options = parser.parse_args()
+def write_vectors(folder):
     made = make()
-    if options.check:
-        wrong = list(differences(made, options.check))
-        print("\n".join(wrong) if wrong else f"{len(made)} vectors are as the test kit makes them")
-        return 1 if wrong else 0
-    options.out.mkdir(parents=True, exist_ok=True)
-    for path in options.out.glob("*.smv"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.smv"):
         if path.name not in made:
             path.unlink()
     for name, data in made.items():
-        (options.out / name).write_bytes(data)
+        (folder / name).write_bytes(data)
     print(f"wrote {len(made)} vectors")
     return 0
+
+
+def check_vectors(folder):
+    made = make()
+    wrong = list(differences(made, folder))
+    print("\n".join(wrong) if wrong else f"{len(made)} vectors are as the test kit makes them")
+    return 1 if wrong else 0
+
+
+def write_spec(path):
+    from . import hexdump
+    path.write_text(hexdump.update(path.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"wrote the hexdump in {path}")
+    return 0
+
+
+def check_spec(path):
+    from . import hexdump
+    text = path.read_text(encoding="utf-8")
+    current = hexdump.update(text) == text
+    print("the hexdump is current" if current else f"the hexdump is old: python -m testkit --spec {path}")
+    return 0 if current else 1
+
+
+ACTIONS = [
+    ("out", "DIR", write_vectors, "write the vectors, and remove others"),
+    ("check", "DIR", check_vectors, "compare the vectors of DIR"),
+    ("spec", "FILE", write_spec, "write the hexdump into the spec"),
+    ("check-spec", "FILE", check_spec, "compare the hexdump in the spec"),
+]
+
+
+def main():
+    missing = [name for name in ("blake3", "cryptography") if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"skipped: the test kit needs the Python packages {' and '.join(missing)}")
+        return 77
+    parser = argparse.ArgumentParser(prog="testkit", description=__doc__)
+    group = parser.add_mutually_exclusive_group(required=True)
+    for name, metavar, _, text in ACTIONS:
+        group.add_argument(f"--{name}", type=pathlib.Path, metavar=metavar, help=text)
+    options = vars(parser.parse_args())
+    return next(action(options[name.replace("-", "_")]) for name, _, action, _ in ACTIONS if options[name.replace("-", "_")])
 
 
 if __name__ == "__main__":

@@ -165,7 +165,8 @@ VectorFile ReadVector(const std::string& path) {
   Sizes sizes;
   while (std::getline(header, line)) ReadLine(line, vector, sizes);
   const std::string body = bytes.substr(blank + 2);
-  if (body.size() != sizes.container + sizes.sidecar.value_or(0)) throw std::runtime_error("sizes do not add up: " + path);
+  if (body.size() != sizes.container + sizes.sidecar.value_or(0))
+    throw std::runtime_error("sizes do not add up: " + path);
   vector.container = body.substr(0, sizes.container);
   if (sizes.sidecar.has_value()) vector.sidecar = body.substr(sizes.container);
   return vector;

@@ -15,9 +15,10 @@ namespace safemodel::testing {
 struct VectorFile {
   std::string name;
   std::string reason;
-  std::vector<std::string> at;  // steps that must refuse: "open", "verify", "load", "content"; the last one when accepted
-  std::string expect;           // "ok", or the word of a stage
-  std::string code;             // empty: any
+  std::vector<std::string>
+      at;              // steps that must refuse: "open", "verify", "load", "content"; the last one when accepted
+  std::string expect;  // "ok", or the word of a stage
+  std::string code;    // empty: any
   std::int64_t now = 0;
   std::vector<TrustedKey> keys;
   std::vector<Rule> rules;

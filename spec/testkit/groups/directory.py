@@ -128,7 +128,7 @@ def strides():
         spec = "D-STRIDES" if name in ("count", "count-more", "redundant") else "D-VIEW"
         yield vector(f"D3-strides-{name}", "malformed", spec, reason, twin="D0-ok", directory=tensor(**values))
     expanded = Tensor("w", "f32", [1 << 40], strides=[0])
-    yield vector("D4-expanded-ok", "ok", "D-VIEW D-EXPANDED", "stride 0 over 2^40 elements is a view", at="verify",
+    yield vector("D4-expanded-ok", "ok", "D-VIEW D-EXPANDED", "stride 0 over 2^40 elements is a view", at="content",
                  model=tiny(tensors=[expanded]))
     copied = Tensor("w", "f32", [64], strides=[0])
     yield vector("D4-expanded-copied", "limit", "L-LIMITS D-EXPANDED", "copies of more than 8 times the storage", at="load",
@@ -279,9 +279,9 @@ def digests():
         return lambda d: d.update({name: bytes([d[name][0] ^ 1]) + d[name][1:]})
     yield vector("D12-tensor", "digest_mismatch", "D-DIGEST", "a tensor's digest is not that of its bytes", at="content",
                  twin="P0-ok", directory=tensor(digest=bytes(32)))
-    yield vector("D12-tensor-digest", "digest_mismatch", "C-TENSORS", "the tensor digest is wrong", at="content",
+    yield vector("D12-tensor-digest", "digest_mismatch", "G-TENSORS", "the tensor digest is wrong", at="content",
                  twin="P0-ok", directory=wrong("tensor_digest"))
-    yield vector("D12-content-digest", "digest_mismatch", "C-CONTENT", "the content digest is wrong", at="content",
+    yield vector("D12-content-digest", "digest_mismatch", "G-CONTENT", "the content digest is wrong", at="content",
                  twin="P0-ok", directory=wrong("content_digest"))
     yield vector("D12-strided", "digest_mismatch", "D-DIGEST", "a digest of the bytes as stored, not as read by its strides",
                  at="content", twin="D0-ok", model=views(),

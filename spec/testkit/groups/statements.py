@@ -25,6 +25,7 @@ def signed(name, expect, spec, reason, *signers, twin="S0-ok", code=None, option
 def vectors():
     yield signed("S0-ok", "ok", "S-DSSE S-PAE S-JSON S-TYPE S-SUBJECT S-MATCH S-FIELDS S-BEFORE", "one statement by the builder",
                  Signer())
+    yield from order_of_steps()
     yield from keys_and_roles()
     yield from thresholds()
     yield from subjects()
@@ -39,6 +40,23 @@ def vectors():
     yield from times()
     yield from requirements()
     yield from policies()
+
+
+def order_of_steps():
+    """Nothing is parsed before somebody whom the policy knows has signed it."""
+    flipped = lambda s: bytes([s[0] ^ 1]) + s[1:]
+    broken = {"manifest_bytes": lambda b: b[:4] + b"XXXX" + b[8:]}
+    yield signed("S0-manifest-by-stranger", "untrusted", "S-BEFORE", "a broken manifest is not even parsed when a stranger signed it",
+                 Signer(STRANGER), code="unknown_key", **broken)
+    yield signed("S0-manifest-by-builder", "malformed", "S-BEFORE", "the same manifest, signed by the builder", Signer(), **broken)
+    yield signed("S0-manifest-bad-signature", "bad_signature", "S-BEFORE", "the same manifest, the signature broken",
+                 Signer(signature=flipped), **broken)
+    yield signed("S0-payload-bad-signature", "bad_signature", "S-FIRST", "a payload that is no JSON, under a broken signature",
+                 Signer(payload=lambda p: b"{", signature=flipped))
+    yield signed("S0-payload-by-stranger", "untrusted", "S-FIRST", "a payload that is no JSON, signed by a stranger",
+                 Signer(STRANGER, payload=lambda p: b"{"), code="unknown_key")
+    yield signed("S0-policy-before-table", "untrusted", "S-BEFORE", "the policy answers before a broken object table", Signer(role="approver"),
+                 table=lambda t: t.__setitem__(0, 9))
 
 
 def keys_and_roles():
