@@ -18,11 +18,12 @@ namespace safemodel {
 
 // ImportedStorage is one memory area of the source. Tensors that share it alias each other.
 struct ImportedStorage {
-  SharedSource source;  // plain bytes, already little-endian
+  SharedSource source;        // plain bytes, already little-endian
   Dtype layout = Dtype::kU8;  // what most of its elements are: a hint for the codec
 };
 
-// ImportedTensor is a view into a storage. Strides are in elements and never negative. For f4_e2m1 and f6 types the tensor is contiguous.
+// ImportedTensor is a view into a storage. Strides are in elements and never negative. For f4_e2m1 and f6 types the
+// tensor is contiguous.
 struct ImportedTensor {
   std::string name;
   Dtype dtype = Dtype::kU8;

@@ -23,7 +23,8 @@ Result<std::uint64_t> ElementCount(std::span<const std::uint64_t> shape);
 // ContiguousBytes returns ceil(count * bits / 8), checked; kMalformed "shape_overflow".
 Result<std::uint64_t> ContiguousBytes(std::uint64_t count, std::uint64_t bits);
 
-// ContiguousStrides returns the row-major strides of a shape, in elements. Dimensions of a tensor without elements count as 1 where they are 0.
+// ContiguousStrides returns the row-major strides of a shape, in elements. Dimensions of a tensor without elements
+// count as 1 where they are 0.
 std::vector<std::uint64_t> ContiguousStrides(std::span<const std::uint64_t> shape);
 
 // IsContiguous says whether walking the view in row-major order walks its bytes without a gap. Strides of dimensions of
@@ -34,8 +35,8 @@ bool IsContiguous(std::span<const std::uint64_t> shape, std::span<const std::uin
 // elements; kMalformed "view_overflow".
 Result<std::uint64_t> ViewExtent(std::span<const std::uint64_t> shape, std::span<const std::uint64_t> strides);
 
-// CheckView proves that a view lies within its storage: ranks equal, offset a multiple of the element's bytes, offset + extent ≤
-// storage bytes. kMalformed "view_outside_storage" and the codes above.
+// CheckView proves that a view lies within its storage: ranks equal, offset a multiple of the element's bytes, offset +
+// extent ≤ storage bytes. kMalformed "view_outside_storage" and the codes above.
 Status CheckView(std::uint64_t bits, std::span<const std::uint64_t> shape, std::span<const std::uint64_t> strides,
                  std::uint64_t byte_offset, std::uint64_t storage_bytes);
 
