@@ -132,6 +132,7 @@ std::string SerializeMinisignPublic(const MinisignPublicKey& key) {
   std::string hex = Hex(shown);
   std::transform(hex.begin(), hex.end(), hex.begin(),
                  [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
+  hex.erase(0, std::min(hex.find_first_not_of('0'), hex.size() - 1));  // as a number: without leading zeros
   return std::string(kComment) + "minisign public key " + hex + "\n" + EncodeBase64(writer.view()) + "\n";
 }
 

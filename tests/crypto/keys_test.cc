@@ -233,6 +233,17 @@ TEST_CASE("keys: the key id is a labelled digest of the key alone") {
   CHECK(key.KeyId() == crypto::Hex(hash.Finish()));
 }
 
+TEST_CASE("keys: the comment shows the key number as minisign prints it, without leading zeros") {
+  const auto key = TestKey().pair.public_key();
+  const auto comment = [&](const crypto::MinisignKeyNumber& number) {
+    const std::string text = crypto::SerializeMinisignPublic({key, number});
+    return text.substr(0, text.find('\n'));
+  };
+  CHECK(comment({1, 2, 3, 4, 5, 6, 7, 8}) == "untrusted comment: minisign public key 807060504030201");
+  CHECK(comment({0xAB, 0, 0, 0, 0, 0, 0, 0}) == "untrusted comment: minisign public key AB");
+  CHECK(comment({}) == "untrusted comment: minisign public key 0");
+}
+
 TEST_CASE("keys: minisign reads our files and we read minisign's") {
   if (!HaveMinisign()) return;
   const TempFolder folder;
