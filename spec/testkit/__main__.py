@@ -99,7 +99,8 @@ def main():
     for name, metavar, _, text in ACTIONS:
         group.add_argument(f"--{name}", type=pathlib.Path, metavar=metavar, help=text)
     options = vars(parser.parse_args())
-    return next(action(options[name.replace("-", "_")]) for name, _, action, _ in ACTIONS if options[name.replace("-", "_")])
+    return next(
+        action(options[name.replace("-", "_")]) for name, _, action, _ in ACTIONS if options[name.replace("-", "_")])
 
 
 if __name__ == "__main__":

@@ -132,8 +132,8 @@ def lay_out(model, objects, hooks):
     rows, first = [], 0
     for number, object_ in enumerate(objects):
         count = len(records[number])
-        rows.append(ObjectRecord(object_.kind, object_.form, object_.layout, count, first, len(object_.plain),
-                                 offsets[number]))
+        rows.append(
+            ObjectRecord(object_.kind, object_.form, object_.layout, count, first, len(object_.plain), offsets[number]))
         first += count
     return Layout(core, rows, [records[number] for number in range(len(objects))])
 
@@ -171,21 +171,53 @@ def build(model, signers=None, **steps):
     core += table + hooks.before_manifest
 
     manifest = {
-        "major": c.MAJOR, "minor": c.MINOR, "flags": c.FLAGS, "suite": c.SUITE, "file_id": c.FILE_ID,
-        "manifest_offset": len(core), "name": model.name, "version": model.version, "sequence": model.sequence,
-        "created": c.CREATED, "chunk_size": model.chunk_size, "object_count": len(layout.objects),
-        "chunk_count": sum(len(records) for records in layout.records), "index_offset": index_offset,
-        "table_offset": table_offset, "table_digest": m.derive(c.OBJECT_TABLE, bytes(table)),
+        "major": c.MAJOR,
+        "minor": c.MINOR,
+        "flags": c.FLAGS,
+        "suite": c.SUITE,
+        "file_id": c.FILE_ID,
+        "manifest_offset": len(core),
+        "name": model.name,
+        "version": model.version,
+        "sequence": model.sequence,
+        "created": c.CREATED,
+        "chunk_size": model.chunk_size,
+        "object_count": len(layout.objects),
+        "chunk_count": sum(len(records) for records in layout.records),
+        "index_offset": index_offset,
+        "table_offset": table_offset,
+        "table_digest": m.derive(c.OBJECT_TABLE, bytes(table)),
     }
     manifest = apply(hooks.manifest, manifest)
     manifest_buffer = flat.write("Manifest", b"SMM1", manifest, hooks.manifest_slots)
     manifest_buffer = apply(hooks.manifest_buffer, manifest_buffer)
     manifest_bytes = apply(hooks.manifest_bytes, bytes(manifest_buffer.data))
-    stated = {**{"major": 1, "minor": 0, "flags": 0, "file_id": c.FILE_ID, "manifest_offset": len(core), "name": "-",
-                 "version": "-", "sequence": 0}, **{k: v for k, v in manifest.items() if v is not None}}
-    preamble = {"magic": c.MAGIC, "major": stated["major"], "minor": stated["minor"], "flags": stated["flags"],
-                "file_id": stated["file_id"], "manifest_offset": len(core), "manifest_length": len(manifest_bytes),
-                "reserved": bytes(16)}
+    stated = {
+        **{
+            "major": 1,
+            "minor": 0,
+            "flags": 0,
+            "file_id": c.FILE_ID,
+            "manifest_offset": len(core),
+            "name": "-",
+            "version": "-",
+            "sequence": 0
+        },
+        **{
+            k: v
+            for k, v in manifest.items() if v is not None
+        }
+    }
+    preamble = {
+        "magic": c.MAGIC,
+        "major": stated["major"],
+        "minor": stated["minor"],
+        "flags": stated["flags"],
+        "file_id": stated["file_id"],
+        "manifest_offset": len(core),
+        "manifest_length": len(manifest_bytes),
+        "reserved": bytes(16)
+    }
     core[:c.PREAMBLE_BYTES] = serialize_preamble(apply(hooks.preamble, preamble))
     core += manifest_bytes
     core = apply(hooks.core, core)

@@ -51,13 +51,23 @@ def statement(manifest, manifest_digest, role="builder", **changes):
     name, version = (v if isinstance(v, str) else v.decode("utf-8", "replace")
                      for v in (manifest["name"], manifest["version"]))
     predicate = {
-        "role": role, "model": name, "version": version, "sequence": manifest["sequence"],
-        "fileId": manifest["file_id"].hex(), "issuedAt": rfc3339(c.CREATED), "verified": "manifest",
+        "role": role,
+        "model": name,
+        "version": version,
+        "sequence": manifest["sequence"],
+        "fileId": manifest["file_id"].hex(),
+        "issuedAt": rfc3339(c.CREATED),
+        "verified": "manifest",
     }
     predicate.update(changes)
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": f"{name}@{version}", "digest": {"sha256": manifest_digest.hex()}}],
+        "subject": [{
+            "name": f"{name}@{version}",
+            "digest": {
+                "sha256": manifest_digest.hex()
+            }
+        }],
         "predicateType": PREDICATE_TYPE,
         "predicate": predicate,
     }
@@ -92,12 +102,17 @@ class Signer:
         signature = self.key.sign(message)
         if self.signature:
             signature = self.signature(signature)
-        entry = {"keyid": self.key.key_id() if self.key_id is None else self.key_id,
-                 "sig": base64.b64encode(signature).decode()}
+        entry = {
+            "keyid": self.key.key_id() if self.key_id is None else self.key_id,
+            "sig": base64.b64encode(signature).decode()
+        }
         if entry["keyid"] == "":
             del entry["keyid"]
-        envelope = {"payload": base64.b64encode(payload).decode(), "payloadType": self.payload_type,
-                    "signatures": [entry]}
+        envelope = {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": self.payload_type,
+            "signatures": [entry]
+        }
         item = compact(apply(self.wrap, envelope))
         return self.item(item) if self.item else item
 
@@ -128,8 +143,9 @@ class Frame:
     digest: object = None  # body -> the 32 bytes at the end
 
     def serialize(self):
-        items = b"".join(struct.pack("<HHI", kind, self.item_reserved, self.item_lengths.get(i, len(data))) + data
-                         for i, (kind, data) in enumerate(self.items)) + self.tail
+        items = b"".join(
+            struct.pack("<HHI", kind, self.item_reserved, self.item_lengths.get(i, len(data))) + data
+            for i, (kind, data) in enumerate(self.items)) + self.tail
         total = 64 + len(items) + 32 if self.total_length is None else self.total_length
         count = len(self.items) if self.item_count is None else self.item_count
         body = self.magic + struct.pack("<HHIQQ", self.version, self.reserved, count, total, self.generation)

@@ -69,7 +69,8 @@ class Dump:
 
 def record_fields(dump, number):
     for length, label in ((1, "kind"), (1, "storage form"), (1, "element layout"), (1, "reserved"), (4, "chunk count"),
-                          (8, "first chunk"), (8, "plain size"), (8, "stored offset"), (32, "salt"), (32, "slice digest")):
+                          (8, "first chunk"), (8, "plain size"), (8, "stored offset"), (32, "salt"), (32,
+                                                                                                      "slice digest")):
         dump.take(length, f"object {number}: {label}")
 
 
@@ -77,8 +78,8 @@ def dump():
     made = build(MODEL)
     out = Dump(made.data)
     out.heading("preamble")
-    for length, label in ((8, "magic"), (2, "major"), (2, "minor"), (4, "flags"), (16, "file id"), (8, "manifest offset"),
-                          (8, "manifest length"), (16, "reserved")):
+    for length, label in ((8, "magic"), (2, "major"), (2, "minor"), (4, "flags"), (16, "file id"),
+                          (8, "manifest offset"), (8, "manifest length"), (16, "reserved")):
         out.take(length, label)
     for number in (1, 0):
         record = made.layout.objects[number]
@@ -91,7 +92,8 @@ def dump():
     out.heading("index")
     assert out.position == made.index_offset
     for number in (0, 1):
-        for length, label in ((8, "stored offset"), (4, "stored length"), (1, "codec"), (3, "reserved"), (32, "digest")):
+        for length, label in ((8, "stored offset"), (4, "stored length"), (1, "codec"), (3, "reserved"), (32,
+                                                                                                          "digest")):
             out.take(length, f"chunk 0 of object {number}: {label}")
     out.heading("object table")
     for number in (0, 1):
@@ -115,5 +117,3 @@ def update(spec):
     """The spec with the hexdump as it must be."""
     assert spec.count(BEGIN) == 1 and spec.count(END) == 1, "the spec has no place for the hexdump"
     return re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: BEGIN + dump() + END, spec, flags=re.DOTALL)
-
-

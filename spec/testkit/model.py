@@ -111,8 +111,15 @@ def is_expanded(model, tensor):
     return total > 8 * len(model.objects[model.storages[tensor.storage] - 1].plain)
 
 
-EXTENDED_NAMES = {c.BYTES: "bytes", c.TEXT: "text", c.VOID: "void", c.DATETIME64: "datetime64",
-                  c.TIMEDELTA64: "timedelta64", c.RECORD: "record", c.FOREIGN: "foreign"}
+EXTENDED_NAMES = {
+    c.BYTES: "bytes",
+    c.TEXT: "text",
+    c.VOID: "void",
+    c.DATETIME64: "datetime64",
+    c.TIMEDELTA64: "timedelta64",
+    c.RECORD: "record",
+    c.FOREIGN: "foreign"
+}
 DTYPE_NAMES = {number: name for name, (number, _) in c.DTYPES.items()}
 
 
@@ -165,8 +172,13 @@ def directory(model, tables):
     """The directory's values, for flat.write: hooks may change them, so they are no part of the model."""
     tensors = []
     for tensor in model.tensors:
-        entry = {"name": tensor.name, "dtype": dtype_number(tensor.dtype), "shape": list(tensor.shape),
-                 "storage": tensor.storage, "byte_offset": tensor.byte_offset}
+        entry = {
+            "name": tensor.name,
+            "dtype": dtype_number(tensor.dtype),
+            "shape": list(tensor.shape),
+            "storage": tensor.storage,
+            "byte_offset": tensor.byte_offset
+        }
         if tensor.strides is not None:
             entry["strides"] = tensor.strides
         if tensor.element_type is not None:
@@ -179,11 +191,18 @@ def directory(model, tables):
         "storages": list(model.storages),
         "element_types": copy.deepcopy(model.element_types),
         "tensors": tensors,
-        "files": [{"path": f.path, "media_type": f.media_type, "object": f.object} for f in model.files],
+        "files": [{
+            "path": f.path,
+            "media_type": f.media_type,
+            "object": f.object
+        } for f in model.files],
         "nodes": tables.node_bytes(),
         "children": tables.children,
         "payload": tables.payload,
-        "metadata": [{"key": key, "value": value} for key, value in model.metadata],
+        "metadata": [{
+            "key": key,
+            "value": value
+        } for key, value in model.metadata],
         "tensor_digest": digest,
         "content_digest": content_digest(model, digest, tables),
     }

@@ -80,7 +80,8 @@ def time(hour, minute, second, microsecond=0, fold=0):
 
 
 def datetime(year, month, day, hour, minute, second, microsecond=0, fold=0):
-    return Node(DATETIME, payload=date(year, month, day).payload + time(hour, minute, second, microsecond, fold).payload)
+    return Node(DATETIME,
+                payload=date(year, month, day).payload + time(hour, minute, second, microsecond, fold).payload)
 
 
 def timedelta(days, seconds, microseconds=0):

@@ -37,8 +37,12 @@ class Vector:
     def header(self):
         assert self.expect in STAGES and set(self.at.split()) <= set(STEPS), self.name
         lines = [
-            "safemodel vector 1", f"name: {self.name}", f"reason: {self.reason}", f"spec: {' '.join(self.spec)}",
-            f"at: {self.at}", f"expect: {self.expect}",
+            "safemodel vector 1",
+            f"name: {self.name}",
+            f"reason: {self.reason}",
+            f"spec: {' '.join(self.spec)}",
+            f"at: {self.at}",
+            f"expect: {self.expect}",
         ]
         lines += [f"code: {self.code}"] if self.code else []
         lines += [f"twin: {self.twin}"] if self.twin else []

@@ -25,8 +25,12 @@ def header(content_size, single_segment=True, window_log=None, dictionary_id=Non
     if dictionary_id is not None:
         out += bytes([dictionary_id])
     if content_size is not None:
-        out += {0: lambda: bytes([content_size]), 1: lambda: struct.pack("<H", content_size - 256),
-                2: lambda: struct.pack("<I", content_size), 3: lambda: struct.pack("<Q", content_size)}[size_flag]()
+        out += {
+            0: lambda: bytes([content_size]),
+            1: lambda: struct.pack("<H", content_size - 256),
+            2: lambda: struct.pack("<I", content_size),
+            3: lambda: struct.pack("<Q", content_size)
+        }[size_flag]()
     return MAGIC + out
 
 
@@ -53,8 +57,8 @@ def blocks_of(data):
     if raw or not parts:
         parts.append((RAW_BLOCK, len(raw), raw))
     assert all(size <= MAX_BLOCK for _, size, _ in parts)
-    return b"".join(block(kind, size, content, last=i == len(parts) - 1)
-                    for i, (kind, size, content) in enumerate(parts))
+    return b"".join(
+        block(kind, size, content, last=i == len(parts) - 1) for i, (kind, size, content) in enumerate(parts))
 
 
 def frame(data, **options):

@@ -67,10 +67,12 @@ def setting(**values):
 
 def shift(number, delta):
     """A hook that states another place for an object, without moving its bytes."""
+
     def change(layout):
         layout.objects[number].offset += delta
         for chunk in layout.records[number]:
             chunk.offset += delta
+
     return change
 
 
@@ -82,8 +84,10 @@ def redigest(layout, number):
 
 def place(number, offset):
     """A hook that states another place for an object and makes its chunk digests those of the bytes there."""
+
     def change(layout):
         target = offset(layout) if callable(offset) else offset
         shift(number, target - layout.objects[number].offset)(layout)
         redigest(layout, number)
+
     return change

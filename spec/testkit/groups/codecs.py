@@ -26,8 +26,8 @@ CHECKSUM_OF_ZEROS = bytes.fromhex("cdac85f0")  # the low half of XXH64 of ZEROS,
 def chunk(name, expect, stored, reason, plain=ZEROS, spec="C-FRAME", codec=c.CODEC_ZSTD, at=None, twin="C0-zstd-ok",
           layout=c.LAYOUT_BYTES):
     ok = expect == "ok"
-    return vector(name, expect, spec, reason, model=one(plain, chunks=[(codec, stored)], layout=layout),
-                  at=at or ("content" if ok else "load"), twin=None if ok else twin)
+    return vector(name, expect, spec, reason, model=one(plain, chunks=[(codec, stored)], layout=layout), at=at
+                  or ("content" if ok else "load"), twin=None if ok else twin)
 
 
 def vectors():
@@ -80,7 +80,8 @@ def extents(frame):
     ]:
         yield chunk(f"C3-{name}", "malformed", stored, reason)
     for version, magic in [("05", 0xFD2FB525), ("06", 0xFD2FB526), ("07", 0xFD2FB527)]:
-        yield chunk(f"C5-zstd-{version}", "malformed", struct.pack("<I", magic) + frame[4:],
+        yield chunk(f"C5-zstd-{version}", "malformed",
+                    struct.pack("<I", magic) + frame[4:],
                     f"the magic number of zstd 0.{version[1]}, which some builds of libzstd still decode")
     yield chunk("C5-magicless", "malformed", frame[4:], "a frame without its magic number")
 
@@ -102,7 +103,8 @@ def features():
         ("huffman", header(SIZE) + compressed(huffman_without_weights()), "a Huffman table of zeros"),
         ("fse", header(SIZE) + compressed(raw_literals(b"abc") + b"\x01\x80\x0f\xff\xff\xff"),
          "an FSE table of accuracy 20"),
-        ("offset-zero", header(SIZE) + compressed(raw_literals(b"") + b"\x01\x54\x00\x01\x00\x03"), "a match at offset 0"),
+        ("offset-zero", header(SIZE) + compressed(raw_literals(b"") + b"\x01\x54\x00\x01\x00\x03"),
+         "a match at offset 0"),
         ("offset-before", header(SIZE) + compressed(raw_literals(b"") + b"\x01\x54\x00\x04\x00\x1f"),
          "a match before the first byte"),
     ]:
@@ -115,10 +117,10 @@ def features():
                     plain=TEXT, twin="C4-compressed-ok")
     yield chunk("C4-raw-block-ok", "ok", mixed, "a raw and an RLE block", plain=MIXED)
     yield chunk("C4-compressed-ok", "ok", TEXT_FRAME, "a compressed block", plain=TEXT)
-    yield chunk("C4-window-17-ok", "ok", header(SIZE, single_segment=False, window_log=17) + rle,
-                "128 KiB of window are always allowed")
-    yield chunk("C4-checksum-ok", "ok", header(SIZE, checksum=True) + rle + CHECKSUM_OF_ZEROS,
-                "a right content checksum")
+    yield chunk("C4-window-17-ok", "ok",
+                header(SIZE, single_segment=False, window_log=17) + rle, "128 KiB of window are always allowed")
+    yield chunk("C4-checksum-ok", "ok",
+                header(SIZE, checksum=True) + rle + CHECKSUM_OF_ZEROS, "a right content checksum")
 
 
 def compressed(content):
@@ -158,7 +160,8 @@ def plane_heads():
         ("raw-short", planes.pack([first, (planes.RAW, mantissas[:-1])]), "a raw plane that is one byte short"),
         ("raw-long", planes.pack([first, (planes.RAW, mantissas + b"x")]), "a raw plane that is one byte long"),
         ("length-largest", planes.pack([(*first, (1 << 32) - 1), second]), "a plane of 2^32-1 bytes"),
-        ("length-wraps", planes.pack([(*first, (1 << 32) - len(mantissas)), second]), "lengths whose sum wraps in 32 bits"),
+        ("length-wraps", planes.pack([(*first, (1 << 32) - len(mantissas)),
+                                      second]), "lengths whose sum wraps in 32 bits"),
         ("zstd-zero", planes.pack([(planes.ZSTD, b""), second]), "a zstd plane without bytes"),
         ("byte-behind", good + b"\0", "a byte behind the planes"),
         ("byte-missing", good[:-1], "a byte missing at the end"),
@@ -169,7 +172,8 @@ def plane_heads():
     same = struct.pack("<H", 0x3F80) * 256
     both = [planes.shorter(plane) for plane in planes.split(c.LAYOUT_BF16, same)[0]]
     yield planes_chunk("both-zstd-ok", "ok", planes.pack(both), "two compressed planes", plain=same)
-    yield planes_chunk("zstd-as-long", "malformed", planes.pack([(planes.ZSTD, both[0][1] + bytes(256 - len(both[0][1]))), both[1]]),
+    yield planes_chunk("zstd-as-long", "malformed",
+                       planes.pack([(planes.ZSTD, both[0][1] + bytes(256 - len(both[0][1]))), both[1]]),
                        "a zstd plane as long as its plain bytes", plain=same, twin="C7-both-zstd-ok")
     for method in (2, 255):
         yield planes_chunk(f"method-{method}", "unsupported", planes.pack([(method, first[1]), second]),
@@ -191,7 +195,8 @@ def plane_contents():
         ("frame-byte-behind", frame + b"\0", "a byte behind the frame of a plane"),
         ("frame-magic", struct.pack("<I", 0xFD2FB527) + frame[4:], "a frame of zstd 0.7 in a plane"),
     ]:
-        yield planes_chunk(name, "malformed", planes.pack([(planes.ZSTD, stored), second]), reason, spec="C-FRAME C-PLANES")
+        yield planes_chunk(name, "malformed", planes.pack([(planes.ZSTD, stored), second]), reason,
+                           spec="C-FRAME C-PLANES")
     yield planes_chunk("no-element", "malformed", b"\2" * 1, "planes of a chunk without a whole element", plain=b"x",
                        spec="C-PLANES-EMPTY")
     layouts = [("f16", c.LAYOUT_F16), ("f32", c.LAYOUT_F32), ("f64", c.LAYOUT_F64)]

@@ -28,8 +28,11 @@ def vectors():
 
 def views(**changes):
     model = Model(objects=[storage(WEIGHTS)], storages=[1],
-                  tensors=[Tensor("a", "f32", [2, 2]), Tensor("b", "f32", [2, 2], strides=[1, 2])],
-                  root=tree.of({"a": tree.tensor(0), "b": tree.tensor(1)}))
+                  tensors=[Tensor("a", "f32", [2, 2]),
+                           Tensor("b", "f32", [2, 2], strides=[1, 2])], root=tree.of({
+                               "a": tree.tensor(0),
+                               "b": tree.tensor(1)
+                           }))
     for name, value in changes.items():
         setattr(model, name, value)
     return model
@@ -56,24 +59,31 @@ def required():
 def names():
     two = {"a": tree.tensor(0), "b": tree.tensor(1)}
     for name, first, second, reason in [
-        ("descending", "b", "a", "names that descend"), ("equal", "a", "a", "two tensors of one name"),
-        ("empty", "", "b", "an empty name"), ("ff", "a", b"\xff", "a name that is no UTF-8"),
+        ("descending", "b", "a", "names that descend"),
+        ("equal", "a", "a", "two tensors of one name"),
+        ("empty", "", "b", "an empty name"),
+        ("ff", "a", b"\xff", "a name that is no UTF-8"),
         ("overlong", "a", b"b\xc0\xaf", "a name with an overlong character"),
-        ("surrogate", "a", b"b\xed\xa0\x80", "a name with a lone surrogate"), ("nul", "a", "b\0", "a name with NUL"),
-        ("newline", "a", "b\n", "a name with a line feed"), ("escape", "a", "b\x1b[2J", "a name with ESC"),
-        ("del", "a", "b\x7f", "a name with DEL"), ("c1", "a", "b\x9b", "a name with a C1 control"),
+        ("surrogate", "a", b"b\xed\xa0\x80", "a name with a lone surrogate"),
+        ("nul", "a", "b\0", "a name with NUL"),
+        ("newline", "a", "b\n", "a name with a line feed"),
+        ("escape", "a", "b\x1b[2J", "a name with ESC"),
+        ("del", "a", "b\x7f", "a name with DEL"),
+        ("c1", "a", "b\x9b", "a name with a C1 control"),
     ]:
-        yield vector(f"D1-{name}", "malformed", "D-NAMES" if "controls" not in name else "D-NAMES", reason, twin="D1-utf8-ok",
-                     model=views(root=tree.of(two)),
-                     directory=lambda d, f=first, s=second: (d["tensors"][0].update(name=f),
-                                                             d["tensors"][1].update(name=s)) and None)
+        yield vector(
+            f"D1-{name}", "malformed", "D-NAMES", reason, twin="D1-utf8-ok",
+            model=views(root=tree.of(two)), directory=lambda d, f=first, s=second:
+            (d["tensors"][0].update(name=f), d["tensors"][1].update(name=s)) and None)
     good = views(tensors=[Tensor("größe", "f32", [2, 2]), Tensor("重み/~0", "f32", [2, 2], strides=[1, 2])])
     yield vector("D1-utf8-ok", "ok", "D-NAMES", "names in UTF-8, ascending by bytes", model=good, at="content")
-    yield vector("D1-name-long", "limit", "L-LIMITS", "a name of one byte more than the limit", twin="D1-name-longest-ok",
-                 options={"limits": ["name_bytes=16"]}, model=tiny(tensors=[Tensor("n" * 17, "f32", [2, 2])]))
+    yield vector("D1-name-long", "limit", "L-LIMITS", "a name of one byte more than the limit",
+                 twin="D1-name-longest-ok", options={"limits": ["name_bytes=16"]},
+                 model=tiny(tensors=[Tensor("n" * 17, "f32", [2, 2])]))
     yield vector("D1-name-longest-ok", "ok", "L-LIMITS", "a name as long as the limit",
                  options={"limits": ["name_bytes=16"]}, model=tiny(tensors=[Tensor("n" * 16, "f32", [2, 2])]))
-    yield vector("D1-rank-65", "limit", "L-LIMITS", "65 dimensions", twin="D1-rank-64-ok", directory=tensor(shape=[1] * 64 + [4]))
+    yield vector("D1-rank-65", "limit", "L-LIMITS", "65 dimensions", twin="D1-rank-64-ok",
+                 directory=tensor(shape=[1] * 64 + [4]))
     yield vector("D1-rank-64-ok", "ok", "L-LIMITS", "64 dimensions", at="content",
                  model=tiny(tensors=[Tensor("w", "f32", [1] * 63 + [4])]))
     yield vector("D1-tensors-over", "limit", "L-LIMITS", "more tensors than the limit", twin="D0-ok", model=views(),
@@ -98,32 +108,67 @@ def shapes():
         yield vector(f"D2-{name}" if "wrap" in name else f"D3-{name}", "malformed", spec, reason, twin="P0-ok",
                      directory=tensor(shape=shape))
     for name, values, reason in [
-        ("offset-outside", {"byte_offset": 20}, "an offset behind the storage"),
-        ("offset-at-end", {"byte_offset": 16}, "an offset at the end of the storage"),
-        ("offset-shifts-out", {"byte_offset": 4}, "offset + extent leaves the storage"),
-        ("offset-wraps", {"byte_offset": U64 - 8}, "offset + extent wraps"),
-        ("offset-in-element", {"byte_offset": 2, "shape": [2]}, "an offset that is no multiple of the element"),
-        ("dtype-wider", {"dtype": 13}, "a wider dtype than the storage has bytes for"),
+        ("offset-outside", {
+            "byte_offset": 20
+        }, "an offset behind the storage"),
+        ("offset-at-end", {
+            "byte_offset": 16
+        }, "an offset at the end of the storage"),
+        ("offset-shifts-out", {
+            "byte_offset": 4
+        }, "offset + extent leaves the storage"),
+        ("offset-wraps", {
+            "byte_offset": U64 - 8
+        }, "offset + extent wraps"),
+        ("offset-in-element", {
+            "byte_offset": 2,
+            "shape": [2]
+        }, "an offset that is no multiple of the element"),
+        ("dtype-wider", {
+            "dtype": 13
+        }, "a wider dtype than the storage has bytes for"),
     ]:
         yield vector(f"D3-{name}", "malformed", "D-VIEW", reason, twin="P0-ok", directory=tensor(**values))
     for dtype in (0, 25, 31, 39, 255):
         yield vector(f"M5-dtype-{dtype}", "unsupported", "D-DTYPE", f"dtype {dtype}", twin="P0-ok",
                      directory=tensor(dtype=dtype))
-    yield vector("D3-element-type-on-plain", "malformed", "D-DTYPE", "an element type beside a dtype that has none",
-                 twin="P0-ok", directory=lambda d: (d.update(element_types=[{"kind": c.VOID, "item_size": 4, "detail": ""}]),
-                                                    d["tensors"][0].update(element_type=0)) and None)
+    yield vector(
+        "D3-element-type-on-plain", "malformed", "D-DTYPE", "an element type beside a dtype that has none",
+        twin="P0-ok", directory=lambda d: (d.update(element_types=[{
+            "kind": c.VOID,
+            "item_size": 4,
+            "detail": ""
+        }]), d["tensors"][0].update(element_type=0)) and None)
 
 
 def strides():
     for name, values, reason in [
-        ("count", {"strides": [1]}, "fewer strides than dimensions"),
-        ("count-more", {"strides": [1, 2, 1]}, "more strides than dimensions"),
-        ("negative", {"strides": [U64 - 2, 1], "byte_offset": 8}, "a negative stride"),
-        ("wrap", {"strides": [1 << 63, 1]}, "a stride whose extent wraps"),
-        ("wrap-sum", {"strides": [(1 << 63) - 1, (1 << 63) - 1], "shape": [3, 3]}, "strides whose extents wrap together"),
-        ("leave", {"strides": [3, 1]}, "strides that leave the storage"),
-        ("redundant", {"strides": [2, 1]}, "strides that follow from the shape"),
-        ("wrap-bytes", {"strides": [1 << 62, 1]}, "an extent whose bytes wrap"),
+        ("count", {
+            "strides": [1]
+        }, "fewer strides than dimensions"),
+        ("count-more", {
+            "strides": [1, 2, 1]
+        }, "more strides than dimensions"),
+        ("negative", {
+            "strides": [U64 - 2, 1],
+            "byte_offset": 8
+        }, "a negative stride"),
+        ("wrap", {
+            "strides": [1 << 63, 1]
+        }, "a stride whose extent wraps"),
+        ("wrap-sum", {
+            "strides": [(1 << 63) - 1, (1 << 63) - 1],
+            "shape": [3, 3]
+        }, "strides whose extents wrap together"),
+        ("leave", {
+            "strides": [3, 1]
+        }, "strides that leave the storage"),
+        ("redundant", {
+            "strides": [2, 1]
+        }, "strides that follow from the shape"),
+        ("wrap-bytes", {
+            "strides": [1 << 62, 1]
+        }, "an extent whose bytes wrap"),
     ]:
         spec = "D-STRIDES" if name in ("count", "count-more", "redundant") else "D-VIEW"
         yield vector(f"D3-strides-{name}", "malformed", spec, reason, twin="D0-ok", directory=tensor(**values))
@@ -131,28 +176,35 @@ def strides():
     yield vector("D4-expanded-ok", "ok", "D-VIEW D-EXPANDED", "stride 0 over 2^40 elements is a view", at="content",
                  model=tiny(tensors=[expanded]))
     copied = Tensor("w", "f32", [64], strides=[0])
-    yield vector("D4-expanded-copied", "limit", "L-LIMITS D-EXPANDED", "copies of more than 8 times the storage", at="load",
-                 twin="D4-expanded-ok", model=tiny(tensors=[copied]))
+    yield vector("D4-expanded-copied", "limit", "L-LIMITS D-EXPANDED", "copies of more than 8 times the storage",
+                 at="load", twin="D4-expanded-ok", model=tiny(tensors=[copied]))
     yield vector("D4-eightfold-ok", "ok", "D-EXPANDED", "copies of 8 times the storage", at="content",
                  model=tiny(tensors=[Tensor("w", "f32", [32], strides=[0])]))
-    yield vector("D4-expanded-digest", "malformed", "D-DIGEST", "an expanded tensor with a digest", twin="D4-expanded-ok",
-                 model=tiny(tensors=[expanded]), directory=tensor(digest=bytes(32)))
+    yield vector("D4-expanded-digest", "malformed", "D-DIGEST", "an expanded tensor with a digest",
+                 twin="D4-expanded-ok", model=tiny(tensors=[expanded]), directory=tensor(digest=bytes(32)))
     yield vector("D4-no-digest", "malformed", "D-DIGEST", "a tensor without a digest that is not expanded",
                  twin="D4-eightfold-ok", directory=tensor(digest=None))
 
 
 def odd_but_good():
-    yield vector("D5-shapes-ok", "ok", "D-VIEW", "rank 0, no elements, overlapping views, tied names", at="content", model=Model(
-        objects=[storage(WEIGHTS)], storages=[1], tensors=[
-            Tensor("empty", "f32", [0, 3]), Tensor("empty-at-end", "f32", [0], byte_offset=16),
-            Tensor("overlap", "f32", [3], byte_offset=4), Tensor("scalar", "f32", [], byte_offset=12),
-            Tensor("tied", "f32", [4]), Tensor("tied-again", "f32", [4])], root=tree.tensor(4)))
+    yield vector(
+        "D5-shapes-ok", "ok", "D-VIEW", "rank 0, no elements, overlapping views, tied names", at="content", model=Model(
+            objects=[storage(WEIGHTS)], storages=[1], tensors=[
+                Tensor("empty", "f32", [0, 3]),
+                Tensor("empty-at-end", "f32", [0], byte_offset=16),
+                Tensor("overlap", "f32", [3], byte_offset=4),
+                Tensor("scalar", "f32", [], byte_offset=12),
+                Tensor("tied", "f32", [4]),
+                Tensor("tied-again", "f32", [4])
+            ], root=tree.tensor(4)))
     floats = struct.pack("<8I", 0x7F800001, 0xFFBFFFFF, 0x7FC00000, 0x80000000, 1, 0x807FFFFF, 0x7F800000, 0xFF7FFFFF)
-    yield vector("D5-floats-ok", "ok", "D-VIEW", "signalling NaN, quiet NaN, -0, denormals, infinity: all kept", at="content",
-                 model=one(floats, "f32"))
-    every = Model(objects=[storage(bytes([1, 0] * 16))], storages=[1],
-                  tensors=[Tensor(f"{number:02}", name, [1]) for name, (number, _) in c.DTYPES.items()
-                           if not name.startswith(("f4", "f6"))], root=tree.tensor(0))
+    yield vector("D5-floats-ok", "ok", "D-VIEW", "signalling NaN, quiet NaN, -0, denormals, infinity: all kept",
+                 at="content", model=one(floats, "f32"))
+    every = Model(
+        objects=[storage(bytes([1, 0] * 16))], storages=[1], tensors=[
+            Tensor(f"{number:02}", name, [1]) for name, (number, _) in c.DTYPES.items()
+            if not name.startswith(("f4", "f6"))
+        ], root=tree.tensor(0))
     yield vector("D5-dtypes-ok", "ok", "D-DTYPE", "every dtype of whole bytes", at="content", model=every)
 
 
@@ -198,15 +250,44 @@ def records():
     fields = [member("a", 6, 0), member("b", 4, 4, shape=[2])]
     good = structured([record_type(fields)])
     yield vector("D8-record-ok", "ok", "D-TYPES", "a record of u32 and two u16", at="content", model=good)
-    yield vector("D8-types-ok", "ok", "D-TYPES", "each extended kind, a record in a record", at="content", model=Model(
-        objects=[storage(bytes(32))], storages=[1], root=tree.tensor(0), element_types=[
-            {"kind": c.BYTES, "item_size": 3, "detail": ""}, {"kind": c.TEXT, "item_size": 8, "detail": ""},
-            {"kind": c.VOID, "item_size": 5, "detail": ""}, {"kind": c.DATETIME64, "item_size": 8, "detail": "ns"},
-            {"kind": c.TIMEDELTA64, "item_size": 8, "detail": "25us"}, record_type(fields),
-            record_type([member("r", c.RECORD, 0, element_type=5), member("s", c.BYTES, 8, element_type=0)], 12),
-            {"kind": c.FOREIGN, "item_size": 2, "detail": "float_of_others"}],
-        tensors=[Tensor(f"t{i}", kind, [1], element_type=i) for i, kind in enumerate(
-            [c.BYTES, c.TEXT, c.VOID, c.DATETIME64, c.TIMEDELTA64, c.RECORD, c.RECORD, c.FOREIGN])]))
+    yield vector(
+        "D8-types-ok", "ok", "D-TYPES", "each extended kind, a record in a record", at="content", model=Model(
+            objects=[storage(bytes(32))], storages=[1], root=tree.tensor(0),
+            element_types=[{
+                "kind": c.BYTES,
+                "item_size": 3,
+                "detail": ""
+            }, {
+                "kind": c.TEXT,
+                "item_size": 8,
+                "detail": ""
+            },
+                           {
+                               "kind": c.VOID,
+                               "item_size": 5,
+                               "detail": ""
+                           }, {
+                               "kind": c.DATETIME64,
+                               "item_size": 8,
+                               "detail": "ns"
+                           }, {
+                               "kind": c.TIMEDELTA64,
+                               "item_size": 8,
+                               "detail": "25us"
+                           },
+                           record_type(fields),
+                           record_type(
+                               [member("r", c.RECORD, 0, element_type=5),
+                                member("s", c.BYTES, 8, element_type=0)], 12), {
+                                    "kind": c.FOREIGN,
+                                    "item_size": 2,
+                                    "detail": "float_of_others"
+                                }],
+            tensors=[
+                Tensor(f"t{i}", kind, [1], element_type=i)
+                for i, kind in enumerate(
+                    [c.BYTES, c.TEXT, c.VOID, c.DATETIME64, c.TIMEDELTA64, c.RECORD, c.RECORD, c.FOREIGN])
+            ]))
     for name, types, reason in [
         ("overlap", [record_type([member("a", 6, 0), member("b", 4, 2)])], "fields that overlap"),
         ("leave", [record_type([member("a", 6, 0), member("b", 6, 6)])], "a field that leaves the item"),
@@ -215,21 +296,45 @@ def records():
         ("repeat", [record_type([member("a", 6, 0), member("a", 6, 4)])], "two fields of one name"),
         ("empty-name", [record_type([member("", 6, 0)])], "a field without a name"),
         ("no-fields", [record_type([])], "a record without fields"),
-        ("size-zero", [record_type(fields), {"kind": c.VOID, "item_size": 0, "detail": ""}], "an item of no bytes"),
+        ("size-zero", [record_type(fields), {
+            "kind": c.VOID,
+            "item_size": 0,
+            "detail": ""
+        }], "an item of no bytes"),
         ("self", [record_type([member("a", c.RECORD, 0, element_type=0)])], "a record that contains itself"),
-        ("later", [record_type([member("a", c.RECORD, 0, element_type=1)]), record_type(fields)],
-         "a field of a type that stands behind"),
+        ("later", [record_type([member("a", c.RECORD, 0, element_type=1)]),
+                   record_type(fields)], "a field of a type that stands behind"),
         ("fields-of-void", [record_type(fields, kind=c.VOID)], "fields of a type that is no record"),
         ("packed-field", [record_type([member("a", 21, 0)])], "a field of less than a byte"),
-        ("time-size", [{"kind": c.DATETIME64, "item_size": 4, "detail": "ns"}], "a datetime64 of four bytes"),
-        ("text-size", [{"kind": c.TEXT, "item_size": 6, "detail": ""}], "UTF-32 in six bytes"),
-        ("time-unit", [{"kind": c.DATETIME64, "item_size": 8, "detail": "n s"}], "a unit that is no word"),
-        ("void-detail", [{"kind": c.VOID, "item_size": 8, "detail": "x"}], "a detail where there is none"),
-        ("plain-kind", [record_type(fields), {"kind": 12, "item_size": 4, "detail": ""}], "an element type for f32"),
+        ("time-size", [{
+            "kind": c.DATETIME64,
+            "item_size": 4,
+            "detail": "ns"
+        }], "a datetime64 of four bytes"),
+        ("text-size", [{
+            "kind": c.TEXT,
+            "item_size": 6,
+            "detail": ""
+        }], "UTF-32 in six bytes"),
+        ("time-unit", [{
+            "kind": c.DATETIME64,
+            "item_size": 8,
+            "detail": "n s"
+        }], "a unit that is no word"),
+        ("void-detail", [{
+            "kind": c.VOID,
+            "item_size": 8,
+            "detail": "x"
+        }], "a detail where there is none"),
+        ("plain-kind", [record_type(fields), {
+            "kind": 12,
+            "item_size": 4,
+            "detail": ""
+        }], "an element type for f32"),
     ]:
-        yield vector(f"D8-{name}", "malformed", "D-TYPES", reason, twin="D8-record-ok", model=good,
-                     directory=lambda d, t=types: (d.update(element_types=t),
-                                                   d["tensors"][0].update(dtype=t[0]["kind"], element_type=0)) and None)
+        yield vector(
+            f"D8-{name}", "malformed", "D-TYPES", reason, twin="D8-record-ok", model=good, directory=lambda d, t=types:
+            (d.update(element_types=t), d["tensors"][0].update(dtype=t[0]["kind"], element_type=0)) and None)
     yield vector("D8-type-outside", "malformed", "D-DTYPE", "an element type that does not exist", twin="D8-record-ok",
                  model=good, directory=tensor(element_type=1))
     yield vector("D8-type-missing", "malformed", "D-DTYPE", "a record without an element type", twin="D8-record-ok",
@@ -242,15 +347,17 @@ def records():
         for number in range(1, depth):
             types.append(record_type([member("a", c.RECORD, 0, element_type=number - 1)], 1))
         return structured(types)
+
     yield vector("D8-nested-16-ok", "ok", "D-TYPES L-LIMITS", "records nested 16 deep", model=nested(16))
-    yield vector("D8-nested-17", "limit", "L-LIMITS", "records nested 17 deep", twin="D8-nested-16-ok", model=nested(17))
+    yield vector("D8-nested-17", "limit", "L-LIMITS", "records nested 17 deep", twin="D8-nested-16-ok",
+                 model=nested(17))
     yield vector("D8-fields-over", "limit", "L-LIMITS", "more fields than the limit", twin="D8-record-ok", model=good,
                  options={"limits": ["record_fields=1"]})
 
 
 def references():
-    yield vector("D9-storage-outside", "malformed", "D-STORAGE", "a tensor on a storage that does not exist", twin="P0-ok",
-                 directory=tensor(storage=1))
+    yield vector("D9-storage-outside", "malformed", "D-STORAGE", "a tensor on a storage that does not exist",
+                 twin="P0-ok", directory=tensor(storage=1))
     yield vector("D9-storage-huge", "malformed", "D-STORAGE", "storage 2^32-1", twin="P0-ok",
                  directory=tensor(storage=(1 << 32) - 1))
     for name, number, reason in [("outside", 3, "an object that does not exist"), ("file", 2, "a file"),
@@ -267,22 +374,27 @@ def references():
                  model=tiny(objects=[storage(WEIGHTS), file(CONFIG), file(b"hidden")]))
     yield vector("D9-unused-storage", "malformed", "D-ORPHAN", "a storage that no tensor uses", twin="P0-ok",
                  model=tiny(objects=[storage(WEIGHTS), file(CONFIG), storage(b"hidden")], storages=[1, 3]))
-    yield vector("D9-shared-object-ok", "ok", "D-STORAGE D-ORPHAN", "two storages, and two files, of equal content share objects",
-                 at="content", model=tiny(storages=[1, 1], tensors=[Tensor("a", "f32", [4], 0), Tensor("b", "f32", [4], 1)],
-                                          files=[File("a.json", 2), File("b.json", 2)]))
+    yield vector(
+        "D9-shared-object-ok", "ok", "D-STORAGE D-ORPHAN",
+        "two storages, and two files, of equal content share objects", at="content",
+        model=tiny(storages=[1, 1], tensors=[Tensor("a", "f32", [4], 0),
+                                             Tensor("b", "f32", [4], 1)], files=[File("a.json", 2),
+                                                                                 File("b.json", 2)]))
     yield vector("D9-no-tensors-ok", "ok", "D-REQUIRED", "no tensors, no files: a value tree alone", at="content",
                  model=leaf({"a": 1}))
 
 
 def digests():
+
     def wrong(name):
         return lambda d: d.update({name: bytes([d[name][0] ^ 1]) + d[name][1:]})
-    yield vector("D12-tensor", "digest_mismatch", "D-DIGEST", "a tensor's digest is not that of its bytes", at="content",
-                 twin="P0-ok", directory=tensor(digest=bytes(32)))
+
+    yield vector("D12-tensor", "digest_mismatch", "D-DIGEST", "a tensor's digest is not that of its bytes",
+                 at="content", twin="P0-ok", directory=tensor(digest=bytes(32)))
     yield vector("D12-tensor-digest", "digest_mismatch", "G-TENSORS", "the tensor digest is wrong", at="content",
                  twin="P0-ok", directory=wrong("tensor_digest"))
     yield vector("D12-content-digest", "digest_mismatch", "G-CONTENT", "the content digest is wrong", at="content",
                  twin="P0-ok", directory=wrong("content_digest"))
-    yield vector("D12-strided", "digest_mismatch", "D-DIGEST", "a digest of the bytes as stored, not as read by its strides",
-                 at="content", twin="D0-ok", model=views(),
-                 directory=lambda d: d["tensors"][1].update(digest=d["tensors"][0]["digest"]))
+    yield vector("D12-strided", "digest_mismatch", "D-DIGEST",
+                 "a digest of the bytes as stored, not as read by its strides", at="content", twin="D0-ok",
+                 model=views(), directory=lambda d: d["tensors"][1].update(digest=d["tensors"][0]["digest"]))

@@ -4,7 +4,6 @@
 import struct
 
 from .. import constants as c
-from .. import tree
 from ..flat import SCHEMAS
 from ..model import Object
 from .base import one, setting, storage, tiny, vector
@@ -13,9 +12,10 @@ METADATA = [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}]
 
 
 def vectors():
-    yield vector("M0-ok", "ok", "M-REQUIRED M-UTF8 M-VTABLE M-SUITE M-NAME M-VERSION M-SEQUENCE M-CREATED M-CHUNK-SIZE "
-                 "M-METADATA M-REGIONS B-VERIFY", "metadata in both tables, no extension", at="content",
-                 model=tiny(metadata=[("k", "v")]), manifest=setting(metadata=METADATA))
+    yield vector(
+        "M0-ok", "ok", "M-REQUIRED M-UTF8 M-VTABLE M-SUITE M-NAME M-VERSION M-SEQUENCE M-CREATED M-CHUNK-SIZE "
+        "M-METADATA M-REGIONS B-VERIFY", "metadata in both tables, no extension", at="content",
+        model=tiny(metadata=[("k", "v")]), manifest=setting(metadata=METADATA))
     yield from buffers()
     yield from strings()
     yield from required()
@@ -40,25 +40,34 @@ def buffers():
 
         def broken(name, change, reason, which=which):
             return vector(f"M2-{which}-{name}", "malformed", "B-VERIFY", reason, twin="M0-ok",
-                          model=tiny(metadata=[("k", "v")]),
-                          **{"manifest": setting(metadata=METADATA), f"{which}_buffer": change})
+                          model=tiny(metadata=[("k", "v")]), **{
+                              "manifest": setting(metadata=METADATA),
+                              f"{which}_buffer": change
+                          })
 
         yield broken("identifier", lambda b: b.put_bytes("identifier", 0, b"XXXX"), "another file identifier")
         yield broken("root-zero", lambda b: b.put("root", "<I", 0), "the root offset is zero")
         yield broken("root-negative", lambda b: b.put("root", "<i", -8), "the root offset is negative")
         yield broken("root-beyond", lambda b: b.put("root", "<I", len(b.data)), "the root table lies past the end")
         yield broken("root-odd", lambda b: b.put("root", "<I", b.get("root", "<I") + 1), "the root table is misaligned")
-        yield broken("vtable-outside", lambda b, t=table: b.put(t + ".table", "<i", 1 << 30), "a vtable before the buffer")
-        yield broken("vtable-behind", lambda b, t=table: b.put(t + ".table", "<i", -(1 << 30)), "a vtable behind the buffer")
-        yield broken("vtable-odd-size", lambda b, t=table: b.put(t + ".vtable", "<H", b.get(t + ".vtable", "<H") + 1),
+        yield broken("vtable-outside", lambda b, t=table: b.put(t + ".table", "<i", 1 << 30),
+                     "a vtable before the buffer")
+        yield broken("vtable-behind", lambda b, t=table: b.put(t + ".table", "<i", -(1 << 30)),
+                     "a vtable behind the buffer")
+        yield broken("vtable-odd-size", lambda b, t=table: b.put(t + ".vtable", "<H",
+                                                                 b.get(t + ".vtable", "<H") + 1),
                      "a vtable of odd size")
         yield broken("vtable-short", lambda b, t=table: b.put(t + ".vtable", "<H", 2), "a vtable shorter than its head")
         yield broken("vtable-long", lambda b, t=table: b.put(t + ".vtable", "<H", 0xFFFE), "a vtable past the end")
-        yield broken("field-outside", lambda b, t=table, s=slot: struct.pack_into(
-            "<H", b.data, b.marks[t + ".vtable"][0] + 4 + 2 * s, 0xFFF8), "a field outside the buffer")
-        yield broken("field-misaligned", lambda b, t=table, s=slot: struct.pack_into(
-            "<H", b.data, b.marks[t + ".vtable"][0] + 4 + 2 * s,
-            struct.unpack_from("<H", b.data, b.marks[t + ".vtable"][0] + 4 + 2 * s)[0] + 4), "a scalar off its alignment")
+        yield broken(
+            "field-outside",
+            lambda b, t=table, s=slot: struct.pack_into("<H", b.data, b.marks[t + ".vtable"][0] + 4 + 2 * s, 0xFFF8),
+            "a field outside the buffer")
+        yield broken(
+            "field-misaligned", lambda b, t=table, s=slot: struct.pack_into(
+                "<H", b.data, b.marks[t + ".vtable"][0] + 4 + 2 * s,
+                struct.unpack_from("<H", b.data, b.marks[t + ".vtable"][0] + 4 + 2 * s)[0] + 4),
+            "a scalar off its alignment")
         yield broken("vector-outside", lambda b, v=list_: b.put(v + ".slot", "<I", 1 << 20), "a vector past the end")
         yield broken("vector-long", lambda b, v=list_: b.put(v, "<I", 1 << 16), "a vector longer than the buffer")
         yield broken("vector-longest", lambda b, v=list_: b.put(v, "<I", (1 << 32) - 1), "a vector of 2^32-1 elements")
@@ -69,20 +78,30 @@ def buffers():
                      "a string without its terminating zero")
 
 
-BAD_UTF8 = [("overlong", b"\xc0\xaf"), ("overlong-zero", b"a\xc0\x80"), ("surrogate", b"\xed\xa0\x80"),
-            ("ff", b"\xff"), ("cut", b"\xe2\x82"), ("beyond", b"\xf4\x90\x80\x80"), ("nul", b"a\0b")]
+BAD_UTF8 = [("overlong", b"\xc0\xaf"), ("overlong-zero", b"a\xc0\x80"), ("surrogate", b"\xed\xa0\x80"), ("ff", b"\xff"),
+            ("cut", b"\xe2\x82"), ("beyond", b"\xf4\x90\x80\x80"), ("nul", b"a\0b")]
 
 
 def strings():
     for name, text in BAD_UTF8:
         yield vector(f"M3-metadata-{name}", "malformed", "M-UTF8", "a metadata value that is no UTF-8 without NUL",
-                     twin="M0-ok", manifest=setting(metadata=[{"key": "a", "value": text}]))
-        yield vector(f"M3-directory-{name}", "malformed", "M-UTF8", "a private metadata value that is no UTF-8 without NUL",
-                     twin="M0-ok", model=tiny(metadata=[("k", text)]))
+                     twin="M0-ok", manifest=setting(metadata=[{
+                         "key": "a",
+                         "value": text
+                     }]))
+        yield vector(f"M3-directory-{name}", "malformed", "M-UTF8",
+                     "a private metadata value that is no UTF-8 without NUL", twin="M0-ok",
+                     model=tiny(metadata=[("k", text)]))
     yield vector("M3-key-ff", "malformed", "M-UTF8", "a metadata key that is no UTF-8", twin="M0-ok",
-                 manifest=setting(metadata=[{"key": b"\xff", "value": "1"}]))
+                 manifest=setting(metadata=[{
+                     "key": b"\xff",
+                     "value": "1"
+                 }]))
     yield vector("M3-extension-ff", "malformed", "M-UTF8", "an extension's name that is no UTF-8",
-                 twin="M7-not-critical-ok", manifest=setting(extensions=[{"name": b"\xff", "critical": False}]))
+                 twin="M7-not-critical-ok", manifest=setting(extensions=[{
+                     "name": b"\xff",
+                     "critical": False
+                 }]))
 
 
 def required():
@@ -93,17 +112,26 @@ def required():
                          twin="M0-ok", manifest=setting(**{name: None}))
     for name in ("key", "value"):
         yield vector(f"M4-metadata-no-{name}", "malformed", "M-REQUIRED", f"a metadata entry has no {name}",
-                     twin="M0-ok", manifest=setting(metadata=[{"key": "a", "value": "1", name: None}]))
+                     twin="M0-ok", manifest=setting(metadata=[{
+                         "key": "a",
+                         "value": "1",
+                         name: None
+                     }]))
     for name in ("name", "critical"):
         yield vector(f"M4-extension-no-{name}", "malformed", "M-REQUIRED", f"an extension has no {name}",
-                     twin="M7-not-critical-ok",
-                     manifest=setting(extensions=[{"name": "x", "critical": False, name: None}]))
+                     twin="M7-not-critical-ok", manifest=setting(extensions=[{
+                         "name": "x",
+                         "critical": False,
+                         name: None
+                     }]))
 
 
 def record(number, **values):
+
     def change(layout):
         for name, value in values.items():
             setattr(layout.objects[number], name, value)
+
     return change
 
 
@@ -121,7 +149,11 @@ def numbers():
         yield vector(f"M5-layout-{layout}", "unsupported", "O-LAYOUT", f"element layout {layout}", twin="M0-ok",
                      layout=record(1, layout=layout))
     yield vector("M5-encryption", "unsupported", "M-ENCRYPTION", "an encryption table", twin="M0-ok",
-                 manifest=setting(encryption={"algorithm": 1, "commitment": bytes(32), "bucket": 64}))
+                 manifest=setting(encryption={
+                     "algorithm": 1,
+                     "commitment": bytes(32),
+                     "bucket": 64
+                 }))
     yield vector("M5-object-reserved", "malformed", "O-RESERVED", "the reserved byte of an object record is not zero",
                  twin="M0-ok", layout=record(1, reserved=1))
     yield vector("M5-object-salt", "malformed", "O-RESERVED", "a salt in a container that is not encrypted",
@@ -132,11 +164,34 @@ def vtables():
     """M6: with our own minor there may be no field that a reader of this version does not show."""
     with_metadata = setting(metadata=METADATA, extensions=[])
     for where, steps in [
-        ("manifest", {"manifest_slots": {"": 1}}), ("metadata", {"manifest_slots": {"metadata[0]": 1}}),
-        ("directory", {"directory_slots": {"": 1}}), ("tensor", {"directory_slots": {"tensors[0]": 1}}),
-        ("file", {"directory_slots": {"files[0]": 1}}),
+        ("manifest", {
+            "manifest_slots": {
+                "": 1
+            }
+        }),
+        ("metadata", {
+            "manifest_slots": {
+                "metadata[0]": 1
+            }
+        }),
+        ("directory", {
+            "directory_slots": {
+                "": 1
+            }
+        }),
+        ("tensor", {
+            "directory_slots": {
+                "tensors[0]": 1
+            }
+        }),
+        ("file", {
+            "directory_slots": {
+                "files[0]": 1
+            }
+        }),
     ]:
-        yield vector(f"M6-vtable-{where}", "malformed", "M-VTABLE", f"a field behind the last one of the schema ({where})",
+        yield vector(f"M6-vtable-{where}", "malformed", "M-VTABLE",
+                     f"a field behind the last one of the schema ({where})",
                      twin=f"M6-newer-minor-{where}-ok" if where in ("manifest", "directory") else "M0-ok",
                      manifest=with_metadata, **steps)
         if where in ("manifest", "directory"):
@@ -146,22 +201,57 @@ def vtables():
 
 def extensions():
     for name, expect, code, listed in [
-        ("critical", "unsupported", None, [{"name": "acme/x", "critical": True, "data": b"1"}]),
-        ("critical-among-others", "unsupported", None,
-         [{"name": "a", "critical": False}, {"name": "b", "critical": True}, {"name": "c", "critical": False}]),
-        ("not-critical-ok", "ok", None, [{"name": "acme/x", "critical": False, "data": b"1"}]),
-        ("twice", "malformed", None, [{"name": "x", "critical": False}, {"name": "x", "critical": False}]),
-        ("descending", "malformed", None, [{"name": "y", "critical": False}, {"name": "x", "critical": False}]),
-        ("empty-name", "malformed", None, [{"name": "", "critical": False}]),
+        ("critical", "unsupported", None, [{
+            "name": "acme/x",
+            "critical": True,
+            "data": b"1"
+        }]),
+        ("critical-among-others", "unsupported", None, [{
+            "name": "a",
+            "critical": False
+        }, {
+            "name": "b",
+            "critical": True
+        }, {
+            "name": "c",
+            "critical": False
+        }]),
+        ("not-critical-ok", "ok", None, [{
+            "name": "acme/x",
+            "critical": False,
+            "data": b"1"
+        }]),
+        ("twice", "malformed", None, [{
+            "name": "x",
+            "critical": False
+        }, {
+            "name": "x",
+            "critical": False
+        }]),
+        ("descending", "malformed", None, [{
+            "name": "y",
+            "critical": False
+        }, {
+            "name": "x",
+            "critical": False
+        }]),
+        ("empty-name", "malformed", None, [{
+            "name": "",
+            "critical": False
+        }]),
     ]:
-        yield vector(f"M7-{name}", expect, "M-CRITICAL" if "critical" in name else "M-EXTENSIONS",
-                     "an extension that this version does not know" if "critical" in name else
-                     "names of extensions ascend strictly and are not empty", code=code,
-                     at="content" if expect == "ok" else "open",
-                     twin=None if expect == "ok" else "M7-not-critical-ok", manifest=setting(extensions=listed))
-    yield vector("M7-newer-minor-critical", "unsupported", "M-CRITICAL P-MINOR", "a newer minor with a critical extension",
-                 twin="P2-newer-minor-1-ok",
-                 manifest=setting(minor=1, extensions=[{"name": "acme/x", "critical": True}]))
+        yield vector(
+            f"M7-{name}", expect, "M-CRITICAL" if "critical" in name else "M-EXTENSIONS",
+            "an extension that this version does not know" if "critical" in name else
+            "names of extensions ascend strictly and are not empty", code=code,
+            at="content" if expect == "ok" else "open", twin=None if expect == "ok" else "M7-not-critical-ok",
+            manifest=setting(extensions=listed))
+    yield vector("M7-newer-minor-critical", "unsupported", "M-CRITICAL P-MINOR",
+                 "a newer minor with a critical extension", twin="P2-newer-minor-1-ok",
+                 manifest=setting(minor=1, extensions=[{
+                     "name": "acme/x",
+                     "critical": True
+                 }]))
     two = [{"name": "a", "critical": False}, {"name": "b", "critical": False}]
     yield vector("M7-too-many", "limit", "L-LIMITS", "more extensions than the limit", twin="M7-not-critical-ok",
                  options={"limits": ["extensions=1"]}, manifest=setting(extensions=two))
@@ -169,26 +259,45 @@ def extensions():
 
 def share(path, other):
     """A hook that makes the reference at `path` point to what `other` refers to."""
+
     def change(buffer):
         buffer.put(path + ".slot", "<I", buffer.marks[other][0] - buffer.marks[path + ".slot"][0])
+
     return change
 
 
 def alignment_and_slack():
-    yield vector("M10-odd-offset-ok", "ok", "F-TILES M-SLACK", "the manifest lies at an odd offset of the file", at="content",
-                 directory_buffer=lambda b: b.data.append(0))
+    yield vector("M10-odd-offset-ok", "ok", "F-TILES M-SLACK", "the manifest lies at an odd offset of the file",
+                 at="content", directory_buffer=lambda b: b.data.append(0))
     yield vector("M11-slack-ok", "ok", "M-SLACK", "bytes that nothing references: signed, and not to be excluded",
                  at="content", manifest_buffer=lambda b: b.data.extend(b"nothing refers to this"))
     yield vector("M11-shared-string-ok", "ok", "M-SLACK", "key and value are the same bytes", at="content",
-                 manifest=setting(metadata=[{"key": "a", "value": "b"}]),
-                 manifest_buffer=share("metadata[0].value", "metadata[0].key"))
+                 manifest=setting(metadata=[{
+                     "key": "a",
+                     "value": "b"
+                 }]), manifest_buffer=share("metadata[0].value", "metadata[0].key"))
 
 
 def metadata():
     for name, entries in [
-        ("descending", [{"key": "b", "value": "1"}, {"key": "a", "value": "2"}]),
-        ("equal", [{"key": "a", "value": "1"}, {"key": "a", "value": "1"}]),
-        ("empty-key", [{"key": "", "value": "1"}]),
+        ("descending", [{
+            "key": "b",
+            "value": "1"
+        }, {
+            "key": "a",
+            "value": "2"
+        }]),
+        ("equal", [{
+            "key": "a",
+            "value": "1"
+        }, {
+            "key": "a",
+            "value": "1"
+        }]),
+        ("empty-key", [{
+            "key": "",
+            "value": "1"
+        }]),
     ]:
         yield vector(f"M12-{name}", "malformed", "M-METADATA", "metadata keys ascend strictly and are not empty",
                      twin="M0-ok", manifest=setting(metadata=entries))
@@ -235,7 +344,8 @@ def objects():
 
 def sizes():
     empty = one(b"", shape=[0])
-    yield vector("M15-empty-ok", "ok", "O-COUNT O-EMPTY", "an object without bytes has no chunk", model=empty, at="content")
+    yield vector("M15-empty-ok", "ok", "O-COUNT O-EMPTY", "an object without bytes has no chunk", model=empty,
+                 at="content")
     yield vector("M15-empty-with-chunk", "malformed", "O-COUNT", "an object without bytes has a chunk",
                  twin="M15-empty-ok", model=one(b"", shape=[0], objects=[storage(b"", chunks=[(c.CODEC_RAW, b"x")])]))
     yield vector("M15-empty-coded", "malformed", "O-EMPTY", "an object without bytes is not raw", twin="M15-empty-ok",
@@ -243,13 +353,13 @@ def sizes():
     yield vector("M15-empty-elsewhere", "malformed", "O-EMPTY", "an empty object that lies inside another",
                  twin="M15-empty-ok", model=empty, layout=record(1, offset=80))
     for name, change in [("low", {"plain_size": 4097}), ("high", {"chunk_count": 2}), ("zero", {"chunk_count": 0})]:
-        yield vector(f"M15-count-{name}", "malformed", "O-COUNT", "the chunk count is not ceil(plain size / chunk size)",
-                     twin="M0-ok", layout=record(1, **change))
+        yield vector(f"M15-count-{name}", "malformed", "O-COUNT",
+                     "the chunk count is not ceil(plain size / chunk size)", twin="M0-ok", layout=record(1, **change))
     for name, size in [("over", (1 << 46) + 1), ("2-63", 1 << 63), ("2-64", (1 << 64) - 1)]:
         yield vector(f"M15-plain-{name}", "limit", "L-LIMITS", "over the limit on plain bytes, which is asked first",
                      twin="M0-ok", layout=record(1, plain_size=size))
-    yield vector("M15-plain-sum", "limit", "L-LIMITS", "plain sizes that only together are over the limit", twin="M0-ok",
-                 options={"limits": ["total_plain_bytes=20"]}, model=one(b"x" * 16))
+    yield vector("M15-plain-sum", "limit", "L-LIMITS", "plain sizes that only together are over the limit",
+                 twin="M0-ok", options={"limits": ["total_plain_bytes=20"]}, model=one(b"x" * 16))
     yield vector("M15-first-chunk", "malformed", "O-FIRST", "first chunk is not the sum of the counts before",
                  twin="M0-ok", layout=record(1, first_chunk=2))
     yield vector("M15-chunk-sum", "malformed", "M-COUNTS", "the chunk counts do not sum up to the manifest's",
@@ -264,7 +374,8 @@ def names():
     for name, text in [("empty", ""), ("slash", "1/2"), ("space", "1 "), ("plus", "1+2")]:
         yield vector(f"M16-version-{name}", "malformed", "M-VERSION", "a version with what versions may not hold",
                      twin="M0-ok", manifest=setting(version=text))
-    yield vector("M16-longest-name-ok", "ok", "M-NAME M-VERSION", "255 bytes each", model=tiny(name="n" * 255, version="1" * 255))
+    yield vector("M16-longest-name-ok", "ok", "M-NAME M-VERSION", "255 bytes each",
+                 model=tiny(name="n" * 255, version="1" * 255))
     yield vector("M16-name-long", "limit", "M-NAME L-LIMITS", "256 bytes of name", twin="M16-longest-name-ok",
                  model=tiny(name="n" * 256))
     yield vector("M16-version-long", "limit", "M-VERSION L-LIMITS", "256 bytes of version", twin="M16-longest-name-ok",
@@ -273,6 +384,7 @@ def names():
         yield vector(f"M16-created-{name}", "malformed", "M-CREATED", "no time that a calendar date has", twin="M0-ok",
                      manifest=setting(created=created))
     for sequence in (1 << 53, (1 << 64) - 1):
-        yield vector(f"M16-sequence-{sequence}", "limit", "M-SEQUENCE L-LIMITS", "a sequence that JSON cannot hold exactly",
-                     twin="M16-sequence-largest-ok", manifest=setting(sequence=sequence))
+        yield vector(f"M16-sequence-{sequence}", "limit", "M-SEQUENCE L-LIMITS",
+                     "a sequence that JSON cannot hold exactly", twin="M16-sequence-largest-ok",
+                     manifest=setting(sequence=sequence))
     yield vector("M16-sequence-largest-ok", "ok", "M-SEQUENCE", "2^53-1", model=tiny(sequence=(1 << 53) - 1))

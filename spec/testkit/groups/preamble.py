@@ -40,8 +40,8 @@ def numbers():
         yield vector(f"P2-major-{major}", "unsupported", "P-MAJOR", f"major {major} in both copies", twin="P0-ok",
                      manifest=setting(major=major))
     for bit in (0, 31):
-        yield vector(f"P2-flag-{bit}", "unsupported", "P-FLAGS", f"unknown flag bit {bit} in both copies",
-                     twin="P0-ok", manifest=setting(flags=1 << bit))
+        yield vector(f"P2-flag-{bit}", "unsupported", "P-FLAGS", f"unknown flag bit {bit} in both copies", twin="P0-ok",
+                     manifest=setting(flags=1 << bit))
     for minor in (1, 65535):
         yield vector(f"P2-newer-minor-{minor}-ok", "ok", "P-MINOR", "a newer minor without critical extensions is read",
                      at="content", manifest=setting(minor=minor))
@@ -50,8 +50,8 @@ def numbers():
 def copies():
     other_id = bytes(range(16))
     for name, change in [("minor", {"minor": 1}), ("file-id", {"file_id": other_id})]:
-        yield vector(f"P3-{name}", "malformed", "M-COPY", f"the preamble's {name} is not the manifest's",
-                     twin="P0-ok", preamble=setting(**change))
+        yield vector(f"P3-{name}", "malformed", "M-COPY", f"the preamble's {name} is not the manifest's", twin="P0-ok",
+                     preamble=setting(**change))
     yield vector("P3-major", "malformed", "M-COPY", "the manifest's major is not the preamble's", twin="P0-ok",
                  manifest=setting(major=2), preamble=setting(major=1))
     yield vector("P3-flags", "malformed", "M-COPY", "the manifest's flags are not the preamble's", twin="P0-ok",
@@ -73,12 +73,12 @@ def manifest_place():
         yield vector(f"P4-offset-{name}", "malformed", "P-OFFSET", reason, twin="P0-ok",
                      preamble=setting(manifest_offset=offset))
     yield vector("P4-offset-wraps", "malformed", "P-OFFSET", "offset + length is the true end modulo 2^64",
-                 twin="P0-ok",
-                 preamble=lambda p: p.update(manifest_offset=(1 << 64) - p["manifest_length"] + 64))
+                 twin="P0-ok", preamble=lambda p: p.update(manifest_offset=(1 << 64) - p["manifest_length"] + 64))
     for length in (0, 1, 7):
         yield vector(f"P5-length-{length}", "malformed", "P-LENGTH", "no FlatBuffers buffer is that short",
                      twin="P0-ok", preamble=setting(manifest_length=length))
-    for name, length in [("limit", (1 << 20) + 1), ("2-31-1", (1 << 31) - 1), ("2-31", 1 << 31), ("2-64", (1 << 64) - 1)]:
+    for name, length in [("limit", (1 << 20) + 1), ("2-31-1", (1 << 31) - 1), ("2-31", 1 << 31),
+                         ("2-64", (1 << 64) - 1)]:
         yield vector(f"P5-length-{name}", "limit", "P-LENGTH", "over the limit on manifests, which is asked first",
                      twin="P0-ok", preamble=setting(manifest_length=length))
 
@@ -87,8 +87,10 @@ def coded_tiny():
     """As tiny, with both objects coded: alignment 64 instead of 256."""
     weights, config = bytes(64), b" " * 64
     model = tiny()
-    model.objects = [storage(weights, form=c.CODED, chunks=[(c.CODEC_ZSTD, zstdframe.frame(weights))]),
-                     file(config, form=c.CODED, chunks=[(c.CODEC_ZSTD, zstdframe.frame(config))])]
+    model.objects = [
+        storage(weights, form=c.CODED, chunks=[(c.CODEC_ZSTD, zstdframe.frame(weights))]),
+        file(config, form=c.CODED, chunks=[(c.CODEC_ZSTD, zstdframe.frame(config))])
+    ]
     return model
 
 
@@ -106,8 +108,8 @@ def tiling():
     yield vector("P9-coded-unaligned", "malformed", "O-PADDING", "a coded object off its 64", twin="P9-coded-ok",
                  model=coded_tiny(), padding=lambda number, pad: pad[:-8] if number == 2 else pad)
     yield vector("P9-coded-overaligned", "malformed", "O-PADDING", "a coded object at 256 where 64 was next",
-                 twin="P9-coded-ok", model=coded_tiny(),
-                 padding=lambda number, pad: pad + bytes(128) if number == 2 else pad)
+                 twin="P9-coded-ok", model=coded_tiny(), padding=lambda number, pad: pad + bytes(128)
+                 if number == 2 else pad)
     yield vector("P9-directory-padding", "malformed", "O-PADDING", "padding before the directory is too long",
                  twin="P0-ok", padding=lambda number, pad: pad + bytes(256) if number == 0 else pad)
 
@@ -123,8 +125,8 @@ def tiling():
                  twin="P0-ok", gap=bytes(4))
     yield vector("P10-gap-before-manifest", "malformed", "M-REGIONS", "a gap between the table and the manifest",
                  twin="P0-ok", before_manifest=bytes(4))
-    yield vector("P10-index-on-table", "malformed", "M-REGIONS", "the index ends inside the object table",
-                 twin="P0-ok", manifest=lambda m: m.update(index_offset=m["index_offset"] + 48))
+    yield vector("P10-index-on-table", "malformed", "M-REGIONS", "the index ends inside the object table", twin="P0-ok",
+                 manifest=lambda m: m.update(index_offset=m["index_offset"] + 48))
     yield vector("P10-table-on-manifest", "malformed", "M-REGIONS", "the object table ends inside the manifest",
                  twin="P0-ok",
                  manifest=lambda m: m.update(index_offset=m["index_offset"] + 96, table_offset=m["table_offset"] + 96))
@@ -132,9 +134,10 @@ def tiling():
                  twin="P0-ok", manifest=lambda m: m.update(index_offset=m["manifest_offset"] + 1024))
     yield vector("P10-table-behind-manifest", "malformed", "M-REGIONS", "the object table lies behind the manifest",
                  twin="P0-ok", manifest=lambda m: m.update(table_offset=m["manifest_offset"] + 1024))
-    yield vector("P10-index-offset-wraps", "malformed", "M-REGIONS", "index offset + 48 × chunks wraps to the table",
-                 twin="P0-ok",
-                 manifest=lambda m: m.update(index_offset=(m["table_offset"] - 48 * 1000) % (1 << 64), chunk_count=1000))
+    yield vector(
+        "P10-index-offset-wraps", "malformed", "M-REGIONS", "index offset + 48 × chunks wraps to the table",
+        twin="P0-ok", manifest=lambda m: m.update(index_offset=(m["table_offset"] - 48 * 1000) %
+                                                  (1 << 64), chunk_count=1000))
     yield vector("P10-order-swapped", "malformed", "O-ORDER", "object 2 lies before object 1", twin="P0-ok",
                  order=[2, 1, 0])
     yield vector("P10-order-directory-first", "malformed", "O-ORDER", "the directory lies before its objects",

@@ -23,8 +23,8 @@ def signed(name, expect, spec, reason, *signers, twin="S0-ok", code=None, option
 
 
 def vectors():
-    yield signed("S0-ok", "ok", "S-DSSE S-PAE S-JSON S-TYPE S-SUBJECT S-MATCH S-FIELDS S-BEFORE", "one statement by the builder",
-                 Signer())
+    yield signed("S0-ok", "ok", "S-DSSE S-PAE S-JSON S-TYPE S-SUBJECT S-MATCH S-FIELDS S-BEFORE",
+                 "one statement by the builder", Signer())
     yield from order_of_steps()
     yield from keys_and_roles()
     yield from thresholds()
@@ -46,32 +46,38 @@ def order_of_steps():
     """Nothing is parsed before somebody whom the policy knows has signed it."""
     flipped = lambda s: bytes([s[0] ^ 1]) + s[1:]
     broken = {"manifest_bytes": lambda b: b[:4] + b"XXXX" + b[8:]}
-    yield signed("S0-manifest-by-stranger", "untrusted", "S-BEFORE", "a broken manifest is not even parsed when a stranger signed it",
+    yield signed("S0-manifest-by-stranger",
+                 "untrusted", "S-BEFORE", "a broken manifest is not even parsed when a stranger signed it",
                  Signer(STRANGER), code="unknown_key", **broken)
-    yield signed("S0-manifest-by-builder", "malformed", "S-BEFORE", "the same manifest, signed by the builder", Signer(), **broken)
+    yield signed("S0-manifest-by-builder", "malformed", "S-BEFORE", "the same manifest, signed by the builder",
+                 Signer(), **broken)
     yield signed("S0-manifest-bad-signature", "bad_signature", "S-BEFORE", "the same manifest, the signature broken",
                  Signer(signature=flipped), **broken)
-    yield signed("S0-payload-bad-signature", "bad_signature", "S-FIRST", "a payload that is no JSON, under a broken signature",
+    yield signed("S0-payload-bad-signature", "bad_signature",
+                 "S-FIRST", "a payload that is no JSON, under a broken signature",
                  Signer(payload=lambda p: b"{", signature=flipped))
     yield signed("S0-payload-by-stranger", "untrusted", "S-FIRST", "a payload that is no JSON, signed by a stranger",
                  Signer(STRANGER, payload=lambda p: b"{"), code="unknown_key")
-    yield signed("S0-policy-before-table", "untrusted", "S-BEFORE", "the policy answers before a broken object table", Signer(role="approver"),
-                 table=lambda t: t.__setitem__(0, 9))
+    yield signed("S0-policy-before-table", "untrusted", "S-BEFORE", "the policy answers before a broken object table",
+                 Signer(role="approver"), table=lambda t: t.__setitem__(0, 9))
 
 
 def keys_and_roles():
-    yield signed("S1-unknown-key", "untrusted", "S-KEYID", "a key that the policy does not know", Signer(STRANGER), code="unknown_key")
+    yield signed("S1-unknown-key", "untrusted", "S-KEYID", "a key that the policy does not know", Signer(STRANGER),
+                 code="unknown_key")
     yield signed("S1-unknown-key-lying-id", "bad_signature", "S-KEYID", "an unknown key under the id of a known one",
                  Signer(STRANGER, key_id=BUILDER.key_id()), code="bad_signature")
-    yield signed("S1-other-role", "untrusted", "S-ROLE", "a known key in a role that it does not hold", Signer(role="approver"),
+    yield signed("S1-other-role", "untrusted", "S-ROLE", "a known key in a role that it does not hold",
+                 Signer(role="approver"), options=ROLES, twin="S1-roles-ok")
+    yield signed("S1-roles-ok", "ok", "S-ROLE", "each key in its own role", Signer(), Signer(SECOND, "approver"),
+                 options=ROLES)
+    yield signed("S1-role-of-other-key", "untrusted", "S-ROLE", "the approver signs as builder", Signer(SECOND),
                  options=ROLES, twin="S1-roles-ok")
-    yield signed("S1-roles-ok", "ok", "S-ROLE", "each key in its own role", Signer(), Signer(SECOND, "approver"), options=ROLES)
-    yield signed("S1-role-of-other-key", "untrusted", "S-ROLE", "the approver signs as builder", Signer(SECOND), options=ROLES,
-                 twin="S1-roles-ok")
     for name, role in [("unknown", "wizard"), ("upper-case", "Builder"), ("space", "builder "), ("empty", "")]:
         yield signed(f"S1-role-{name}", "malformed" if name in ("space", "empty") else "untrusted", "S-ROLE",
                      "roles are compared byte by byte", Signer(role=role))
-    yield signed("S1-role-absent", "untrusted", "S-ROLE", "a statement without a role", Signer(edit=lambda s: s["predicate"].pop("role") and None))
+    yield signed("S1-role-absent", "untrusted", "S-ROLE", "a statement without a role",
+                 Signer(edit=lambda s: s["predicate"].pop("role") and None))
     yield signed("S1-wrong-role-beside-ok", "ok", "S-ORDER", "a statement that does not count changes nothing",
                  Signer(role="approver"), Signer())
 
@@ -79,7 +85,8 @@ def keys_and_roles():
 def thresholds():
     yield signed("S2-two-ok", "ok", "S-THRESHOLD", "two builders", Signer(), Signer(SECOND), options=TWO_BUILDERS)
     for name, signers, reason in [
-        ("one", [Signer()], "one of two"), ("twice", [Signer(), Signer()], "one key twice"),
+        ("one", [Signer()], "one of two"),
+        ("twice", [Signer(), Signer()], "one key twice"),
         ("twice-two-ids", [Signer(), Signer(key_id=SECOND.key_id())], "one key under two ids"),
         ("twice-other-text", [Signer(), Signer(predicate={"note": "2"})], "two statements by one key"),
     ]:
@@ -87,17 +94,23 @@ def thresholds():
     bad = Signer(SECOND, signature=lambda s: s[:10] + bytes([s[10] ^ 1]) + s[11:])
     yield signed("S3-one-bad", "bad_signature", "S-WORST", "one good, one bad by a key of the policy", Signer(), bad,
                  options=TWO_BUILDERS, twin="S2-two-ok")
-    yield signed("S3-bad-first", "bad_signature", "S-WORST S-ORDER", "the same, the bad one first", bad, Signer(), options=TWO_BUILDERS,
-                 twin="S2-two-ok")
+    yield signed("S3-bad-first", "bad_signature", "S-WORST S-ORDER", "the same, the bad one first", bad, Signer(),
+                 options=TWO_BUILDERS, twin="S2-two-ok")
     yield signed("S3-bad-beside-ok", "ok", "S-ORDER", "a bad one beside enough good ones", bad, Signer())
     yield signed("S3-bad-behind-ok", "ok", "S-ORDER", "a bad one behind enough good ones", Signer(), bad)
-    overlap = {"keys": [key_line(BUILDER, "builder,approver"), key_line(SECOND, "builder")], "rules": ["** builder=1 approver=1"]}
-    yield signed("S3-matching-ok", "ok", "S-THRESHOLD", "the key that holds both roles must be the approver",
-                 Signer(), Signer(BUILDER, "approver"), Signer(SECOND), options=overlap)
-    yield signed("S3-one-key-two-roles", "untrusted", "S-THRESHOLD", "one key for two roles", Signer(), Signer(BUILDER, "approver"),
-                 options=overlap, twin="S3-matching-ok")
+    overlap = {
+        "keys": [key_line(BUILDER, "builder,approver"),
+                 key_line(SECOND, "builder")],
+        "rules": ["** builder=1 approver=1"]
+    }
+    yield signed("S3-matching-ok", "ok", "S-THRESHOLD", "the key that holds both roles must be the approver", Signer(),
+                 Signer(BUILDER, "approver"), Signer(SECOND), options=overlap)
+    yield signed("S3-one-key-two-roles", "untrusted", "S-THRESHOLD", "one key for two roles", Signer(),
+                 Signer(BUILDER, "approver"), options=overlap, twin="S3-matching-ok")
     yield signed("S3-overlap-ok", "ok", "S-THRESHOLD", "one key for two roles where the rule lets them overlap",
-                 Signer(), Signer(BUILDER, "approver"), options={**overlap, "rules": ["** builder=1 approver=1 overlap"]})
+                 Signer(), Signer(BUILDER, "approver"), options={
+                     **overlap, "rules": ["** builder=1 approver=1 overlap"]
+                 })
 
 
 def subjects():
@@ -108,13 +121,16 @@ def subjects():
 
     def subject(change):
         return Signer(edit=lambda s: change(s["subject"]))
+
     for name, change, reason in [
-        ("none", lambda s: s.clear(), "no subject"), ("two", lambda s: s.append(dict(s[0])), "two subjects"),
+        ("none", lambda s: s.clear(), "no subject"),
+        ("two", lambda s: s.append(dict(s[0])), "two subjects"),
         ("sha512-instead", lambda s: s[0].update(digest={"sha512": "00" * 64}), "sha512 instead"),
         ("sha512-beside", lambda s: s[0]["digest"].update(sha512="00" * 64), "sha512 beside"),
         ("upper-case", lambda s: s[0]["digest"].update(sha256=s[0]["digest"]["sha256"].upper()), "upper-case hex"),
         ("short", lambda s: s[0]["digest"].update(sha256=s[0]["digest"]["sha256"][:-2]), "a short digest"),
-        ("no-name", lambda s: s[0].pop("name") and None, "no name"), ("no-digest", lambda s: s[0].pop("digest") and None, "no digest"),
+        ("no-name", lambda s: s[0].pop("name") and None, "no name"),
+        ("no-digest", lambda s: s[0].pop("digest") and None, "no digest"),
         ("digest-empty", lambda s: s[0].update(digest={}), "an empty digest"),
         ("digest-number", lambda s: s[0].update(digest={"sha256": 1}), "a number for a digest"),
         ("string", lambda s: s.__setitem__(0, "acme/tiny@1.0"), "a subject that is a string"),
@@ -126,15 +142,19 @@ def encodings():
     """S5: what else has been signed instead of the PAE."""
     for name, message, reason in [
         ("length", lambda t, p: pae(t, p).replace(b" %d " % len(p), b" %d " % (len(p) + 1)), "another payload length"),
-        ("type-length", lambda t, p: b"DSSEv1 %d %s %d %s" % (len(t) + 1, t.encode(), len(p), p), "another type length"),
-        ("leading-zero", lambda t, p: b"DSSEv1 %d %s 0%d %s" % (len(t), t.encode(), len(p), p), "a length with a leading zero"),
+        ("type-length", lambda t, p: b"DSSEv1 %d %s %d %s" %
+         (len(t) + 1, t.encode(), len(p), p), "another type length"),
+        ("leading-zero", lambda t, p: b"DSSEv1 %d %s 0%d %s" %
+         (len(t), t.encode(), len(p), p), "a length with a leading zero"),
         ("space", lambda t, p: b"DSSEv1 %d %s %d%s" % (len(t), t.encode(), len(p), p), "a missing space"),
         ("no-version", lambda t, p: b"%d %s %d %s" % (len(t), t.encode(), len(p), p), "without the version"),
         ("old-form", lambda t, p: struct.pack("<QQ", 2, len(t)) + t.encode() + struct.pack("<Q", len(p)) + p,
          "the encoding before version 1"),
-        ("payload", lambda t, p: p, "the payload alone"), ("base64", lambda t, p: base64.b64encode(p), "the payload in base64"),
+        ("payload", lambda t, p: p, "the payload alone"),
+        ("base64", lambda t, p: base64.b64encode(p), "the payload in base64"),
         ("hash", lambda t, p: sha512(pae(t, p)).digest(), "the hash of the PAE"),
-        ("manifest-digest", lambda t, p: bytes.fromhex(json.loads(p)["subject"][0]["digest"]["sha256"]), "the manifest's digest"),
+        ("manifest-digest", lambda t, p: bytes.fromhex(json.loads(p)["subject"][0]["digest"]["sha256"]),
+         "the manifest's digest"),
         ("other-type", lambda t, p: pae("application/json", p), "the PAE of another payload type"),
         ("empty", lambda t, p: b"", "nothing"),
     ]:
@@ -142,17 +162,25 @@ def encodings():
 
 
 def types():
-    for name, kind in [("json", "application/json"), ("empty", ""), ("case", "application/vnd.In-Toto+json"), ("other", "text/plain")]:
-        yield signed(f"S6-payload-type-{name}", "untrusted", "S-TYPE", "another payload type", Signer(payload_type=kind))
+    for name, kind in [("json", "application/json"), ("empty", ""), ("case", "application/vnd.In-Toto+json"),
+                       ("other", "text/plain")]:
+        yield signed(f"S6-payload-type-{name}", "untrusted", "S-TYPE", "another payload type",
+                     Signer(payload_type=kind))
     for name, field, value in [
-        ("slsa", "predicateType", "https://slsa.dev/provenance/v1"), ("vsa", "predicateType", "https://slsa.dev/verification_summary/v1"),
-        ("sbom", "predicateType", "https://cyclonedx.org/bom"), ("later", "predicateType", "https://safemodel.dev/release/v2"),
-        ("old-statement", "_type", "https://in-toto.io/Statement/v0.1"), ("later-statement", "_type", "https://in-toto.io/Statement/v2"),
+        ("slsa", "predicateType", "https://slsa.dev/provenance/v1"),
+        ("vsa", "predicateType", "https://slsa.dev/verification_summary/v1"),
+        ("sbom", "predicateType", "https://cyclonedx.org/bom"),
+        ("later", "predicateType", "https://safemodel.dev/release/v2"),
+        ("old-statement", "_type", "https://in-toto.io/Statement/v0.1"),
+        ("later-statement", "_type", "https://in-toto.io/Statement/v2"),
     ]:
         yield signed(f"S6-{name}", "untrusted", "S-TYPE", "an attestation with our fields inside is no release",
                      Signer(edit=lambda s, f=field, v=value: s.update({f: v})))
-    yield signed("S6-unknown-field-ok", "ok", "S-FIELDS", "unknown fields are ignored",
-                 Signer(predicate={"future": {"a": [1, 2]}}, edit=lambda s: s.update(extra=None), wrap=lambda d: d.update(extra=1)))
+    yield signed(
+        "S6-unknown-field-ok", "ok", "S-FIELDS", "unknown fields are ignored",
+        Signer(predicate={"future": {
+            "a": [1, 2]
+        }}, edit=lambda s: s.update(extra=None), wrap=lambda d: d.update(extra=1)))
     for name in ("_type", "subject", "predicateType", "predicate"):
         yield signed(f"S6-no-{name.strip('_')}", "malformed", "S-FIELDS", f"a statement without {name}",
                      Signer(edit=lambda s, n=name: s.pop(n) and None))
@@ -160,8 +188,13 @@ def types():
         yield signed(f"S6-no-{name}", "malformed", "S-FIELDS", f"a predicate without {name}",
                      Signer(edit=lambda s, n=name: s["predicate"].pop(n) and None))
     for label, name, value in [
-        ("role-number", "role", 1), ("model-null", "model", None), ("sequence-text", "sequence", "1"), ("sequence-negative", "sequence", -1),
-        ("verified-other", "verified", "all"), ("requires-text", "requires", "builder"), ("requires-numbers", "requires", [1]),
+        ("role-number", "role", 1),
+        ("model-null", "model", None),
+        ("sequence-text", "sequence", "1"),
+        ("sequence-negative", "sequence", -1),
+        ("verified-other", "verified", "all"),
+        ("requires-text", "requires", "builder"),
+        ("requires-numbers", "requires", [1]),
         ("not-after-number", "notAfter", 5),
     ]:
         yield signed(f"S6-{label}", "malformed", "S-FIELDS", f"a wrong value of {name}",
@@ -170,6 +203,7 @@ def types():
 
 def other_signatures():
     """S7: what other tools call a signature."""
+
     def text(data):
         return struct.pack(">I", len(data)) + data
 
@@ -177,10 +211,17 @@ def other_signatures():
         key = text(b"ssh-ed25519") + text(BUILDER.public)
         return lambda s: b"SSHSIG" + struct.pack(">I", 1) + text(key) + text(namespace) + text(b"") + text(hash_) + \
             text(text(b"ssh-ed25519") + text(s))
+
     for name, blob in [
-        ("sshsig-file", sshsig(b"file", b"sha512")), ("sshsig-git", sshsig(b"git", b"sha512")), ("sshsig-empty", sshsig(b"", b"sha256")),
-        ("minisign-prehashed", lambda s: b"ED" + bytes(8) + s), ("minisign-legacy", lambda s: b"Ed" + bytes(8) + s),
-        ("length-63", lambda s: s[:-1]), ("length-65", lambda s: s + b"\0"), ("length-0", lambda s: b""), ("with-key", lambda s: s + BUILDER.public),
+        ("sshsig-file", sshsig(b"file", b"sha512")),
+        ("sshsig-git", sshsig(b"git", b"sha512")),
+        ("sshsig-empty", sshsig(b"", b"sha256")),
+        ("minisign-prehashed", lambda s: b"ED" + bytes(8) + s),
+        ("minisign-legacy", lambda s: b"Ed" + bytes(8) + s),
+        ("length-63", lambda s: s[:-1]),
+        ("length-65", lambda s: s + b"\0"),
+        ("length-0", lambda s: b""),
+        ("with-key", lambda s: s + BUILDER.public),
     ]:
         yield signed(f"S7-{name}", "malformed", "S-LENGTH", "a signature that is not 64 bytes", Signer(signature=blob))
 
@@ -199,25 +240,30 @@ def curve():
     seed, public = bytes([1]) * 32, BUILDER.public
     for name, forge, reason in [
         ("large-s", lambda m: ed25519.with_large_s(BUILDER.sign(m)), "S + L"),
-        ("low-order-r", lambda m: ed25519.sign_with(seed, public, m, ed25519.IDENTITY), "R of low order, the equation holds"),
+        ("low-order-r", lambda m: ed25519.sign_with(seed, public, m, ed25519.IDENTITY),
+         "R of low order, the equation holds"),
         ("r-not-canonical", lambda m: ed25519.sign_with(seed, public, m, ed25519.IDENTITY_NOT_CANONICAL),
          "R of low order, not canonical"),
         ("residue", lambda m: ed25519.with_residue(seed, public, m), "R with a residue of low order"),
-        ("zeros", lambda m: bytes(64), "64 zero bytes"), ("ones", lambda m: b"\xff" * 64, "64 bytes of 0xFF"),
-        ("r-zero", lambda m: bytes(32) + BUILDER.sign(m)[32:], "R = 0"), ("s-zero", lambda m: BUILDER.sign(m)[:32] + bytes(32), "S = 0"),
+        ("zeros", lambda m: bytes(64), "64 zero bytes"),
+        ("ones", lambda m: b"\xff" * 64, "64 bytes of 0xFF"),
+        ("r-zero", lambda m: bytes(32) + BUILDER.sign(m)[32:], "R = 0"),
+        ("s-zero", lambda m: BUILDER.sign(m)[:32] + bytes(32), "S = 0"),
     ]:
         yield signed(f"S9-{name}", "bad_signature", "S-ED25519", reason, Signer(_Forger(forge)))
 
 
 def dsse():
-    for name, key_id in [("absent", ""), ("random", "no such key"), ("other-key", SECOND.key_id()), ("long", "k" * 4000)]:
-        yield signed(f"S10-id-{name}-ok", "ok", "S-KEYID", "a key id is a hint", Signer(key_id=key_id), options={
-            "keys": [key_line(BUILDER), key_line(SECOND)]})
+    for name, key_id in [("absent", ""), ("random", "no such key"), ("other-key", SECOND.key_id()),
+                         ("long", "k" * 4000)]:
+        yield signed(f"S10-id-{name}-ok", "ok", "S-KEYID", "a key id is a hint", Signer(key_id=key_id),
+                     options={"keys": [key_line(BUILDER), key_line(SECOND)]})
     for name, change, reason in [
         ("no-signatures", lambda d: d.update(signatures=[]), "no signatures"),
         ("two-signatures", lambda d: d["signatures"].append(dict(d["signatures"][0])), "two signatures"),
         ("signatures-object", lambda d: d.update(signatures=d["signatures"][0]), "signatures that are no array"),
-        ("no-sig", lambda d: d["signatures"][0].pop("sig") and None, "no sig"), ("no-payload", lambda d: d.pop("payload") and None, "no payload"),
+        ("no-sig", lambda d: d["signatures"][0].pop("sig") and None, "no sig"),
+        ("no-payload", lambda d: d.pop("payload") and None, "no payload"),
         ("no-type", lambda d: d.pop("payloadType") and None, "no payload type"),
         ("payload-object", lambda d: d.update(payload={}), "a payload that is no string"),
         ("key-id-number", lambda d: d["signatures"][0].update(keyid=1), "a key id that is no string"),
@@ -225,8 +271,10 @@ def dsse():
     ]:
         yield signed(f"S10-{name}", "malformed", "S-DSSE", reason, Signer(wrap=change))
     for name, edit, reason in [
-        ("empty-item", lambda item: b"", "an item without bytes"), ("item-cut", lambda item: item[:-1], "an item that is cut"),
-        ("item-behind", lambda item: item + b"{}", "text behind it"), ("item-bom", lambda item: b"\xef\xbb\xbf" + item, "a byte order mark"),
+        ("empty-item", lambda item: b"", "an item without bytes"),
+        ("item-cut", lambda item: item[:-1], "an item that is cut"),
+        ("item-behind", lambda item: item + b"{}", "text behind it"),
+        ("item-bom", lambda item: b"\xef\xbb\xbf" + item, "a byte order mark"),
         ("item-equal-names", lambda item: item[:-1] + b',"payload":"e30="}', "two payloads"),
     ]:
         yield signed(f"S10-{name}", "malformed", "S-DSSE", reason, Signer(item=edit))
@@ -236,7 +284,13 @@ def with_specials():
     """A signer whose signature has both letters in which the two alphabets differ."""
     for number in range(1000):
         made = Signer(predicate={"n": number})
-        item = json.loads(made.make({"name": "acme/tiny", "version": "1.0", "sequence": 1, "file_id": c.FILE_ID}, manifest_digest()))
+        item = json.loads(
+            made.make({
+                "name": "acme/tiny",
+                "version": "1.0",
+                "sequence": 1,
+                "file_id": c.FILE_ID
+            }, manifest_digest()))
         if "+" in item["signatures"][0]["sig"] and "/" in item["signatures"][0]["sig"]:
             return number
     raise AssertionError
@@ -250,65 +304,90 @@ def base64_texts():
     number = with_specials()
 
     def sig(change):
-        return Signer(predicate={"n": number}, wrap=lambda d: d["signatures"][0].update(sig=change(d["signatures"][0]["sig"])))
-    yield signed("S11-url-safe-ok", "ok", "S-BASE64", "the URL-safe alphabet", sig(lambda t: t.replace("+", "-").replace("/", "_")))
+        return Signer(predicate={"n": number},
+                      wrap=lambda d: d["signatures"][0].update(sig=change(d["signatures"][0]["sig"])))
+
+    yield signed("S11-url-safe-ok", "ok", "S-BASE64", "the URL-safe alphabet",
+                 sig(lambda t: t.replace("+", "-").replace("/", "_")))
     last = lambda t: t[:-3] + chr(ord(t[-3]) + 1) + "=="
     for name, change, reason in [
-        ("mixed", lambda t: t.replace("+", "-"), "both alphabets in one text"), ("space", lambda t: t[:8] + " " + t[8:], "a space"),
-        ("newline", lambda t: t + "\n", "a line feed"), ("no-padding", lambda t: t.rstrip("="), "no padding"),
-        ("padding-short", lambda t: t[:-1], "one padding character of two"), ("padding-long", lambda t: t + "=", "too much padding"),
-        ("padding-inside", lambda t: t[:4] + "=" + t[5:], "padding inside"), ("trailing-bits", last, "unused bits that are not zero"),
-        ("letter", lambda t: "*" + t[1:], "a letter of no alphabet"), ("not-ascii", lambda t: "é" + t[1:], "a letter beyond ASCII"),
+        ("mixed", lambda t: t.replace("+", "-"), "both alphabets in one text"),
+        ("space", lambda t: t[:8] + " " + t[8:], "a space"),
+        ("newline", lambda t: t + "\n", "a line feed"),
+        ("no-padding", lambda t: t.rstrip("="), "no padding"),
+        ("padding-short", lambda t: t[:-1], "one padding character of two"),
+        ("padding-long", lambda t: t + "=", "too much padding"),
+        ("padding-inside", lambda t: t[:4] + "=" + t[5:], "padding inside"),
+        ("trailing-bits", last, "unused bits that are not zero"),
+        ("letter", lambda t: "*" + t[1:], "a letter of no alphabet"),
+        ("not-ascii", lambda t: "é" + t[1:], "a letter beyond ASCII"),
     ]:
         yield signed(f"S11-{name}", "malformed", "S-BASE64", reason, sig(change), twin="S11-url-safe-ok")
-    yield signed("S11-payload-space", "malformed", "S-BASE64", "a space in the payload", Signer(wrap=lambda d: d.update(payload=" " + d["payload"])))
+    yield signed("S11-payload-space", "malformed", "S-BASE64", "a space in the payload",
+                 Signer(wrap=lambda d: d.update(payload=" " + d["payload"])))
 
 
 def json_texts():
+
     def inserted(extra):
         return Signer(payload=lambda p: p[:-1] + b"," + extra + b"}")
 
     def predicate(old, new):
+
         def change(payload):
             assert payload.count(old) == 1
             return payload.replace(old, new)
+
         return Signer(payload=change)
+
     for name, signer, reason in [
         ("equal-names", inserted(b'"_type":"https://in-toto.io/Statement/v1"'), "two equal names"),
         ("equal-roles", predicate(b'"role":"builder"', b'"role":"approver","role":"builder"'), "two roles"),
-        ("equal-escaped", predicate(b'"role":"builder"', b'"r\\u006fle":"approver","role":"builder"'), "two roles, one escaped"),
-        ("nan", inserted(b'"x":NaN'), "NaN"), ("infinity", inserted(b'"x":Infinity'), "Infinity"),
-        ("bom", Signer(payload=lambda p: b"\xef\xbb\xbf" + p), "a byte order mark"), ("surrogate", inserted(b'"x":"\\ud800"'), "a lone surrogate"),
-        ("overlong", inserted(b'"x":"\xc0\xaf"'), "an overlong character"), ("behind", Signer(payload=lambda p: p + b"x"), "text behind"),
-        ("second", Signer(payload=lambda p: p + b"{}"), "a second value"), ("comment", Signer(payload=lambda p: b"/**/" + p), "a comment"),
+        ("equal-escaped", predicate(b'"role":"builder"',
+                                    b'"r\\u006fle":"approver","role":"builder"'), "two roles, one escaped"),
+        ("nan", inserted(b'"x":NaN'), "NaN"),
+        ("infinity", inserted(b'"x":Infinity'), "Infinity"),
+        ("bom", Signer(payload=lambda p: b"\xef\xbb\xbf" + p), "a byte order mark"),
+        ("surrogate", inserted(b'"x":"\\ud800"'), "a lone surrogate"),
+        ("overlong", inserted(b'"x":"\xc0\xaf"'), "an overlong character"),
+        ("behind", Signer(payload=lambda p: p + b"x"), "text behind"),
+        ("second", Signer(payload=lambda p: p + b"{}"), "a second value"),
+        ("comment", Signer(payload=lambda p: b"/**/" + p), "a comment"),
         ("trailing-comma", Signer(payload=lambda p: p[:-1] + b",}"), "a comma behind the last member"),
         ("single-quotes", Signer(payload=lambda p: p.replace(b'"', b"'")), "single quotes"),
         ("control", inserted(b'"x":"\n"'), "a control character in a string"),
         ("fraction", predicate(b'"sequence":1', b'"sequence":1.0'), "1.0 for an integer"),
         ("exponent", predicate(b'"sequence":1', b'"sequence":1e0'), "1e0 for an integer"),
         ("leading-zero", predicate(b'"sequence":1', b'"sequence":01'), "01 for an integer"),
-        ("utf16", Signer(payload=lambda p: p.decode().encode("utf-16-le")), "UTF-16"), ("empty", Signer(payload=lambda p: b""), "nothing"),
-        ("array", Signer(payload=lambda p: b"[" + p + b"]"), "an array"), ("null", Signer(payload=lambda p: b"null"), "null"),
+        ("utf16", Signer(payload=lambda p: p.decode().encode("utf-16-le")), "UTF-16"),
+        ("empty", Signer(payload=lambda p: b""), "nothing"),
+        ("array", Signer(payload=lambda p: b"[" + p + b"]"), "an array"),
+        ("null", Signer(payload=lambda p: b"null"), "null"),
     ]:
         yield signed(f"S12-{name}", "malformed", "S-JSON", reason, signer)
-    yield signed("S12-integer", "limit", "S-JSON L-LIMITS", "a sequence of 2^53", predicate(b'"sequence":1', b'"sequence":9007199254740992'))
+    yield signed("S12-integer", "limit", "S-JSON L-LIMITS", "a sequence of 2^53",
+                 predicate(b'"sequence":1', b'"sequence":9007199254740992'))
     yield signed("S12-depth-ok", "ok", "S-JSON L-LIMITS", "nested 16 deep", inserted(b'"x":' + b"[" * 15 + b"]" * 15))
-    yield signed("S12-depth", "limit", "S-JSON L-LIMITS", "nested 17 deep", inserted(b'"x":' + b"[" * 16 + b"]" * 16), twin="S12-depth-ok")
-    yield signed("S12-escapes-ok", "ok", "S-JSON", "escapes mean what they stand for", predicate(b'"role":"builder"', b'"r\\u006fle":"\\u0062uilder"'))
-    yield signed("S12-bytes", "limit", "S-JSON L-LIMITS", "a statement over the limit", Signer(), options={"limits": ["statement_bytes=200"]})
+    yield signed("S12-depth", "limit", "S-JSON L-LIMITS", "nested 17 deep", inserted(b'"x":' + b"[" * 16 + b"]" * 16),
+                 twin="S12-depth-ok")
+    yield signed("S12-escapes-ok", "ok", "S-JSON", "escapes mean what they stand for",
+                 predicate(b'"role":"builder"', b'"r\\u006fle":"\\u0062uilder"'))
+    yield signed("S12-bytes", "limit", "S-JSON L-LIMITS", "a statement over the limit", Signer(),
+                 options={"limits": ["statement_bytes=200"]})
 
 
 def matches():
     for name, value in [("model", "acme/other"), ("version", "1.1"), ("sequence", 2), ("fileId", "00" * 16)]:
-        yield signed(f"S14-{name}", "untrusted", "S-MATCH", f"another {name} than the manifest's", Signer(predicate={name: value}),
-                     code="contradicts_manifest")
-    yield signed("S14-subject-name", "untrusted", "S-MATCH", "another name of the subject", code="contradicts_manifest", *[
-        Signer(edit=lambda s: s["subject"][0].update(name="acme/tiny@1.1"))])
-    yield signed("S14-file-id-upper", "untrusted", "S-MATCH", "the file id in upper case", code="contradicts_manifest", *[
-        Signer(edit=lambda s: s["predicate"].update(fileId=s["predicate"]["fileId"].upper()))])
+        yield signed(f"S14-{name}", "untrusted", "S-MATCH", f"another {name} than the manifest's",
+                     Signer(predicate={name: value}), code="contradicts_manifest")
+    yield signed("S14-subject-name", "untrusted", "S-MATCH", "another name of the subject", code="contradicts_manifest",
+                 *[Signer(edit=lambda s: s["subject"][0].update(name="acme/tiny@1.1"))])
+    yield signed("S14-file-id-upper", "untrusted", "S-MATCH", "the file id in upper case", code="contradicts_manifest",
+                 *[Signer(edit=lambda s: s["predicate"].update(fileId=s["predicate"]["fileId"].upper()))])
 
 
 def times():
+
     def at(issued=None, until=None):
         fields = {}
         if issued is not None:
@@ -316,41 +395,58 @@ def times():
         if until is not None:
             fields["notAfter"] = until if isinstance(until, str) else rfc3339(until)
         return Signer(predicate=fields)
+
     yield signed("S15-not-after-ok", "ok", "S-TIMES", "not-after is now", at(until=c.NOW))
-    yield signed("S15-expired", "untrusted", "S-TIMES", "not-after has passed by a second", at(until=c.NOW - 1), twin="S15-not-after-ok",
-                 code="expired")
+    yield signed("S15-expired", "untrusted", "S-TIMES", "not-after has passed by a second", at(until=c.NOW - 1),
+                 twin="S15-not-after-ok", code="expired")
     yield signed("S15-skew-ok", "ok", "S-TIMES", "issued 300 s ahead", at(c.NOW + 300))
     yield signed("S15-ahead", "untrusted", "S-TIMES", "issued 301 s ahead", at(c.NOW + 301), twin="S15-skew-ok")
     for name, signer, reason in [
-        ("backwards", at(c.CREATED, c.CREATED - 1), "not-after before issued-at"), ("no-zone", at("2026-01-01T00:00:00"), "no zone"),
-        ("offset", at("2026-01-01T01:00:00+01:00"), "a zone other than Z"), ("second-61", at("2026-01-01T00:00:61Z"), "second 61"),
-        ("second-60", at("2026-01-01T00:00:60Z"), "second 60"), ("hour-24", at("2026-01-01T24:00:00Z"), "hour 24"),
-        ("month-13", at("2026-13-01T00:00:00Z"), "month 13"), ("feb-30", at("2026-02-30T00:00:00Z"), "30 February"),
-        ("fraction", at("2026-01-01T00:00:00.5Z"), "half a second"), ("space", at("2026-01-01 00:00:00Z"), "a space for T"),
-        ("lower", at("2026-01-01t00:00:00z"), "t and z"), ("year", at("10000-01-01T00:00:00Z"), "five digits of year"), ("empty", at(""), "nothing"),
+        ("backwards", at(c.CREATED, c.CREATED - 1), "not-after before issued-at"),
+        ("no-zone", at("2026-01-01T00:00:00"), "no zone"),
+        ("offset", at("2026-01-01T01:00:00+01:00"), "a zone other than Z"),
+        ("second-61", at("2026-01-01T00:00:61Z"), "second 61"),
+        ("second-60", at("2026-01-01T00:00:60Z"), "second 60"),
+        ("hour-24", at("2026-01-01T24:00:00Z"), "hour 24"),
+        ("month-13", at("2026-13-01T00:00:00Z"), "month 13"),
+        ("feb-30", at("2026-02-30T00:00:00Z"), "30 February"),
+        ("fraction", at("2026-01-01T00:00:00.5Z"), "half a second"),
+        ("space", at("2026-01-01 00:00:00Z"), "a space for T"),
+        ("lower", at("2026-01-01t00:00:00z"), "t and z"),
+        ("year", at("10000-01-01T00:00:00Z"), "five digits of year"),
+        ("empty", at(""), "nothing"),
         ("text", at(until="never"), "a word"),
     ]:
         yield signed(f"S15-{name}", "malformed", "S-TIMES", reason, signer)
 
 
 def requirements():
-    rule = {"keys": [key_line(BUILDER, "builder"), key_line(SECOND, "approver"), key_line(THIRD, "scanner")], "rules": ["** builder=1"]}
+    rule = {
+        "keys": [key_line(BUILDER, "builder"),
+                 key_line(SECOND, "approver"),
+                 key_line(THIRD, "scanner")],
+        "rules": ["** builder=1"]
+    }
     wants = {"requires": ["approver"]}
-    yield signed("S17-filled-ok", "ok", "S-REQUIRES", "the required role has signed", Signer(predicate=wants), Signer(SECOND, "approver"), options=rule)
-    yield signed("S17-stripped", "untrusted", "S-REQUIRES", "the required statement was removed", Signer(predicate=wants), options=rule,
-                 twin="S17-filled-ok")
-    yield signed("S17-own-role-ok", "ok", "S-REQUIRES", "its own role is filled by itself", Signer(predicate={"requires": ["builder"]}), options=rule)
-    yield signed("S17-of-uncounted-ok", "ok", "S-REQUIRES", "requirements of a statement that does not count are ignored",
-                 Signer(), Signer(STRANGER, predicate=wants), options=rule)
+    yield signed("S17-filled-ok", "ok", "S-REQUIRES", "the required role has signed", Signer(predicate=wants),
+                 Signer(SECOND, "approver"), options=rule)
+    yield signed("S17-stripped", "untrusted", "S-REQUIRES", "the required statement was removed",
+                 Signer(predicate=wants), options=rule, twin="S17-filled-ok")
+    yield signed("S17-own-role-ok", "ok", "S-REQUIRES", "its own role is filled by itself",
+                 Signer(predicate={"requires": ["builder"]}), options=rule)
+    yield signed("S17-of-uncounted-ok", "ok", "S-REQUIRES",
+                 "requirements of a statement that does not count are ignored", Signer(),
+                 Signer(STRANGER, predicate=wants), options=rule)
     yield signed("S17-chain-broken", "untrusted", "S-REQUIRES", "the required statement itself lacks what it requires",
-                 Signer(predicate=wants), Signer(SECOND, "approver", predicate={"requires": ["scanner"]}), options=rule, twin="S17-chain-ok")
+                 Signer(predicate=wants), Signer(SECOND, "approver", predicate={"requires": ["scanner"]}), options=rule,
+                 twin="S17-chain-ok")
     yield signed("S17-chain-ok", "ok", "S-REQUIRES", "each requires the next", Signer(predicate=wants),
-                 Signer(SECOND, "approver", predicate={"requires": ["scanner"]}), Signer(THIRD, "scanner", predicate={"requires": ["builder"]}),
-                 options=rule)
-    yield signed("S17-unknown-role", "untrusted", "S-REQUIRES", "a role that nobody holds", Signer(predicate={"requires": ["wizard"]}),
-                 options=rule, twin="S17-filled-ok")
-    yield signed("S17-too-many", "limit", "S-REQUIRES", "17 required roles", Signer(predicate={"requires": ["builder"] * 17}), options=rule,
-                 twin="S17-filled-ok")
+                 Signer(SECOND, "approver", predicate={"requires": ["scanner"]}),
+                 Signer(THIRD, "scanner", predicate={"requires": ["builder"]}), options=rule)
+    yield signed("S17-unknown-role", "untrusted", "S-REQUIRES", "a role that nobody holds",
+                 Signer(predicate={"requires": ["wizard"]}), options=rule, twin="S17-filled-ok")
+    yield signed("S17-too-many", "limit", "S-REQUIRES", "17 required roles",
+                 Signer(predicate={"requires": ["builder"] * 17}), options=rule, twin="S17-filled-ok")
 
 
 def policies():
@@ -358,31 +454,46 @@ def policies():
 
     def rules(*lines, **more):
         return {"keys": [key_line(BUILDER), other], "rules": list(lines), **more}
-    for name, first, expect in [("star-ok", "acme/*", "ok"), ("prefix", "acme-x/*", "untrusted"), ("case", "ACME/*", "untrusted"),
-                                ("star-and-slash", "*", "untrusted"), ("exact-ok", "acme/tiny", "ok"), ("part", "acme/tin", "untrusted"),
+
+    for name, first, expect in [("star-ok", "acme/*", "ok"), ("prefix", "acme-x/*", "untrusted"),
+                                ("case", "ACME/*", "untrusted"), ("star-and-slash", "*", "untrusted"),
+                                ("exact-ok", "acme/tiny", "ok"), ("part", "acme/tin", "untrusted"),
                                 ("deeper", "acme/*/x", "untrusted"), ("inside-ok", "a*e/t*y", "ok")]:
-        yield signed(f"Y6-{name}", expect, "S-RULE", f"the rule {first} for the model acme/tiny; any other wants an approver",
-                     Signer(), options=rules(f"{first} builder=1", "** approver=1"), twin="Y6-star-ok")
+        yield signed(f"Y6-{name}", expect, "S-RULE",
+                     f"the rule {first} for the model acme/tiny; any other wants an approver", Signer(),
+                     options=rules(f"{first} builder=1", "** approver=1"), twin="Y6-star-ok")
     yield signed("Y6-first-match", "untrusted", "S-RULE", "the first rule that matches decides", Signer(),
                  options=rules("acme/* approver=1", "** builder=1"), twin="Y6-star-ok")
-    for name, expected in [("name", "acme/other"), ("version", "acme/tiny@2.0"), ("prefix", "acme"), ("case", "Acme/tiny")]:
-        yield signed(f"Y7-{name}", "untrusted", "S-EXPECT", "a validly signed model, but not the one that was asked for", Signer(),
+    for name, expected in [("name", "acme/other"), ("version", "acme/tiny@2.0"), ("prefix", "acme"),
+                           ("case", "Acme/tiny")]:
+        yield signed(f"Y7-{name}", "untrusted", "S-EXPECT",
+                     "a validly signed model, but not the one that was asked for", Signer(),
                      options={"expect_name": expected}, twin="Y7-expected-ok", code="unexpected_model")
-    yield signed("Y7-expected-ok", "ok", "S-EXPECT", "name and version are those expected", Signer(), options={"expect_name": "acme/tiny@1.0"})
+    yield signed("Y7-expected-ok", "ok", "S-EXPECT", "name and version are those expected", Signer(),
+                 options={"expect_name": "acme/tiny@1.0"})
     minimum = {"rules": ["** builder=1 minimum_sequence=5"]}
-    yield signed("Y8-sequence-ok", "ok", "S-SEQUENCE", "the minimum sequence", Signer(), model=tiny(sequence=5), options=minimum)
-    yield signed("Y8-sequence", "untrusted", "S-SEQUENCE", "one under the minimum sequence", Signer(), model=tiny(sequence=4), options=minimum,
-                 twin="Y8-sequence-ok")
-    yield signed("Y8-unsequenced", "untrusted", "S-SEQUENCE", "unsequenced where a minimum is asked for", Signer(), model=tiny(sequence=0),
-                 options={"rules": ["** builder=1 minimum_sequence=1"]}, twin="Y8-sequence-ok")
+    yield signed("Y8-sequence-ok", "ok", "S-SEQUENCE", "the minimum sequence", Signer(), model=tiny(sequence=5),
+                 options=minimum)
+    yield signed("Y8-sequence", "untrusted", "S-SEQUENCE", "one under the minimum sequence", Signer(),
+                 model=tiny(sequence=4), options=minimum, twin="Y8-sequence-ok")
+    yield signed("Y8-unsequenced", "untrusted", "S-SEQUENCE", "unsequenced where a minimum is asked for", Signer(),
+                 model=tiny(sequence=0), options={"rules": ["** builder=1 minimum_sequence=1"]}, twin="Y8-sequence-ok")
 
     def window(**times):
         return {"keys": [key_line(BUILDER, **times)]}
+
     yield signed("Y8-window-ok", "ok", "S-WINDOW", "the last second of a key, and the first", Signer(),
                  options=window(not_before=c.CREATED, not_after=c.NOW))
     for name, times, reason in [
-        ("key-ended", {"not_after": c.NOW - 1}, "the key's time has ended, whatever issued-at says"),
-        ("key-not-yet", {"not_before": c.NOW + 1}, "the key's time has not begun"),
-        ("issued-before", {"not_before": c.CREATED + 1}, "issued before the key's time"),
+        ("key-ended", {
+            "not_after": c.NOW - 1
+        }, "the key's time has ended, whatever issued-at says"),
+        ("key-not-yet", {
+            "not_before": c.NOW + 1
+        }, "the key's time has not begun"),
+        ("issued-before", {
+            "not_before": c.CREATED + 1
+        }, "issued before the key's time"),
     ]:
-        yield signed(f"Y8-{name}", "untrusted", "S-WINDOW", reason, Signer(), options=window(**times), twin="Y8-window-ok")
+        yield signed(f"Y8-{name}", "untrusted", "S-WINDOW", reason, Signer(), options=window(**times),
+                     twin="Y8-window-ok")

@@ -5,7 +5,7 @@ import struct
 
 from .. import tree
 from ..tree import Node
-from .base import leaf, vector
+from .base import leaf, tiny, vector
 
 U32 = (1 << 32) - 1
 
@@ -22,15 +22,26 @@ def everything():
     cls = tree.global_("collections", "OrderedDict")
     items = sorted([Node(tree.STR, payload=b"x"), Node(tree.INT, payload=b"\5")], key=lambda n: n.kind)
     return {
-        "none": None, "bools": [True, False], "ints": [0, 1, -1, 127, 128, -128, -129, 1 << 64], "float": float("nan"),
-        "complex": 1 - 2j, "text": "größe", "bytes": b"\0\xff", "tuple": (1, "a"), "set": Node(tree.SET, children=items),
-        "frozenset": Node(tree.FROZENSET), "slice": Node(tree.SLICE, children=[tree.of(None), tree.of(2), tree.of(None)]),
-        "range": Node(tree.RANGE, children=[tree.of(0), tree.of(9), tree.of(-3)]), "date": tree.date(2024, 2, 29),
-        "time": tree.time(23, 59, 59, 999999, 1), "when": tree.zoned(tree.datetime(9999, 12, 31, 0, 0, 0), zone),
-        "delta": tree.timedelta(-999999999, 86399, 999999), "class": cls,
-        "object": tree.object_(cls, tree.ARGS | tree.STATE | tree.LIST_ITEMS | tree.DICT_ITEMS | tree.SET_ITEMS, tree.of(()),
-                               tree.of({"a": 1}), tree.of([1]), tree.of({1: 2}), tree.of([3])),
-        "inert": tree.object_(tree.global_("os", "system"), tree.ARGS | tree.INERT, tree.of(("true",))),
+        "none": None,
+        "bools": [True, False],
+        "ints": [0, 1, -1, 127, 128, -128, -129, 1 << 64],
+        "float": float("nan"),
+        "complex": 1 - 2j,
+        "text": "größe",
+        "bytes": b"\0\xff",
+        "tuple": (1, "a"),
+        "set": Node(tree.SET, children=items),
+        "frozenset": Node(tree.FROZENSET),
+        "slice": Node(tree.SLICE, children=[tree.of(None), tree.of(2), tree.of(None)]),
+        "range": Node(tree.RANGE, children=[tree.of(0), tree.of(9), tree.of(-3)]),
+        "date": tree.date(2024, 2, 29),
+        "time": tree.time(23, 59, 59, 999999, 1),
+        "when": tree.zoned(tree.datetime(9999, 12, 31, 0, 0, 0), zone),
+        "delta": tree.timedelta(-999999999, 86399, 999999),
+        "class": cls,
+        "object": tree.object_(cls, tree.ARGS | tree.STATE | tree.LIST_ITEMS | tree.DICT_ITEMS | tree.SET_ITEMS,
+                               tree.of(()), tree.of({"a": 1}), tree.of([1]), tree.of({1: 2}), tree.of([3])),
+        "inert": tree.object_(tree.global_("os", "system"), tree.ARGS | tree.INERT, tree.of(("true", ))),
     }
 
 
@@ -43,8 +54,12 @@ def vectors():
     yield from scalars()
     yield from sets()
     yield value("D17-dangerous-ok", "ok", "T-GLOBAL", "classes are data: nothing is called or looked up", [
-        tree.global_("os", "system"), tree.global_("builtins", "eval"), tree.global_("a.b", "c.d.e"),
-        tree.object_(tree.global_("os", "system"), tree.ARGS | tree.STATE, tree.of(("true",)), tree.of({"__class__": 1}))])
+        tree.global_("os", "system"),
+        tree.global_("builtins", "eval"),
+        tree.global_("a.b", "c.d.e"),
+        tree.object_(tree.global_("os", "system"), tree.ARGS | tree.STATE, tree.of(
+            ("true", )), tree.of({"__class__": 1}))
+    ])
 
 
 def tables():
@@ -54,9 +69,11 @@ def tables():
         return value(f"D11-{name}", expect, spec, reason, base, tables=change)
 
     def node(number, kind=None, flags=None, count=None):
+
         def change(tables):
             old = tables.nodes[number]
             tables.nodes[number] = tuple(new if new is not None else was for new, was in zip((kind, flags, count), old))
+
         return change
 
     yield broken("no-root", lambda t: (t.nodes.clear(), t.children.clear(), setattr(t, "payload", b"")) and None,
@@ -68,14 +85,17 @@ def tables():
     yield broken("unreached", lambda t: t.children.__setitem__(1, 1), "a node that nothing reaches", "T-ORDER")
     yield broken("order", lambda t: t.children.reverse(), "nodes not in the order of the first visits", "T-ORDER")
     yield broken("children-left", lambda t: t.children.append(1), "a child that no node takes")
-    yield broken("children-short", lambda t: t.children.pop() and None, "a node that takes more children than there are")
+    yield broken("children-short", lambda t: t.children.pop() and None,
+                 "a node that takes more children than there are")
     yield broken("payload-left", lambda t: setattr(t, "payload", t.payload + b"x"), "a byte that no node takes")
-    yield broken("payload-short", lambda t: setattr(t, "payload", t.payload[:-1]), "a node that takes more bytes than there are")
+    yield broken("payload-short", lambda t: setattr(t, "payload", t.payload[:-1]),
+                 "a node that takes more bytes than there are")
     yield broken("count-huge", node(1, count=U32), "a str of 2^32-1 bytes")
     yield broken("flags", node(1, flags=1), "flags of a str", "T-FLAGS")
 
     def reserved(directory):
         directory["nodes"][1] = directory["nodes"][1][:2] + b"\1\0" + directory["nodes"][1][4:]
+
     yield value("D11-reserved", "malformed", "T-FLAGS", "reserved bytes of a node", base, directory=reserved)
     yield value("D11-nodes-over", "limit", "L-LIMITS", "more nodes than the limit", base,
                 options={"limits": ["tree_nodes=2"]})
@@ -96,7 +116,8 @@ def arity():
         ("global-one", Node(tree.GLOBAL, children=[text]), "a global without a name"),
         ("zoned-one", Node(tree.ZONED, children=[tree.time(1, 2, 3)]), "a zoned time without a zone"),
         ("timezone-none", Node(tree.TIMEZONE), "a timezone without an offset"),
-        ("timezone-three", Node(tree.TIMEZONE, children=[tree.timedelta(0, 60), text, text]), "a timezone of three parts"),
+        ("timezone-three", Node(tree.TIMEZONE, children=[tree.timedelta(0, 60), text,
+                                                         text]), "a timezone of three parts"),
         ("object-empty", Node(tree.OBJECT), "an object without a class"),
         ("object-part-missing", tree.object_(cls, tree.ARGS), "an object whose flag announces a part that is missing"),
         ("object-part-extra", tree.object_(cls, 0, tree.of(())), "an object with a part that no flag announces"),
@@ -118,19 +139,18 @@ def arity():
     ]:
         yield value(f"D11-{name}", "malformed", "T-CHILDREN", reason, [node])
     for flags, reason in [(3, "numpy and torch"), (64, "an unknown flag"), (128, "an unknown flag")]:
-        from .base import tiny
-        yield vector(f"D11-tensor-flags-{flags}", "malformed", "T-FLAGS", f"a tensor reference with {reason}", twin="P0-ok",
-                     model=tiny(root=tree.of({"w": tree.tensor(0, flags)})))
-    from .base import tiny
+        yield vector(f"D11-tensor-flags-{flags}", "malformed", "T-FLAGS", f"a tensor reference with {reason}",
+                     twin="P0-ok", model=tiny(root=tree.of({"w": tree.tensor(0, flags)})))
     for index in (1, U32):
-        yield vector(f"D11-tensor-{index}", "malformed", "T-TENSOR", "a reference to a tensor that does not exist", twin="P0-ok",
-                     model=tiny(root=tree.of({"w": tree.tensor(index)})))
+        yield vector(f"D11-tensor-{index}", "malformed", "T-TENSOR", "a reference to a tensor that does not exist",
+                     twin="P0-ok", model=tiny(root=tree.of({"w": tree.tensor(index)})))
     for flags in (32, 64):
         yield value(f"D11-object-flags-{flags}", "malformed", "T-FLAGS", "an unknown part of an object",
                     [tree.object_(cls, flags)])
 
 
 def cycles():
+
     def closed(node, through=None):
         (through or node).children.append(node)
         return node
@@ -142,9 +162,9 @@ def cycles():
     state.children += [tree.of("self"), own_object]
     yield value("D13-cycles-ok", "ok", "T-CYCLE", "a list, a dict and an object that contain themselves",
                 [closed(own_list), own_dict, own_object])
-    own_tuple, own_frozen, own_slice = tree.of((1,)), Node(tree.FROZENSET), Node(tree.SLICE)
+    own_tuple, own_frozen, own_slice = tree.of((1, )), Node(tree.FROZENSET), Node(tree.SLICE)
     own_slice.children += [tree.of(None), tree.of(None), own_slice]
-    key = tree.of(("k",))
+    key = tree.of(("k", ))
     key.children.append(key)
     args = tree.of(())
     by_args = tree.object_(tree.global_("a", "B"), tree.ARGS, args)
@@ -159,14 +179,17 @@ def cycles():
         ("args", by_args, "constructor arguments that contain the object"),
     ]:
         yield value(f"D13-{name}", "malformed", "T-CYCLE", reason, [node], twin="D13-cycles-ok")
-    yield value("D13-tuple-of-list-ok", "ok", "T-CYCLE", "a tuple that contains a list that contains the tuple", through_list)
+    yield value("D13-tuple-of-list-ok", "ok", "T-CYCLE", "a tuple that contains a list that contains the tuple",
+                through_list)
 
     def nested(depth):
         node = Node(tree.LIST)
         for _ in range(depth - 1):
             node = Node(tree.LIST, children=[node])
         return node
-    yield value("D13-depth-ok", "ok", "L-LIMITS", "as deep as the limit", nested(100), options={"limits": ["tree_depth=100"]})
+
+    yield value("D13-depth-ok", "ok", "L-LIMITS", "as deep as the limit", nested(100),
+                options={"limits": ["tree_depth=100"]})
     yield value("D13-depth", "limit", "L-LIMITS", "one deeper than the limit", nested(101), twin="D13-depth-ok",
                 options={"limits": ["tree_depth=100"]})
     laughs = tree.of("ha")
@@ -177,26 +200,41 @@ def cycles():
 
 def keys():
     nan = lambda: tree.of(float("nan"))
-    yield value("D15-keys-ok", "ok", "T-KEYS", "keys of many kinds, and NaN twice", Node(tree.DICT, children=[
-        part for key in [tree.of(1), tree.of("1"), tree.of(b"1"), tree.of((1, 2)), tree.of(None), tree.of(1.5), nan(), nan(),
-                         tree.date(2024, 1, 1)] for part in (key, tree.of(0))]))
+    yield value(
+        "D15-keys-ok", "ok", "T-KEYS", "keys of many kinds, and NaN twice",
+        Node(
+            tree.DICT, children=[
+                part for key in [
+                    tree.of(1),
+                    tree.of("1"),
+                    tree.of(b"1"),
+                    tree.of((1, 2)),
+                    tree.of(None),
+                    tree.of(1.5),
+                    nan(),
+                    nan(),
+                    tree.date(2024, 1, 1)
+                ] for part in (key, tree.of(0))
+            ]))
     for name, first, second, reason in [
         ("equal", tree.of("a"), tree.of("a"), "two equal keys"),
         ("same-node", None, None, "one node twice as key"),
-        ("int-float", tree.of(1), tree.of(1.0), "1 and 1.0"), ("int-bool", tree.of(1), tree.of(True), "1 and True"),
+        ("int-float", tree.of(1), tree.of(1.0), "1 and 1.0"),
+        ("int-bool", tree.of(1), tree.of(True), "1 and True"),
         ("float-bool", tree.of(0.0), tree.of(False), "0.0 and False"),
         ("zeros", tree.of(0.0), tree.of(-0.0), "0.0 and -0.0"),
         ("complex", tree.of(1), tree.of(1 + 0j), "1 and 1+0j"),
         ("large", tree.of(1 << 70), tree.of(float(1 << 70)), "2^70 as int and float"),
         ("tuples", tree.of((1, "a")), tree.of((True, "a")), "tuples of keys that are equal"),
-        ("list", tree.of([1]), tree.of(2), "a list as key"), ("dict", tree.of({}), tree.of(2), "a dict as key"),
+        ("list", tree.of([1]), tree.of(2), "a list as key"),
+        ("dict", tree.of({}), tree.of(2), "a dict as key"),
         ("set", Node(tree.SET), tree.of(2), "a set as key"),
-        ("tuple-of-list", tree.of(([],)), tree.of(2), "a tuple with a list as key"),
+        ("tuple-of-list", tree.of(([], )), tree.of(2), "a tuple with a list as key"),
     ]:
         if name == "same-node":
             first = second = tree.of("a")
-        yield value(f"D15-{name}", "malformed", "T-KEYS", reason, Node(tree.DICT, children=[first, tree.of(0), second, tree.of(0)]),
-                    twin="D15-keys-ok")
+        yield value(f"D15-{name}", "malformed", "T-KEYS", reason,
+                    Node(tree.DICT, children=[first, tree.of(0), second, tree.of(0)]), twin="D15-keys-ok")
 
 
 def scalars():
@@ -222,8 +260,10 @@ def scalars():
         ("delta-seconds", tree.TIMEDELTA, struct.pack("<iII", 0, 86400, 0), "T-TIME", "86400 seconds"),
     ]:
         yield value(f"D16-{name}", "malformed", spec, reason, Node(kind, payload=payload))
-    for name, delta in [("25h", tree.timedelta(1, 3600)), ("24h", tree.timedelta(1, 0)), ("minus-24h", tree.timedelta(-1, 0))]:
-        yield value(f"D16-offset-{name}", "malformed", "T-TIME", "a UTC offset that is not within 24 hours", tree.timezone(delta))
+    for name, delta in [("25h", tree.timedelta(1, 3600)), ("24h", tree.timedelta(1, 0)),
+                        ("minus-24h", tree.timedelta(-1, 0))]:
+        yield value(f"D16-offset-{name}", "malformed", "T-TIME", "a UTC offset that is not within 24 hours",
+                    tree.timezone(delta))
     yield value("D16-int-limit-ok", "ok", "L-LIMITS", "an int as long as the limit", (1 << 127) - 1,
                 options={"limits": ["int_bytes=16"]})
     yield value("D16-int-over", "limit", "L-LIMITS", "an int longer than the limit", 1 << 127, twin="D16-int-limit-ok",
@@ -233,10 +273,13 @@ def scalars():
 def sets():
     a, b = Node(tree.STR, payload=b"a"), Node(tree.STR, payload=b"b")
     one = tree.of(1)
-    yield value("D15-set-ok", "ok", "T-SET", "items in ascending order of their encodings", Node(tree.SET, children=[one, a, b]))
+    yield value("D15-set-ok", "ok", "T-SET", "items in ascending order of their encodings",
+                Node(tree.SET, children=[one, a, b]))
     for name, items, reason in [
-        ("descending", [b, a], "items that descend"), ("equal", [a, Node(tree.STR, payload=b"a")], "equal items"),
-        ("kinds", [a, one], "items that descend by kind"), ("list", [tree.of([])], "a list in a set"),
+        ("descending", [b, a], "items that descend"),
+        ("equal", [a, Node(tree.STR, payload=b"a")], "equal items"),
+        ("kinds", [a, one], "items that descend by kind"),
+        ("list", [tree.of([])], "a list in a set"),
         ("equal-in-python", [one, tree.of(1.0)], "1 and 1.0 in a set"),
     ]:
         spec = "T-SET" if name in ("descending", "kinds") else "T-KEYS"
