@@ -37,7 +37,8 @@ Wrapper TakeWrapper(const Graph& graph, NodeIndex call) {
     if (name == "numpy_array_alignment_bytes") out.aligned = graph.kind(value) != Kind::kNone;
     if (name != "shape") continue;
     out.shape.clear();
-    for (const NodeIndex dimension : graph.ItemsOf(value)) out.shape.push_back(static_cast<std::uint64_t>(graph.IntOf(dimension)));
+    for (const NodeIndex dimension : graph.ItemsOf(value))
+      out.shape.push_back(static_cast<std::uint64_t>(graph.IntOf(dimension)));
   }
   return out;
 }
@@ -51,10 +52,12 @@ Status SkipPadding(const Graph& graph, NodeIndex wrapper, RawInput& input) {
   const MutableBytes padding = MutableBytes(fill).first(fits ? size[0] : 0);
   SAFEMODEL_TRY(input.Read(padding));
   if (fits && std::all_of(padding.begin(), padding.end(), [](std::uint8_t c) { return c == 0xFF; })) return {};
-  return Refuse(graph, wrapper, "JOBLIB-PADDING", "the padding in front of an array is not what joblib writes and may hide data");
+  return Refuse(graph, wrapper, "JOBLIB-PADDING",
+                "the padding in front of an array is not what joblib writes and may hide data");
 }
 
-Result<std::uint32_t> ReadArray(RuleContext& context, NodeIndex built, const Wrapper& wrapper, const DtypeNote& type, RawInput& input) {
+Result<std::uint32_t> ReadArray(RuleContext& context, NodeIndex built, const Wrapper& wrapper, const DtypeNote& type,
+                                RawInput& input) {
   if (wrapper.aligned) SAFEMODEL_TRY(SkipPadding(context.graph, built, input));
   SAFEMODEL_ASSIGN(const std::uint64_t bytes, ArrayBytes(type, wrapper.shape, context.limits));
   const std::uint64_t begin = input.position();
@@ -74,11 +77,13 @@ Result<NodeIndex> JoblibLayout::AfterBuild(RuleContext& context, NodeIndex built
   if (entry == nullptr || entry->rule == nullptr || entry->rule->name != "joblib_array") return built;
   wrappers_.insert(built);
   if (!input.AtFrameEnd()) {
-    return Refuse(graph, built, "JOBLIB-FRAME", "the bytes of an array lie inside a frame, so readers see different programs");
+    return Refuse(graph, built, "JOBLIB-FRAME",
+                  "the bytes of an array lie inside a frame, so readers see different programs");
   }
   const Wrapper wrapper = TakeWrapper(graph, built);
   const auto type = context.tables.dtype_of.find(wrapper.dtype);
-  if (type == context.tables.dtype_of.end()) return Refuse(graph, built, "MEM-DTYPE", "an array has an element type without meaning");
+  if (type == context.tables.dtype_of.end())
+    return Refuse(graph, built, "MEM-DTYPE", "an array has an element type without meaning");
   graph.Seal(wrapper.dtype);
   if (type->second.objects == DtypeNote::Objects::kYes) return input.RunNested();
   SAFEMODEL_ASSIGN(const std::uint32_t tensor, ReadArray(context, built, wrapper, type->second, input));
@@ -89,7 +94,8 @@ Result<NodeIndex> JoblibLayout::AfterBuild(RuleContext& context, NodeIndex built
 
 Status JoblibLayout::OnMemoGet(RuleContext& context, NodeIndex node) {
   if (!wrappers_.contains(node)) return {};
-  return Refuse(context.graph, node, "JOBLIB-REUSE", "the pickle uses the wrapper of an array again, which joblib never does");
+  return Refuse(context.graph, node, "JOBLIB-REUSE",
+                "the pickle uses the wrapper of an array again, which joblib never does");
 }
 
 }  // namespace safemodel::pickle

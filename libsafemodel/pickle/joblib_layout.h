@@ -8,8 +8,9 @@
 
 namespace safemodel::pickle {
 
-// JoblibLayout reads the array behind each NumpyArrayWrapper right after its BUILD. Everything else is a plain pickle. Errors:
-// kUnsafe JOBLIB-FRAME (readers take the bytes from the file, others from the frame), JOBLIB-PADDING, JOBLIB-REUSE, MEM-SIZE.
+// JoblibLayout reads the array behind each NumpyArrayWrapper right after its BUILD. Everything else is a plain pickle.
+// Errors: kUnsafe JOBLIB-FRAME (readers take the bytes from the file, others from the frame), JOBLIB-PADDING,
+// JOBLIB-REUSE, MEM-SIZE.
 class JoblibLayout final : public Layout {
  public:
   Result<NodeIndex> AfterBuild(RuleContext& context, NodeIndex built, RawInput& input) override;

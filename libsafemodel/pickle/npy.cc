@@ -34,9 +34,11 @@ class JoinedSource final : public ByteSource {
   [[nodiscard]] bool sequential() const override { return true; }
 
   [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
-    if (offset > size_ || out.size() > size_ - offset) return Error{Stage::kIo, "truncated", "a read leaves the archive", offset};
+    if (offset > size_ || out.size() > size_ - offset)
+      return Error{Stage::kIo, "truncated", "a read leaves the archive", offset};
     while (!out.empty()) {
-      const auto after = std::upper_bound(parts_.begin(), parts_.end(), offset, [](std::uint64_t at, const Part& part) { return at < part.begin; });
+      const auto after = std::upper_bound(parts_.begin(), parts_.end(), offset,
+                                          [](std::uint64_t at, const Part& part) { return at < part.begin; });
       const Part& part = *std::prev(after);
       const std::uint64_t within = offset - part.begin;
       const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), part.source->size() - within));
@@ -57,17 +59,19 @@ class JoinedSource final : public ByteSource {
 };
 
 // ReadArray enters one .npy file that lies at `begin` of the graph's stream and returns its node.
-Result<NodeIndex> ReadArray(RuleContext& context, const SharedSource& file, std::uint64_t begin, const ImportOptions& options) {
+Result<NodeIndex> ReadArray(RuleContext& context, const SharedSource& file, std::uint64_t begin,
+                            const ImportOptions& options) {
   ElementTypeTable types(context.tables.element_types, options.limits);
   SAFEMODEL_ASSIGN(NpyHeader header, ReadNpyHeader(*file, types));
   if (header.type.objects == DtypeNote::Objects::kYes) {
-    SAFEMODEL_ASSIGN(const MachineResult result, RunMachine(context, begin + header.data_offset, {.unknown = options.unknown}));
+    SAFEMODEL_ASSIGN(const MachineResult result,
+                     RunMachine(context, begin + header.data_offset, {.unknown = options.unknown}));
     if (result.end == begin + file->size()) return result.root;
     return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end};
   }
   SAFEMODEL_ASSIGN(SharedSource data, MakeSliceSource(file, header.data_offset, file->size() - header.data_offset));
-  SAFEMODEL_ASSIGN(const std::uint32_t tensor,
-                   AddArray(context.tables, std::move(data), header.type, std::move(header.shape), header.order, options.limits));
+  SAFEMODEL_ASSIGN(const std::uint32_t tensor, AddArray(context.tables, std::move(data), header.type,
+                                                        std::move(header.shape), header.order, options.limits));
   return context.graph.AddRawArray(begin + header.data_offset, tensor);
 }
 
@@ -126,15 +130,18 @@ Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& 
   std::unordered_set<std::string> keys;
   for (const Member& member : members) {
     const std::string key = KeyOf(member.entry->name);
-    if (!IsUtf8(key)) return Error{Stage::kUnsafe, "ZIP-NAME", "the name of a member is not UTF-8", kNoOffset, member.entry->name};
+    if (!IsUtf8(key))
+      return Error{Stage::kUnsafe, "ZIP-NAME", "the name of a member is not UTF-8", kNoOffset, member.entry->name};
     if (!keys.insert(key).second) {
-      return Error{Stage::kUnsafe, "ZIP-DUPLICATE", "two members are one array to numpy", kNoOffset, member.entry->name};
+      return Error{Stage::kUnsafe, "ZIP-DUPLICATE", "two members are one array to numpy", kNoOffset,
+                   member.entry->name};
     }
     const auto array = ReadArray(context, member.file, member.begin, options);
     if (!array.ok()) return InMember(array.error(), member.entry->name);
     const NodeIndex name = graph.AddBytes(Kind::kStr, member.begin, graph.Keep(ByteBuffer(key.begin(), key.end())));
     const std::array<NodeIndex, 2> item = {name, array.value()};
-    if (!graph.Append(root, item)) return Error{Stage::kLimit, "LIMIT-COUNT", "the archive has more members than the limit"};
+    if (!graph.Append(root, item))
+      return Error{Stage::kLimit, "LIMIT-COUNT", "the archive has more members than the limit"};
   }
   return FinishImport(graph, std::move(tables), root, "npz", options);
 }

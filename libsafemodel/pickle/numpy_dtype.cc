@@ -149,7 +149,8 @@ Result<DtypeNote> ParseDtypeText(std::string_view written, ElementTypeTable& tab
     case 'S':
     case 'V': return Extended(text.letter == 'S' ? Dtype::kBytes : Dtype::kVoid, text.size.value_or(0), 1, text, table);
     case 'U': {
-      SAFEMODEL_ASSIGN(DtypeNote note, Extended(Dtype::kText, std::uint64_t{4} * text.size.value_or(0), 4, text, table));
+      SAFEMODEL_ASSIGN(DtypeNote note,
+                       Extended(Dtype::kText, std::uint64_t{4} * text.size.value_or(0), 4, text, table));
       note.flags = 8;
       return note;
     }

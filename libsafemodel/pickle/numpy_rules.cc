@@ -21,7 +21,9 @@ constexpr std::uint32_t kAlignedStruct = 0x80;
 constexpr std::uint32_t kNeedsPython = 0x10;  // says nothing about the bytes
 
 std::span<const NodeIndex> ArgsOf(const Graph& graph, NodeIndex call) { return graph.ItemsOf(graph.CallOf(call).args); }
-std::span<const NodeIndex> StateOf(const Graph& graph, NodeIndex call) { return graph.ItemsOf(graph.CallOf(call).state); }
+std::span<const NodeIndex> StateOf(const Graph& graph, NodeIndex call) {
+  return graph.ItemsOf(graph.CallOf(call).state);
+}
 
 // At gives an error that a helper made without knowing the pickle its place, and names the rule that it broke.
 Error At(const Graph& graph, NodeIndex call, Error error) {
@@ -40,7 +42,8 @@ Error BadDtype(const Graph& graph, NodeIndex call) {
 // Shape returns a tuple of dimensions; a schema has checked that they are integers, not negative.
 std::vector<std::uint64_t> Shape(const Graph& graph, NodeIndex tuple) {
   std::vector<std::uint64_t> shape;
-  for (const NodeIndex dimension : graph.ItemsOf(tuple)) shape.push_back(static_cast<std::uint64_t>(graph.IntOf(dimension)));
+  for (const NodeIndex dimension : graph.ItemsOf(tuple))
+    shape.push_back(static_cast<std::uint64_t>(graph.IntOf(dimension)));
   return shape;
 }
 
@@ -51,7 +54,8 @@ Result<DtypeNote> TypeOf(RuleContext& context, NodeIndex dtype) {
   return note->second;
 }
 
-// --- numpy.dtype(text, align, copy), then the state (version, order, subarray, names, fields, size, alignment, flags) ---
+// --- numpy.dtype(text, align, copy), then the state (version, order, subarray, names, fields, size, alignment, flags)
+// ---
 
 Status OnDtype(RuleContext& context, NodeIndex call) {
   const Graph& graph = context.graph;
@@ -80,11 +84,18 @@ struct DtypeState {
 
 DtypeState TakeState(const Graph& graph, NodeIndex call) {
   const std::span<const NodeIndex> items = StateOf(graph, call);
-  return {graph.TextOf(items[1]), items[2], items[3], items[4], graph.IntOf(items[5]), graph.IntOf(items[6]),
-          graph.IntOf(items[7]), items.size() > 8 ? items[8] : kNoNode};
+  return {graph.TextOf(items[1]),
+          items[2],
+          items[3],
+          items[4],
+          graph.IntOf(items[5]),
+          graph.IntOf(items[6]),
+          graph.IntOf(items[7]),
+          items.size() > 8 ? items[8] : kNoNode};
 }
 
-// TimeUnit returns "[25us]" of the metadata (…, (b'us', 25, 1, 1)), "" for the generic unit, nothing when it is neither.
+// TimeUnit returns "[25us]" of the metadata (…, (b'us', 25, 1, 1)), "" for the generic unit, nothing when it is
+// neither.
 std::optional<std::string> TimeUnit(const Graph& graph, NodeIndex metadata) {
   if (metadata == kNoNode || graph.kind(metadata) != Kind::kTuple) return std::nullopt;
   const std::span<const NodeIndex> unit = graph.ItemsOf(graph.ItemsOf(metadata)[1]);
@@ -92,7 +103,11 @@ std::optional<std::string> TimeUnit(const Graph& graph, NodeIndex metadata) {
   const std::int64_t count = graph.IntOf(unit[1]);
   if (!name || name->size() > 8 || graph.IntOf(unit[2]) != 1 || count < 1) return std::nullopt;
   if (AsText(*name) == "generic") return std::string();
-  return "[" + (count == 1 ? std::string() : std::to_string(count)) + std::string(AsText(*name)) + "]";
+  std::string text = "[";
+  if (count != 1) text += std::to_string(count);
+  text += AsText(*name);
+  text += ']';
+  return text;
 }
 
 Result<DtypeNote> SimpleType(RuleContext& context, NodeIndex call, const DtypeState& state) {
@@ -112,7 +127,8 @@ Result<DtypeNote> SimpleType(RuleContext& context, NodeIndex call, const DtypeSt
   const bool flexible = letter == 'S' || letter == 'U' || letter == 'V';
   const std::int64_t item_size = flexible ? std::int64_t{note.item_size} : -1;
   const std::int64_t alignment = flexible ? std::int64_t{note.alignment} : -1;
-  if (state.item_size != item_size || state.alignment != alignment || state.flags != note.flags) return BadDtype(graph, call);
+  if (state.item_size != item_size || state.alignment != alignment || state.flags != note.flags)
+    return BadDtype(graph, call);
   return note;
 }
 
@@ -144,7 +160,8 @@ Result<DtypeNote> Record(RuleContext& context, NodeIndex call, const DtypeState&
   // Looking names up one by one is quadratic; records with more fields than this do not occur.
   constexpr std::size_t kMostFields = 1024;
   if (names.size() > kMostFields) return Error{Stage::kLimit, "LIMIT-COUNT", "a record has more fields than the limit"};
-  if (graph.kind(state.fields) != Kind::kDict || graph.ItemsOf(state.fields).size() != 2 * names.size()) return BadDtype(graph, call);
+  if (graph.kind(state.fields) != Kind::kDict || graph.ItemsOf(state.fields).size() != 2 * names.size())
+    return BadDtype(graph, call);
   if (state.item_size < 0 || state.item_size > std::numeric_limits<std::int32_t>::max()) return BadDtype(graph, call);
   std::vector<RecordField> fields;
   std::uint32_t alignment = 1;
@@ -159,7 +176,8 @@ Result<DtypeNote> Record(RuleContext& context, NodeIndex call, const DtypeState&
     fields.push_back({std::string(graph.TextOf(name)), std::move(type), static_cast<std::uint32_t>(offset)});
   }
   ElementTypeTable table(context.tables.element_types, context.limits);
-  SAFEMODEL_ASSIGN(DtypeNote note, MakeRecord(std::move(fields), static_cast<std::uint32_t>(state.item_size), alignment, table));
+  SAFEMODEL_ASSIGN(DtypeNote note,
+                   MakeRecord(std::move(fields), static_cast<std::uint32_t>(state.item_size), alignment, table));
   constexpr std::int64_t kFree = kNeedsPython | kAlignedStruct;
   // numpy believes these flags: without those of its object fields a record's bytes would become pointers.
   if ((state.flags & ~kFree) != (std::int64_t{note.flags} & ~kFree) || state.alignment != std::int64_t{alignment}) {
@@ -173,7 +191,8 @@ Status OnDtypeState(RuleContext& context, NodeIndex call) {
   const DtypeState state = TakeState(graph, call);
   const bool is_record = graph.kind(state.names) == Kind::kTuple;
   const bool is_subarray = graph.kind(state.subarray) == Kind::kTuple;
-  if (is_record == (graph.kind(state.fields) == Kind::kNone) || (is_record && is_subarray)) return BadDtype(graph, call);
+  if (is_record == (graph.kind(state.fields) == Kind::kNone) || (is_record && is_subarray))
+    return BadDtype(graph, call);
   auto note = is_record     ? Record(context, call, state)
               : is_subarray ? Subarray(context, call, state)
                             : SimpleType(context, call, state);
@@ -187,23 +206,35 @@ std::string TypeText(const DtypeNote& note, const std::vector<ElementType>& type
     Dtype dtype;
     const char* text;
   };
-  constexpr std::array<Letter, 14> kLetters = {{{Dtype::kBool, "b"}, {Dtype::kI8, "i"}, {Dtype::kI16, "i"}, {Dtype::kI32, "i"},
-                                                {Dtype::kI64, "i"}, {Dtype::kU8, "u"}, {Dtype::kU16, "u"}, {Dtype::kU32, "u"},
-                                                {Dtype::kU64, "u"}, {Dtype::kF16, "f"}, {Dtype::kF32, "f"}, {Dtype::kF64, "f"},
-                                                {Dtype::kComplex64, "c"}, {Dtype::kComplex128, "c"}}};
+  constexpr std::array<Letter, 14> kLetters = {{{Dtype::kBool, "b"},
+                                                {Dtype::kI8, "i"},
+                                                {Dtype::kI16, "i"},
+                                                {Dtype::kI32, "i"},
+                                                {Dtype::kI64, "i"},
+                                                {Dtype::kU8, "u"},
+                                                {Dtype::kU16, "u"},
+                                                {Dtype::kU32, "u"},
+                                                {Dtype::kU64, "u"},
+                                                {Dtype::kF16, "f"},
+                                                {Dtype::kF32, "f"},
+                                                {Dtype::kF64, "f"},
+                                                {Dtype::kComplex64, "c"},
+                                                {Dtype::kComplex128, "c"}}};
   if (note.objects == DtypeNote::Objects::kYes) return "|O";
-  std::string order = note.swaps.empty() ? (note.alignment == 1 ? "|" : "<") : ">";
-  const auto number = std::find_if(kLetters.begin(), kLetters.end(), [&](const Letter& l) { return l.dtype == note.dtype; });
-  if (number != kLetters.end()) return order + number->text + std::to_string(note.item_size);
-  const std::string& unit = types[note.element_type].detail;
-  const std::string suffix = unit.empty() ? "" : "[" + unit + "]";
+  std::string text = note.swaps.empty() ? (note.alignment == 1 ? "|" : "<") : ">";
+  const auto number =
+      std::find_if(kLetters.begin(), kLetters.end(), [&](const Letter& l) { return l.dtype == note.dtype; });
+  if (number != kLetters.end()) return text.append(number->text).append(std::to_string(note.item_size));
   switch (note.dtype) {
-    case Dtype::kBytes: return "|S" + std::to_string(note.item_size);
-    case Dtype::kText: return order + "U" + std::to_string(note.item_size / 4);
-    case Dtype::kDatetime64: return order + "M8" + suffix;
-    case Dtype::kTimedelta64: return order + "m8" + suffix;
-    default: return "|V" + std::to_string(note.item_size);
+    case Dtype::kBytes: return text.append("S").append(std::to_string(note.item_size));
+    case Dtype::kText: return text.append("U").append(std::to_string(note.item_size / 4));
+    case Dtype::kDatetime64: text.append("M8"); break;
+    case Dtype::kTimedelta64: text.append("m8"); break;
+    default: return text.append("V").append(std::to_string(note.item_size));
   }
+  const std::string& unit = types[note.element_type].detail;
+  if (!unit.empty()) text.append("[").append(unit).append("]");
+  return text;
 }
 
 // RecordToTree uses the form of numpy.dtype(dict): names, formats, offsets, itemsize, aligned.
@@ -216,9 +247,9 @@ TreeRef RecordToTree(TreeContext& tree, const DtypeState& state) {
     formats.push_back(tree.Of(parts[0]));
     offsets.push_back(tree.Of(parts[1]));
   }
-  std::vector<TreeRef> items = {tree.Str("names"),   tree.Parent(NodeKind::kList, std::move(names)),
-                                tree.Str("formats"), tree.Parent(NodeKind::kList, std::move(formats)),
-                                tree.Str("offsets"), tree.Parent(NodeKind::kList, std::move(offsets)),
+  std::vector<TreeRef> items = {tree.Str("names"),    tree.Parent(NodeKind::kList, std::move(names)),
+                                tree.Str("formats"),  tree.Parent(NodeKind::kList, std::move(formats)),
+                                tree.Str("offsets"),  tree.Parent(NodeKind::kList, std::move(offsets)),
                                 tree.Str("itemsize"), tree.Int(state.item_size)};
   if ((state.flags & kAlignedStruct) != 0) {
     items.push_back(tree.Str("aligned"));
@@ -255,7 +286,8 @@ Result<TreeRef> DtypeToTree(TreeContext& tree, NodeIndex call) {
 bool HoldsBytes(const Graph& graph, NodeIndex node) { return graph.kind(node) != Kind::kList; }
 
 // CheckObjects proves that an array of objects is a list of as many as its shape says.
-Status CheckObjects(RuleContext& context, NodeIndex call, const DtypeNote& type, const std::vector<std::uint64_t>& shape, NodeIndex data) {
+Status CheckObjects(RuleContext& context, NodeIndex call, const DtypeNote& type,
+                    const std::vector<std::uint64_t>& shape, NodeIndex data) {
   const Graph& graph = context.graph;
   DtypeNote unit;
   unit.item_size = 1;
@@ -286,8 +318,8 @@ Result<ArrayState> TakeArray(RuleContext& context, NodeIndex call) {
   return out;
 }
 
-Result<std::uint32_t> AddArrayOf(RuleContext& context, NodeIndex call, NodeIndex data, const DtypeNote& type, std::vector<std::uint64_t> shape,
-                                 ArrayOrder order) {
+Result<std::uint32_t> AddArrayOf(RuleContext& context, NodeIndex call, NodeIndex data, const DtypeNote& type,
+                                 std::vector<std::uint64_t> shape, ArrayOrder order) {
   SAFEMODEL_ASSIGN(SharedSource source, context.graph.SourceOf(data));
   auto tensor = AddArray(context.tables, std::move(source), type, std::move(shape), order, context.limits);
   if (!tensor.ok()) return At(context.graph, call, tensor.error());
@@ -297,7 +329,8 @@ Result<std::uint32_t> AddArrayOf(RuleContext& context, NodeIndex call, NodeIndex
 Status OnArrayState(RuleContext& context, NodeIndex call) {
   SAFEMODEL_ASSIGN(ArrayState array, TakeArray(context, call));
   if (!HoldsBytes(context.graph, array.data)) return CheckObjects(context, call, array.type, array.shape, array.data);
-  SAFEMODEL_ASSIGN(context.tables.tensor_of[call], AddArrayOf(context, call, array.data, array.type, std::move(array.shape), array.order));
+  SAFEMODEL_ASSIGN(context.tables.tensor_of[call],
+                   AddArrayOf(context, call, array.data, array.type, std::move(array.shape), array.order));
   return {};
 }
 
@@ -350,7 +383,9 @@ Status OnFromBuffer(RuleContext& context, NodeIndex call) {
   return {};
 }
 
-Result<TreeRef> TensorToTree(TreeContext& tree, NodeIndex call) { return tree.Tensor(tree.tables().tensor_of.at(call)); }
+Result<TreeRef> TensorToTree(TreeContext& tree, NodeIndex call) {
+  return tree.Tensor(tree.tables().tensor_of.at(call));
+}
 
 Status OnScalar(RuleContext& context, NodeIndex call) {
   const std::span<const NodeIndex> args = ArgsOf(context.graph, call);
@@ -370,7 +405,8 @@ Status OnMaskedState(RuleContext& context, NodeIndex call) {
   const NodeIndex state = context.graph.CallOf(call).state;
   SAFEMODEL_ASSIGN(const ArrayState array, TakeArray(context, call));
   if (array.type.dtype == Dtype::kRecord) {
-    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "masked arrays of records are not read by this version", context.graph.offset(call)};
+    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "masked arrays of records are not read by this version",
+                 context.graph.offset(call)};
   }
   DtypeNote mask;
   mask.dtype = Dtype::kBool;
@@ -383,8 +419,9 @@ Status OnMaskedState(RuleContext& context, NodeIndex call) {
 Result<TreeRef> MaskedToTree(TreeContext& tree, NodeIndex call) {
   const NodeIndex state = tree.graph().CallOf(call).state;
   const auto data = tree.tables().tensor_of.find(call);
-  const TreeRef array = data != tree.tables().tensor_of.end() ? tree.Tensor(data->second)
-                                                               : ObjectWithArgs(tree, "numpy", "ndarray", ListOfObjects(tree, call));
+  const TreeRef array = data != tree.tables().tensor_of.end()
+                            ? tree.Tensor(data->second)
+                            : ObjectWithArgs(tree, "numpy", "ndarray", ListOfObjects(tree, call));
   const TreeRef mask = tree.Tensor(tree.tables().tensor_of.at(state));
   return ObjectWithArgs(tree, "numpy.ma", "MaskedArray", {array, mask, tree.Of(tree.graph().ItemsOf(state)[6])});
 }
@@ -398,7 +435,8 @@ NodeIndex Entry(const Graph& graph, NodeIndex dict, std::string_view key) {
 
 bool InRange(const Graph& graph, NodeIndex node, std::int64_t high) {
   if (node == kNoNode) return true;
-  if (graph.kind(node) != Kind::kInt && graph.kind(node) != Kind::kTrue && graph.kind(node) != Kind::kFalse) return false;
+  if (graph.kind(node) != Kind::kInt && graph.kind(node) != Kind::kTrue && graph.kind(node) != Kind::kFalse)
+    return false;
   return graph.IntOf(node) >= 0 && graph.IntOf(node) <= high;
 }
 
@@ -410,8 +448,10 @@ Status OnGeneratorState(RuleContext& context, NodeIndex call) {
   const Error broken = Refuse(graph, call, "STRUCT-RNG", "the state of a random generator points outside its numbers");
   const NodeIndex inner = Entry(graph, state, "state");
   constexpr std::int64_t kMersenneWords = 624;
-  if (!InRange(graph, Entry(graph, state, "buffer_pos"), 4) || !InRange(graph, Entry(graph, state, "has_uint32"), 1)) return broken;
-  if (inner == kNoNode || !InRange(graph, Entry(graph, inner, "pos"), kMersenneWords)) return inner == kNoNode ? Status() : broken;
+  if (!InRange(graph, Entry(graph, state, "buffer_pos"), 4) || !InRange(graph, Entry(graph, state, "has_uint32"), 1))
+    return broken;
+  if (inner == kNoNode || !InRange(graph, Entry(graph, inner, "pos"), kMersenneWords))
+    return inner == kNoNode ? Status() : broken;
   const NodeIndex key = Entry(graph, inner, "key");
   if (key == kNoNode || Entry(graph, inner, "pos") == kNoNode) return {};
   const std::optional<std::uint32_t> tensor = ArrayOf(context, key);
@@ -422,12 +462,13 @@ Status OnGeneratorState(RuleContext& context, NodeIndex call) {
 }
 
 std::string_view BitGeneratorModule(std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kModules = {{{"MT19937", "numpy.random._mt19937"},
-                                                                                      {"PCG64", "numpy.random._pcg64"},
-                                                                                      {"PCG64DXSM", "numpy.random._pcg64"},
-                                                                                      {"Philox", "numpy.random._philox"},
-                                                                                      {"SFC64", "numpy.random._sfc64"},
-                                                                                      {"", ""}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kModules = {
+      {{"MT19937", "numpy.random._mt19937"},
+       {"PCG64", "numpy.random._pcg64"},
+       {"PCG64DXSM", "numpy.random._pcg64"},
+       {"Philox", "numpy.random._philox"},
+       {"SFC64", "numpy.random._sfc64"},
+       {"", ""}}};
   for (const auto& [known, module] : kModules) {
     if (known == name) return module;
   }
@@ -443,7 +484,8 @@ Status OnBitGenerator(RuleContext& context, NodeIndex call) {
 Result<TreeRef> BitGeneratorToTree(TreeContext& tree, NodeIndex call) {
   const Graph& graph = tree.graph();
   const NodeIndex type = ArgsOf(graph, call)[0];
-  const std::string_view name = graph.kind(type) == Kind::kGlobal ? graph.GlobalOf(type).mapped_name : graph.TextOf(type);
+  const std::string_view name =
+      graph.kind(type) == Kind::kGlobal ? graph.GlobalOf(type).mapped_name : graph.TextOf(type);
   return tree.Object(BitGeneratorModule(name), name, {}, call);
 }
 
@@ -451,8 +493,12 @@ Result<TreeRef> GeneratorOf(TreeContext& tree, NodeIndex call, std::string_view 
   // The second argument of old pickles is the function that makes the first.
   return tree.Object(module, name, {tree.Of(ArgsOf(tree.graph(), call)[0])}, call);
 }
-Result<TreeRef> RandomStateToTree(TreeContext& tree, NodeIndex call) { return GeneratorOf(tree, call, "numpy.random.mtrand", "RandomState"); }
-Result<TreeRef> GeneratorToTree(TreeContext& tree, NodeIndex call) { return GeneratorOf(tree, call, "numpy.random._generator", "Generator"); }
+Result<TreeRef> RandomStateToTree(TreeContext& tree, NodeIndex call) {
+  return GeneratorOf(tree, call, "numpy.random.mtrand", "RandomState");
+}
+Result<TreeRef> GeneratorToTree(TreeContext& tree, NodeIndex call) {
+  return GeneratorOf(tree, call, "numpy.random._generator", "Generator");
+}
 
 // PyxToTree: __pyx_unpickle_X(class, checksum, state or None) stands for an object of the class.
 Result<TreeRef> PyxToTree(TreeContext& tree, NodeIndex call) {
@@ -481,7 +527,10 @@ const std::array<Rule, 11> kRules = {{
     {.name = "numpy_frombuffer", .on_call = OnFromBuffer, .to_tree = TensorToTree},
     {.name = "numpy_scalar", .on_call = OnScalar, .to_tree = ScalarToTree},
     {.name = "numpy_masked", .on_build = OnMaskedState, .to_tree = MaskedToTree},
-    {.name = "numpy_bit_generator", .on_call = OnBitGenerator, .on_build = OnGeneratorState, .to_tree = BitGeneratorToTree},
+    {.name = "numpy_bit_generator",
+     .on_call = OnBitGenerator,
+     .on_build = OnGeneratorState,
+     .to_tree = BitGeneratorToTree},
     {.name = "numpy_random_state", .on_build = OnGeneratorState, .to_tree = RandomStateToTree},
     {.name = "numpy_generator", .on_build = OnGeneratorState, .to_tree = GeneratorToTree},
     {.name = "numpy_seed", .to_tree = PyxToTree},

@@ -40,10 +40,10 @@ struct ZipEnd {
   int extra_entries = 0;
   std::uint16_t disk = 0;
   std::string comment = {};
-  int comment_size = -1;  // what the record says
-  std::string gap = {};   // between the members and the directory
-  std::string after = {}; // behind the end record
-  std::string front = {}; // in front of everything, offsets not adjusted
+  int comment_size = -1;   // what the record says
+  std::string gap = {};    // between the members and the directory
+  std::string after = {};  // behind the end record
+  std::string front = {};  // in front of everything, offsets not adjusted
   enum class Zip64 { kNo, kYes, kContradicts } zip64 = Zip64::kNo;
 };
 
@@ -63,7 +63,8 @@ inline std::string Deflate(const std::string& plain) {
 }
 
 inline std::uint32_t CrcOf(const std::string& text) {
-  return static_cast<std::uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())));
+  return static_cast<std::uint32_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())));
 }
 
 inline void WriteCommon(ByteWriter& out, const ZipField& field) {
@@ -141,7 +142,8 @@ inline ByteBuffer BuildZip(const std::vector<ZipMember>& members, const ZipEnd& 
   out.U16(stated);
   out.U32(static_cast<std::uint32_t>(directory.size()));
   out.U32(static_cast<std::uint32_t>(directory_offset));
-  out.U16(static_cast<std::uint16_t>(end.comment_size >= 0 ? static_cast<std::size_t>(end.comment_size) : end.comment.size()));
+  out.U16(static_cast<std::uint16_t>(end.comment_size >= 0 ? static_cast<std::size_t>(end.comment_size)
+                                                           : end.comment.size()));
   out.Text(end.comment);
   out.Text(end.after);
   ByteBuffer bytes = std::move(out).Finish();
