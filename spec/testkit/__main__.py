@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the vectors and the hexdump of the spec, or checks that they are current. Run it with spec/ as the current folder."""
+"""Makes the vectors and the hexdump of the spec, or checks that they are current. Run it in the folder spec/."""
 
 import argparse
 import importlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that the schemas in the spec are those that the library is built from: python check_schemas.py SPEC SCHEMA..."""
+"""Checks that the spec shows the schemas that the library is built from: python check_schemas.py SPEC SCHEMA..."""
 
 import pathlib
 import re

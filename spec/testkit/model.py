@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a container holds: objects, tensors, files, the value tree, and the digests of content (spec sections 3, 6, 8)."""
+"""What a container holds: objects, tensors, files, the value tree, the digests of content (spec sections 3, 6, 8)."""
 
 import copy
 import itertools
