@@ -108,7 +108,7 @@ Result<TreeRef> OrderedDictToTree(TreeContext& tree, NodeIndex call) {
   const Graph& graph = tree.graph();
   const Call& made = graph.CallOf(call);
   std::vector<TreeRef> parts{tree.Global("collections", "OrderedDict")};
-  std::uint8_t flags = kObjectDictItems;
+  std::uint8_t flags = 0;
   if (made.state != kNoNode) {
     flags |= kObjectState;
     parts.push_back(tree.Of(made.state));
@@ -116,7 +116,7 @@ Result<TreeRef> OrderedDictToTree(TreeContext& tree, NodeIndex call) {
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
   if (args.empty() && made.set_items != kNoNode) {
     parts.push_back(tree.Of(made.set_items));
-    return tree.Parent(NodeKind::kObject, std::move(parts), flags);
+    return tree.Parent(NodeKind::kObject, std::move(parts), static_cast<std::uint8_t>(flags | kObjectDictItems));
   }
   std::vector<TreeRef> items;
   const auto add = [&](std::span<const NodeIndex> more) {
@@ -129,7 +129,10 @@ Result<TreeRef> OrderedDictToTree(TreeContext& tree, NodeIndex call) {
     }
   }
   if (made.set_items != kNoNode) add(graph.ItemsOf(made.set_items));
-  parts.push_back(tree.Parent(NodeKind::kDict, std::move(items)));
+  if (!items.empty()) {
+    flags |= kObjectDictItems;
+    parts.push_back(tree.Parent(NodeKind::kDict, std::move(items)));
+  }
   return tree.Parent(NodeKind::kObject, std::move(parts), flags);
 }
 

@@ -95,6 +95,11 @@ Status MakeTensor(RuleContext& context, NodeIndex call) {
   if (!shape || !strides || !byte_offset) {
     return Refuse(graph, call, "MEM-VIEW", "the shape, strides or offset of a tensor are no sizes");
   }
+  // Even where strides of 0 or a dimension of 0 keep the view small: readers multiply the shape.
+  const auto count = ElementCount(*shape);
+  if (!count.ok() || !ContiguousBytes(count.value(), type.item_size * std::uint64_t{8}).ok()) {
+    return Refuse(graph, call, "MEM-SIZE", "the size of a tensor overflows");
+  }
   const std::uint64_t bytes = context.tables.storages[storage.storage].source->size();
   if (!CheckView(type.item_size * std::uint64_t{8}, *shape, *strides, *byte_offset, bytes).ok()) {
     return Refuse(graph, call, "MEM-VIEW", "a tensor reaches outside its storage");
