@@ -186,6 +186,16 @@ def sidecars():
                            first[:length], second)
         yield with_sidecar(f"E7-sidecar-torn-{length}", "malformed", "the sidecar is torn, and no reader falls back",
                            first, second[:length])
+    crash = second[:200] + bytes(len(second) - 200)
+    yield with_sidecar("E7-embedded-zeros-ok", "ok", "the end of the embedded frame was never written: zeros", crash,
+                       second)
+    for name, embedded, reason in [
+        ("foreign-bytes", b"hidden", "bytes that are no frame behind the core"),
+        ("rotten", first[:200] + b"x" + first[201:], "a whole frame that is rotten is not torn"),
+        ("tail", first + b"\0", "a byte behind the embedded frame"),
+        ("zeros-and-more", crash + b"x", "more bytes than the sidecar has"),
+    ]:
+        yield with_sidecar(f"E7-embedded-{name}", "malformed", reason, embedded, second)
     yield with_sidecar("E7-sidecar-empty", "malformed", "an empty sidecar is not a missing one", first, b"")
     yield with_sidecar("E7-sidecar-tail", "malformed", "a byte behind the frame in the sidecar", b"", first + b"\0")
     yield with_sidecar("E5-foreign-sidecar", "digest_mismatch", "the sidecar of another container", first, foreign_one,

@@ -368,7 +368,8 @@ def sizes():
 
 def names():
     for name, text in [("empty", ""), ("at", "a@b"), ("space", "a b"), ("control", "a\tb"), ("cyrillic", "аcme"),
-                       ("slash-first", "/a"), ("slash-last", "a/"), ("slash-twice", "a//b"), ("backslash", "a\\b")]:
+                       ("slash-first", "/a"), ("slash-last", "a/"), ("slash-twice", "a//b"), ("backslash", "a\\b"),
+                       ("dot", "a/./b"), ("dot-dot", "a/.."), ("dot-alone", ".")]:
         yield vector(f"M16-name-{name}", "malformed", "M-NAME", "a model name with what names may not hold",
                      twin="M0-ok", manifest=setting(name=text))
     for name, text in [("empty", ""), ("slash", "1/2"), ("space", "1 "), ("plus", "1+2")]:

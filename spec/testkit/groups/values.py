@@ -51,6 +51,7 @@ def vectors():
     yield from arity()
     yield from cycles()
     yield from keys()
+    yield from more_keys()
     yield from scalars()
     yield from sets()
     yield value("D17-dangerous-ok", "ok", "T-GLOBAL", "classes are data: nothing is called or looked up", [
@@ -237,6 +238,61 @@ def keys():
                     Node(tree.DICT, children=[first, tree.of(0), second, tree.of(0)]), twin="D15-keys-ok")
 
 
+def more_keys():
+    """Python's equality beyond numbers and text."""
+    part = tree.of
+
+    def span(*bounds):
+        return Node(tree.RANGE, children=[part(bound) for bound in bounds])
+
+    def cut(*bounds):
+        return Node(tree.SLICE, children=[part(bound) for bound in bounds])
+
+    def frozen(*items):
+        return Node(tree.FROZENSET, children=[part(item) for item in items])
+
+    def hours(count, name=None):
+        days, rest = divmod(count, 24)
+        return tree.timezone(tree.timedelta(days, 3600 * rest), name)
+
+    def keys(*nodes):
+        return Node(tree.DICT, children=[child for node in nodes for child in (node, part(0))])
+
+    def inert():
+        return tree.object_(tree.global_("a", "B"), 0)
+
+    for name, first, second, reason in [
+        ("ranges", span(0, 3, 2), span(0, 4, 2), "ranges that yield the same integers"),
+        ("ranges-empty", span(0, 0, 1), span(5, 1, 2), "two empty ranges"),
+        ("slices", cut(1, None, None), cut(True, None, None), "slices of equal parts"),
+        ("frozensets", frozen(1, 2), frozen(1.0, 2.0), "frozensets of equal items"),
+        ("globals", tree.global_("a", "B"), tree.global_("a", "B"), "the same class twice"),
+        ("dates", tree.date(2024, 1, 1), tree.date(2024, 1, 1), "one day twice"),
+        ("times", tree.time(1, 2, 3), tree.time(1, 2, 3, 0, 1), "times that differ in their fold only"),
+        ("deltas", tree.timedelta(1, 2, 3), tree.timedelta(1, 2, 3), "one duration twice"),
+        ("timezones", hours(1, "CET"), hours(1), "timezones that differ in their name only"),
+        ("zoned", tree.zoned(tree.datetime(2024, 1, 1, 1, 0, 0),
+                             hours(1)), tree.zoned(tree.datetime(2024, 1, 1, 0, 0, 0),
+                                                   hours(0)), "one instant in two zones"),
+        ("zoned-day", tree.zoned(tree.datetime(2024, 1, 1, 1, 0, 0),
+                                 hours(2)), tree.zoned(tree.datetime(2023, 12, 31, 23, 0, 0),
+                                                       hours(0)), "one instant on two days"),
+        ("fraction-complex", part(1.5), part(1.5 + 0j), "1.5 and 1.5+0j"),
+    ]:
+        yield value(f"D15-{name}", "malformed", "T-KEYS", reason, keys(first, second), twin="D15-more-keys-ok")
+    same = inert()
+    yield value("D15-object-twice", "malformed", "T-KEYS", "one object twice", keys(same, same),
+                twin="D15-more-keys-ok")
+    yield value(
+        "D15-more-keys-ok", "ok", "T-KEYS", "keys that look alike and are not equal",
+        keys(part("1"), part(b"1"), part(1), span(0, 3, 2), span(0, 5, 2), cut(1, None, None), part((1, None, None)),
+             frozen(1), frozen(), tree.date(2024, 1, 1), tree.datetime(2024, 1, 1, 0, 0, 0), tree.time(0, 0, 0),
+             tree.zoned(tree.datetime(2024, 1, 1, 0, 0, 0), hours(0)), hours(0), tree.timedelta(0, 0), inert(), inert(),
+             tree.global_("a", "B"), tree.global_("a.B", ""), part(2**53), part(2.0**53 + 2)))
+    yield value("D15-range-wide", "limit", "T-KEYS", "a range as key with a bound beyond 64 bits",
+                keys(span(0, 1 << 70, 1)), twin="D15-more-keys-ok")
+
+
 def scalars():
     yield value("D16-surrogate-ok", "ok", "T-STR", "a str with a lone surrogate is kept exactly", "a\ud800")
     for name, kind, payload, spec, reason in [
@@ -284,3 +340,19 @@ def sets():
     ]:
         spec = "T-SET" if name in ("descending", "kinds") else "T-KEYS"
         yield value(f"D15-set-{name}", "malformed", spec, reason, Node(tree.SET, children=items), twin="D15-set-ok")
+    yield value(
+        "D15-set-alike-ok", "ok", "T-SET", "two NaN, and two objects of the same content",
+        Node(
+            tree.SET, children=[
+                tree.of(float("nan")),
+                tree.of(float("nan")),
+                tree.object_(tree.global_("a", "B"), 0),
+                tree.object_(tree.global_("a", "B"), 0)
+            ]))
+    own = Node(tree.SET)
+    own.children.append(tree.object_(tree.global_("a", "B"), tree.STATE, tree.of([own])))
+    yield value("D15-set-reached", "malformed", "T-SET", "an item from which its set is reached", [own],
+                twin="D15-set-ok")
+    tensor_inside = tree.object_(tree.global_("a", "B"), tree.STATE, tree.of([tree.tensor(0)]))
+    yield vector("D15-set-tensor", "unsupported", "T-SET", "an item that contains a tensor", twin="D15-set-ok",
+                 model=tiny(root=Node(tree.SET, children=[tensor_inside])))
