@@ -16,6 +16,7 @@ import textwrap
 import warnings
 
 import sklearn
+from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer  # noqa: F401: they add estimators
 from sklearn.utils import all_estimators
 
 # Modules whose names changed; both spellings mean the same classes.
@@ -119,9 +120,12 @@ def subclasses(module_name, base_name):
 
 
 def instantiable():
+    """Classes of estimators, and those of other objects, by module."""
     found = collections.defaultdict(set)
-    classes = [cls for _, cls in all_estimators()]
-    classes += subclasses("sklearn.gaussian_process.kernels", "Kernel")
+    estimators = collections.defaultdict(set)
+    for _, cls in all_estimators():
+        estimators[cls.__module__].add(cls.__name__)
+    classes = subclasses("sklearn.gaussian_process.kernels", "Kernel")
     classes += subclasses("sklearn.model_selection._split", "_MetadataRequester")
     classes += subclasses("sklearn._loss.loss", "BaseLoss")
     classes += subclasses("sklearn._loss.link", "BaseLink")
@@ -133,7 +137,7 @@ def instantiable():
         for name in names:
             if hasattr(module, name):
                 found[module_name].add(name)
-    return found
+    return estimators, found
 
 
 def reserved():
@@ -170,13 +174,15 @@ def main():
     print('R"table(')
     print(f"# Generated from scikit-learn {sklearn.__version__} by tools/scikit_learn_tables.py.\n")
     print_wrapped("reserve estimator:", reserved())
-    for module, names in sorted(instantiable().items()):
-        print()
-        print_wrapped(f"class {module}:", names)
-        for alias in OLD_MODULES.get(module, []):
-            if alias != module:
-                print(f"  alias {alias}")
-        print("  new ()\n  state {*: node}\n  reserved @estimator")
+    estimators, others = instantiable()
+    for classes, reserve in ((estimators, "\n  reserved @estimator"), (others, "")):
+        for module, names in sorted(classes.items()):
+            print()
+            print_wrapped(f"class {module}:", names)
+            for alias in OLD_MODULES.get(module, []):
+                if alias != module:
+                    print(f"  alias {alias}")
+            print("  new ()\n  state {*: node}" + reserve)
     print("\n# Functions as values.")
     for module, names in sorted(functions().items()):
         print_wrapped(f"function {module}:", names)

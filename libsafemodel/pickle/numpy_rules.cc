@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules of numpy: element types, arrays, scalars, masked arrays, random generators, and joblib's arrays.
+// Rules of numpy: element types, arrays, scalars, masked arrays, and joblib's arrays.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -11,19 +11,13 @@
 #include "base/try.h"
 #include "pickle/numpy_array.h"
 #include "pickle/numpy_dtype.h"
-#include "pickle/rule.h"
-#include "pickle/tree.h"
+#include "pickle/numpy_rules.h"
 
 namespace safemodel::pickle {
 namespace {
 
 constexpr std::uint32_t kAlignedStruct = 0x80;
 constexpr std::uint32_t kNeedsPython = 0x10;  // says nothing about the bytes
-
-std::span<const NodeIndex> ArgsOf(const Graph& graph, NodeIndex call) { return graph.ItemsOf(graph.CallOf(call).args); }
-std::span<const NodeIndex> StateOf(const Graph& graph, NodeIndex call) {
-  return graph.ItemsOf(graph.CallOf(call).state);
-}
 
 // At gives an error that a helper made without knowing the pickle its place, and names the rule that it broke.
 Error At(const Graph& graph, NodeIndex call, Error error) {
@@ -144,16 +138,6 @@ Result<DtypeNote> Subarray(RuleContext& context, NodeIndex call, const DtypeStat
   return note;
 }
 
-// FieldOf finds a name among name, (type, offset), name, (type, offset), …
-NodeIndex FieldOf(const Graph& graph, NodeIndex fields, std::string_view name) {
-  const std::span<const NodeIndex> items = graph.ItemsOf(fields);
-  NodeIndex found = kNoNode;
-  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-    if (graph.TextOf(items[i]) == name) found = items[i + 1];
-  }
-  return found;
-}
-
 Result<DtypeNote> Record(RuleContext& context, NodeIndex call, const DtypeState& state) {
   const Graph& graph = context.graph;
   const std::span<const NodeIndex> names = graph.ItemsOf(state.names);
@@ -166,7 +150,7 @@ Result<DtypeNote> Record(RuleContext& context, NodeIndex call, const DtypeState&
   std::vector<RecordField> fields;
   std::uint32_t alignment = 1;
   for (const NodeIndex name : names) {
-    const NodeIndex field = FieldOf(graph, state.fields, graph.TextOf(name));
+    const NodeIndex field = LastValue(graph, state.fields, graph.TextOf(name));
     if (field == kNoNode) return BadDtype(graph, call);
     const std::span<const NodeIndex> parts = graph.ItemsOf(field);
     const std::int64_t offset = graph.IntOf(parts[1]);
@@ -242,7 +226,7 @@ TreeRef RecordToTree(TreeContext& tree, const DtypeState& state) {
   const Graph& graph = tree.graph();
   std::vector<TreeRef> names, formats, offsets;
   for (const NodeIndex name : graph.ItemsOf(state.names)) {
-    const std::span<const NodeIndex> parts = graph.ItemsOf(FieldOf(graph, state.fields, graph.TextOf(name)));
+    const std::span<const NodeIndex> parts = graph.ItemsOf(LastValue(graph, state.fields, graph.TextOf(name)));
     names.push_back(tree.Of(name));
     formats.push_back(tree.Of(parts[0]));
     offsets.push_back(tree.Of(parts[1]));
@@ -426,90 +410,6 @@ Result<TreeRef> MaskedToTree(TreeContext& tree, NodeIndex call) {
   return ObjectWithArgs(tree, "numpy.ma", "MaskedArray", {array, mask, tree.Of(tree.graph().ItemsOf(state)[6])});
 }
 
-// --- random generators ---
-
-// Entry returns the last value of a text key in a dict, or kNoNode.
-NodeIndex Entry(const Graph& graph, NodeIndex dict, std::string_view key) {
-  return graph.kind(dict) == Kind::kDict ? FieldOf(graph, dict, key) : kNoNode;
-}
-
-bool InRange(const Graph& graph, NodeIndex node, std::int64_t high) {
-  if (node == kNoNode) return true;
-  if (graph.kind(node) != Kind::kInt && graph.kind(node) != Kind::kTrue && graph.kind(node) != Kind::kFalse)
-    return false;
-  return graph.IntOf(node) >= 0 && graph.IntOf(node) <= high;
-}
-
-// OnGeneratorState: numpy indexes the key with the position without looking at it.
-Status OnGeneratorState(RuleContext& context, NodeIndex call) {
-  const Graph& graph = context.graph;
-  NodeIndex state = graph.CallOf(call).state;
-  if (graph.kind(state) == Kind::kTuple) state = graph.ItemsOf(state)[0];
-  const Error broken = Refuse(graph, call, "STRUCT-RNG", "the state of a random generator points outside its numbers");
-  const NodeIndex inner = Entry(graph, state, "state");
-  constexpr std::int64_t kMersenneWords = 624;
-  if (!InRange(graph, Entry(graph, state, "buffer_pos"), 4) || !InRange(graph, Entry(graph, state, "has_uint32"), 1))
-    return broken;
-  if (inner == kNoNode || !InRange(graph, Entry(graph, inner, "pos"), kMersenneWords))
-    return inner == kNoNode ? Status() : broken;
-  const NodeIndex key = Entry(graph, inner, "key");
-  if (key == kNoNode || Entry(graph, inner, "pos") == kNoNode) return {};
-  const std::optional<std::uint32_t> tensor = ArrayOf(context, key);
-  if (!tensor) return broken;
-  const ImportedTensor& words = context.tables.tensors[*tensor];
-  if (words.dtype != Dtype::kU32 || words.shape != std::vector<std::uint64_t>{kMersenneWords}) return broken;
-  return {};
-}
-
-std::string_view BitGeneratorModule(std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kModules = {
-      {{"MT19937", "numpy.random._mt19937"},
-       {"PCG64", "numpy.random._pcg64"},
-       {"PCG64DXSM", "numpy.random._pcg64"},
-       {"Philox", "numpy.random._philox"},
-       {"SFC64", "numpy.random._sfc64"},
-       {"", ""}}};
-  for (const auto& [known, module] : kModules) {
-    if (known == name) return module;
-  }
-  return {};
-}
-
-Status OnBitGenerator(RuleContext& context, NodeIndex call) {
-  const NodeIndex type = ArgsOf(context.graph, call)[0];
-  if (context.graph.kind(type) == Kind::kGlobal || !BitGeneratorModule(context.graph.TextOf(type)).empty()) return {};
-  return Refuse(context.graph, call, "CALL-ARGS", "numpy has no random generator of this name");
-}
-
-Result<TreeRef> BitGeneratorToTree(TreeContext& tree, NodeIndex call) {
-  const Graph& graph = tree.graph();
-  const NodeIndex type = ArgsOf(graph, call)[0];
-  const std::string_view name =
-      graph.kind(type) == Kind::kGlobal ? graph.GlobalOf(type).mapped_name : graph.TextOf(type);
-  return tree.Object(BitGeneratorModule(name), name, {}, call);
-}
-
-Result<TreeRef> GeneratorOf(TreeContext& tree, NodeIndex call, std::string_view module, std::string_view name) {
-  // The second argument of old pickles is the function that makes the first.
-  return tree.Object(module, name, {tree.Of(ArgsOf(tree.graph(), call)[0])}, call);
-}
-Result<TreeRef> RandomStateToTree(TreeContext& tree, NodeIndex call) {
-  return GeneratorOf(tree, call, "numpy.random.mtrand", "RandomState");
-}
-Result<TreeRef> GeneratorToTree(TreeContext& tree, NodeIndex call) {
-  return GeneratorOf(tree, call, "numpy.random._generator", "Generator");
-}
-
-// PyxToTree: __pyx_unpickle_X(class, checksum, state or None) stands for an object of the class.
-Result<TreeRef> PyxToTree(TreeContext& tree, NodeIndex call) {
-  const Graph& graph = tree.graph();
-  const std::span<const NodeIndex> args = ArgsOf(graph, call);
-  const GlobalName& cls = graph.GlobalOf(args[0]);
-  std::vector<TreeRef> kept;
-  if (args.size() > 2 && graph.kind(args[2]) != Kind::kNone) kept.push_back(tree.Of(args[2]));
-  return tree.Object(cls.mapped_module, cls.mapped_name, std::move(kept), call);
-}
-
 // JoblibToTree: the array that followed a wrapper takes its place; only subclasses get here.
 Result<TreeRef> JoblibToTree(TreeContext& tree, NodeIndex call) {
   const Graph& graph = tree.graph();
@@ -517,7 +417,7 @@ Result<TreeRef> JoblibToTree(TreeContext& tree, NodeIndex call) {
   if (tensor == tree.tables().tensor_of.end()) {
     return Error{Stage::kMalformed, "PKL-MALFORMED", "a joblib array is used without its bytes", graph.offset(call)};
   }
-  const GlobalName& subclass = graph.GlobalOf(FieldOf(graph, graph.CallOf(call).state, "subclass"));
+  const GlobalName& subclass = graph.GlobalOf(LastValue(graph, graph.CallOf(call).state, "subclass"));
   return ObjectWithArgs(tree, "numpy", subclass.mapped_name, {tree.Tensor(tensor->second)});
 }
 
@@ -539,6 +439,15 @@ const std::array<Rule, 11> kRules = {{
 }};
 
 }  // namespace
+
+NodeIndex LastValue(const Graph& graph, NodeIndex dict, std::string_view key) {
+  const std::span<const NodeIndex> items = graph.ItemsOf(dict);
+  NodeIndex found = kNoNode;
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    if (graph.TextOf(items[i]) == key) found = items[i + 1];
+  }
+  return found;
+}
 
 std::optional<std::uint32_t> ArrayOf(const RuleContext& context, NodeIndex node) {
   if (context.graph.kind(node) == Kind::kRawArray) return context.graph.TensorOf(node);
