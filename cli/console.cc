@@ -80,7 +80,9 @@ int Console::Fail(const Error& error, const std::string& input) const {
 }
 
 void Console::Note(const std::string& line) const {
-  if (!quiet_) std::fprintf(stderr, "%s\n", line.c_str());
+  if (quiet_) return;
+  std::fflush(stdout);  // on a terminal the note comes after the result it is about
+  std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 namespace {
