@@ -162,6 +162,11 @@ class Graph {
   [[nodiscard]] const SharedSource& stream() const { return stream_; }
 
  private:
+  struct ItemRange {
+    std::uint32_t begin;
+    std::uint32_t capacity;
+  };
+
   // 24 bytes: one opcode of one byte makes at most one node.
   struct Node {
     std::uint64_t offset : 48;
@@ -175,10 +180,7 @@ class Graph {
       double real;
       const std::uint8_t* data;
       std::uint64_t data_offset;
-      struct {
-        std::uint32_t begin;
-        std::uint32_t capacity;
-      } items;
+      ItemRange items;
       std::uint32_t index;
     };
     std::uint64_t size;
