@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <limits>
 #include <utility>
 
 #include "base/try.h"
@@ -164,6 +165,16 @@ Status OutputFile::Append(ByteView bytes) {
   SAFEMODEL_TRY(WriteFully(descriptor_.get(), size_, bytes, path_));
   size_ += bytes.size();
   return {};
+}
+
+Result<std::uint64_t> OutputFile::Extend(std::uint64_t bytes) {
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
+  const std::uint64_t begin = size_;
+  if (bytes > kMost - begin || ftruncate(descriptor_.get(), static_cast<off_t>(begin + bytes)) != 0) {
+    return SystemError("write_failed", "the output could not be made longer", path_);
+  }
+  size_ = begin + bytes;
+  return begin;
 }
 
 Status OutputFile::WriteAt(std::uint64_t offset, ByteView bytes) {

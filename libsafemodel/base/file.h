@@ -83,7 +83,9 @@ class OutputFile {
 
   // Append writes at the end.
   [[nodiscard]] Status Append(ByteView bytes);
-  // Overwrite bytes that were appended before.
+  // Extend appends `bytes` zeros without writing them, and returns where they start.
+  [[nodiscard]] Result<std::uint64_t> Extend(std::uint64_t bytes);
+  // WriteAt overwrites bytes that are there already. Several threads may call it at once, on ranges that do not meet.
   [[nodiscard]] Status WriteAt(std::uint64_t offset, ByteView bytes);
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // Reader returns a source over what was written so far, valid after Commit too.

@@ -58,23 +58,31 @@ class ChunkJob {
   ChunkJob(OutputFile& output, const ObjectRecord& object, std::uint32_t chunk_size, codec::Codec wanted, const ByteSource& source)
       : output_(output), object_(object), chunk_size_(chunk_size), wanted_(wanted), source_(source), records_(object.chunk_count) {}
 
-  // Run takes chunk `i` through its steps. Only reading from a sequential source, the hash of the whole object and the
-  // write have an order; the hash of one chunk runs beside the write of another.
+  // Prepare makes room for an object that is stored raw: where its chunks lie is known before they are written.
+  Status Prepare() {
+    if (object_.form != StorageForm::kRaw) return {};
+    SAFEMODEL_TRY(output_.Extend(object_.plain_size));
+    return {};
+  }
+
+  // Run takes chunk `i` through its steps. Only reading from a sequential source, the hash of the whole object and writing
+  // behind chunks of unknown length have an order; the hash of one chunk runs beside the write of another.
   Status Run(std::size_t i, WriterScratch& scratch, const ContainerWriter::WriteProgress& progress) {
     Status status = Read(i, scratch);
     ByteView stored;
     if (status.ok()) stored = Encode(i, scratch);
-    status = hash_turn_.InTurn(i, [&]() -> Status {
-      SAFEMODEL_TRY(status);
+    if (status.ok() && object_.form == StorageForm::kRaw) status = WriteRaw(i, stored);
+    status = hash_turn_.InTurn(i, [&] {
+      if (!status.ok()) return status;
       whole_.Update(scratch.plain);
-      return {};
-    });
-    return write_turn_.InTurn(i, [&]() -> Status {
-      SAFEMODEL_TRY(status);
-      records_[i].stored_offset = output_.size();
-      SAFEMODEL_TRY(output_.Append(stored));
       if (progress) progress(scratch.plain.size());
-      return {};
+      return status;
+    });
+    if (object_.form == StorageForm::kRaw) return status;
+    return write_turn_.InTurn(i, [&] {
+      if (!status.ok()) return status;
+      records_[i].stored_offset = output_.size();
+      return output_.Append(stored);
     });
   }
 
@@ -87,6 +95,11 @@ class ChunkJob {
     scratch.plain.resize(static_cast<std::size_t>(container::PlainLength(object_, chunk, chunk_size_)));
     const auto read = [&] { return source_.ReadAt(std::uint64_t{chunk} * chunk_size_, scratch.plain); };
     return source_.sequential() ? read_turn_.InTurn(i, read) : read();
+  }
+
+  Status WriteRaw(std::size_t i, ByteView stored) {
+    records_[i].stored_offset = object_.stored_offset + std::uint64_t{i} * chunk_size_;
+    return output_.WriteAt(records_[i].stored_offset, stored);
   }
 
   ByteView Encode(std::size_t i, WriterScratch& scratch) {
@@ -160,6 +173,7 @@ Status ContainerWriter::State::Pad(std::uint64_t alignment) {
 Result<Digest> ContainerWriter::State::WriteChunks(ObjectRecord& object, codec::Codec wanted, const ByteSource& source,
                                                    const WriteProgress& progress, std::vector<ChunkRecord>& records) {
   ChunkJob job(output, object, options.chunk_bytes, wanted, source);
+  SAFEMODEL_TRY(job.Prepare());
   SAFEMODEL_TRY(ParallelFor(object.chunk_count, options.threads,
                             [&](std::size_t i, unsigned worker) { return job.Run(i, ScratchOf(worker), progress); }));
   const Digest digest = job.plain_digest();
