@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers vectors: the step that refuses and its word, or ("content", "ok")."""
+
+from .. import vector as v
+from . import LIMITS, Refusal
+from .container import (check_tiling, choose_envelope, manifest_digest, parse_manifest, parse_objects,
+                        parse_preamble, parse_slice, stored_chunk)
+from .content import as_model, check_content, check_expansion, check_values, decode_chunk, tensor_bytes
+from .directory import parse_directory
+from .trust import Key, Rule, authenticate
+
+
+MOST_BYTES = 1 << 20  # what is larger in a vector is a tensor expanded by strides of 0, which nobody copies
+
+
+class Header:
+    """What a vector's header says to a reader."""
+
+    def __init__(self, lines):
+        self.limits, self.keys, self.rules = dict(LIMITS), [], []
+        self.fields = dict(lines)
+        for name, text in lines:
+            if name == "limit":
+                self.limits.update({text.split("=")[0]: int(text.split("=")[1])})
+            elif name == "key":
+                public, roles, *bounds = text.split()
+                bounds = {bound.split("=")[0]: int(bound.split("=")[1]) for bound in bounds}
+                self.keys.append(Key(bytes.fromhex(public), roles.split(","), **bounds))
+            elif name == "rule":
+                glob, *words = text.split()
+                parts = dict(word.split("=") for word in words if "=" in word)
+                minimum = parts.pop("minimum_sequence", None)
+                self.rules.append(Rule(glob, {role: int(count) for role, count in parts.items()}, "overlap" in words,
+                                       None if minimum is None else int(minimum)))
+
+
+def answer(data):
+    """The first step that refuses, and its word; ("content", "ok") if none does."""
+    lines, rest = v.parse(data)
+    header = Header(lines)
+    size = int(header.fields["container"])
+    container, sidecar = rest[:size], rest[size:] if "sidecar" in header.fields else None
+    try:
+        opened = open_container(container, sidecar, header)
+    except Refusal as refusal:
+        return "open", refusal.stage
+    for step in (verify, load, content):
+        try:
+            step(container, opened)
+        except Refusal as refusal:
+            return step.__name__, refusal.stage
+    return "content", "ok"
+
+
+class Opened:
+    """What the steps behind open need: limits, manifest, objects, directory."""
+
+
+def open_container(data, sidecar, header):
+    limits, o = header.limits, Opened()
+    o.limits = limits
+    preamble = parse_preamble(data, limits)
+    end = preamble.manifest_offset + preamble.manifest_length
+    digest = manifest_digest(data, preamble)
+    envelope = choose_envelope(data[end:], sidecar, digest, limits)
+    raw = data[preamble.manifest_offset:end]
+    o.m = authenticate(envelope.items if envelope else [], digest, header.keys, header.rules, header.fields["expect-name"],
+                       int(header.fields["now"]), limits, lambda: parse_manifest(raw, preamble, limits))
+    o.objects = parse_objects(data[o.m["table_offset"]:o.m["manifest_offset"]], o.m, limits)
+    records, _ = parse_slice(data, 0, o.objects[0], o.m)
+    o.d = parse_directory(plain_of(data, o, 0, records), o.m, o.objects, limits)
+    return o
+
+
+def plain_of(data, o, number, records):
+    row, size, out = o.objects[number], o.m["chunk_size"], b""
+    for i, record in enumerate(records):
+        plain = min(size, row.plain_size - i * size)
+        out += decode_chunk(record.codec, row.layout, stored_chunk(data, record), plain)
+    return out
+
+
+def verify(data, o):
+    ends, o.records = [], []
+    for number, row in enumerate(o.objects):
+        records, end = parse_slice(data, number, row, o.m)
+        for record in records:
+            stored_chunk(data, record)
+        ends.append(end)
+        o.records.append(records)
+    check_tiling(data, o.objects, ends, o.m)
+
+
+def load(data, o):
+    o.plains = {number: plain_of(data, o, number, o.records[number]) for number in range(1, len(o.objects))}
+    types = o.d.get("element_types", [])
+    check_expansion([t for t in o.d["tensors"] if tensor_bytes(t, types) <= MOST_BYTES], o, types)
+    check_values(as_model(o.d, o.plains))
+
+
+def content(data, o):
+    check_content(o.d, o.plains)
+
