@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The yardstick of verification: reads a file with several threads and hashes every MiB of it with BLAKE3, nothing else.
+// The yardstick of verification: reads a file with several threads and hashes every MiB of it with BLAKE3, nothing
+// else.
 //
 //   raw_blake3 FILE THREADS
 #include <cstdio>
@@ -31,7 +32,8 @@ int main(int argc, char** argv) {
     const safemodel::MutableBytes out = safemodel::MutableBytes(buffers[worker]).first(std::min(kRead, size - begin));
     if (auto read = file.value()->ReadAt(begin, out); !read.ok()) return read;
     for (std::uint64_t at = 0; at < out.size(); at += kPiece) {
-      digests[(begin + at) / kPiece] = safemodel::crypto::Blake3Of(out.subspan(at, std::min<std::uint64_t>(kPiece, out.size() - at)));
+      digests[(begin + at) / kPiece] =
+          safemodel::crypto::Blake3Of(out.subspan(at, std::min<std::uint64_t>(kPiece, out.size() - at)));
     }
     return {};
   });

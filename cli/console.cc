@@ -34,7 +34,8 @@ ExitCode ExitCodeOf(Stage stage) {
 }
 
 int Graver(int a, int b) {
-  constexpr std::array<int, 8> kOrder = {kBug, kConfiguration, kKeyTrouble, kSystem, kUnreadable, kUsage, kRefused, kDone};
+  constexpr std::array<int, 8> kOrder = {kBug,        kConfiguration, kKeyTrouble, kSystem,
+                                         kUnreadable, kUsage,         kRefused,    kDone};
   for (const int code : kOrder) {
     if (a == code || b == code) return code;
   }
@@ -106,7 +107,8 @@ class ProgressBar {
     const double rate = static_cast<double>(done) / seconds;
     const double left = rate > 0 ? static_cast<double>(total - done) / rate : 0;
     const auto filled = static_cast<int>(done * kWidth / total);
-    const std::string bar = std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
+    const std::string bar = std::string(static_cast<std::size_t>(filled), '#') +
+                            std::string(static_cast<std::size_t>(kWidth - filled), '.');
     std::fprintf(stderr, "\r\033[K%s [%s] %3u %%  %s/s  %.0f s left", what_.c_str(), bar.c_str(),
                  static_cast<unsigned>(done * 100 / total), HumanBytes(static_cast<std::uint64_t>(rate)).c_str(), left);
     std::fflush(stderr);
@@ -146,12 +148,14 @@ std::string HumanTime(std::int64_t unix_seconds) {
   std::tm fields{};
   if (gmtime_r(&time, &fields) == nullptr) return std::to_string(unix_seconds);
   std::array<char, 40> buffer{};
-  if (std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%SZ", &fields) == 0) return std::to_string(unix_seconds);
+  if (std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%SZ", &fields) == 0)
+    return std::to_string(unix_seconds);
   return buffer.data();
 }
 
 std::optional<std::int64_t> ParseTime(const std::string& text) {
-  if (!text.empty() && text.back() == 'd' && text.find_first_not_of("0123456789") == text.size() - 1 && text.size() <= 6) {
+  if (!text.empty() && text.back() == 'd' && text.find_first_not_of("0123456789") == text.size() - 1 &&
+      text.size() <= 6) {
     return std::time(nullptr) + std::stoll(text) * 86400;
   }
   for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"}) {

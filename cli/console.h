@@ -20,10 +20,10 @@ namespace safemodel::cli {
 // Exit codes are a contract: see the manual, section "Exit codes".
 enum ExitCode : int {
   kDone = 0,
-  kRefused = 1,    // signature, policy, digest, unsafe or unknown content
+  kRefused = 1,  // signature, policy, digest, unsafe or unknown content
   kUsage = 2,
-  kUnreadable = 3, // malformed, unsupported, over a limit
-  kSystem = 4,     // input/output, out of memory
+  kUnreadable = 3,  // malformed, unsupported, over a limit
+  kSystem = 4,      // input/output, out of memory
   kKeyTrouble = 5,
   kConfiguration = 6,
   kBug = 70,
@@ -41,8 +41,8 @@ class Console {
 
   [[nodiscard]] bool json() const { return json_; }
 
-  // Fail reports an error about `input` (a path, or empty) and returns its exit code. With --json it prints the one JSON
-  // document of a failed run.
+  // Fail reports an error about `input` (a path, or empty) and returns its exit code. With --json it prints the one
+  // JSON document of a failed run.
   int Fail(const Error& error, const std::string& input = {}) const;
   // Explain prints one line about an error without ending anything: for verbs that go on with the next input.
   void Explain(const Error& error, const std::string& input) const;

@@ -61,7 +61,8 @@ void PrintJson(const State& state, const ConvertReport& report) {
 void PrintText(const State& state, const ConvertReport& report) {
   std::printf("converted  %s\n", EscapeForTerminal(state.output).c_str());
   std::printf("model      %s version %s\n", report.name.c_str(), report.version.c_str());
-  std::printf("source     %s, %s; nothing in it was run\n", report.layout.c_str(), HumanBytes(report.source_bytes).c_str());
+  std::printf("source     %s, %s; nothing in it was run\n", report.layout.c_str(),
+              HumanBytes(report.source_bytes).c_str());
   std::printf("tensors    %zu, %s; container %s\n", report.tensors, HumanBytes(report.tensor_bytes).c_str(),
               HumanBytes(report.container_bytes).c_str());
   std::printf("digest     %s\n", HexOf(report.tensor_digest).c_str());
@@ -69,7 +70,8 @@ void PrintText(const State& state, const ConvertReport& report) {
     std::printf("inert      %s, imported at byte %llu: kept as data, no loader builds it\n",
                 EscapeForTerminal(unlisted.name).c_str(), static_cast<unsigned long long>(unlisted.offset));
   }
-  if (state.sign_with.empty()) state.console.Note("not signed yet; next: safemodel sign " + EscapeForTerminal(state.output) + " -k KEY");
+  if (state.sign_with.empty())
+    state.console.Note("not signed yet; next: safemodel sign " + EscapeForTerminal(state.output) + " -k KEY");
 }
 
 // Splits the KEY=VALUE arguments of --metadata.
@@ -86,7 +88,8 @@ Status TakeMetadata(State& state) {
 
 int RunConvert(State& state) {
   if (state.inputs.size() != 1) {
-    return state.console.Fail(Error{Stage::kUsage, "several_inputs", "convert takes one input; convert each model by itself"});
+    return state.console.Fail(
+        Error{Stage::kUsage, "several_inputs", "convert takes one input; convert each model by itself"});
   }
   const std::string& input = state.inputs.front();
   if (Status status = TakeMetadata(state); !status.ok()) return state.console.Fail(status.error());
@@ -119,27 +122,35 @@ int RunConvert(State& state) {
 }  // namespace
 
 Verb AddConvert(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("convert", "Read a legacy or foreign model without running it, write a container");
+  CLI::App* verb =
+      parent.add_subcommand("convert", "Read a legacy or foreign model without running it, write a container");
   auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, "auto", {}, {}});
-  verb->footer("Reads torch.save files (zip), pickles of numpy and scikit-learn, uncompressed joblib, .npy, .npz and .safetensors,\n"
-               "recognised by content. Anything that is not on the allow-list is refused by name, and nothing is written.");
+  verb->footer(
+      "Reads torch.save files (zip), pickles of numpy and scikit-learn, uncompressed joblib, .npy, .npz and "
+      ".safetensors,\n"
+      "recognised by content. Anything that is not on the allow-list is refused by name, and nothing is written.");
   verb->add_option("IN", state->inputs, "The model to read")->required();
   verb->add_option("-o,--output", state->output, "The container to write")->required()->type_name("OUT.safemodel");
   verb->add_option("--name", state->options.name, "Model name; default: the input's name without its suffix");
   verb->add_option("--version", state->options.version, "Model version")->capture_default_str();
-  verb->add_option("--sequence", state->options.sequence, "Release sequence number; 0 is unsequenced")->capture_default_str();
+  verb->add_option("--sequence", state->options.sequence, "Release sequence number; 0 is unsequenced")
+      ->capture_default_str();
   verb->add_option("--metadata", state->metadata, "Signed public metadata; repeatable")->type_name("KEY=VALUE");
   verb->add_option("--codec", state->codec, "How chunks are stored: auto, raw or zstd")
       ->check(CLI::IsMember({"auto", "raw", "zstd"}))
       ->type_name("CODEC")
       ->capture_default_str();
   verb->add_option("--level", state->options.level, "zstd level")->check(CLI::Range(1, 19))->capture_default_str();
-  verb->add_option("--threads", state->options.threads, "Number of threads; 0 is one for each processor")->capture_default_str();
+  verb->add_option("--threads", state->options.threads, "Number of threads; 0 is one for each processor")
+      ->capture_default_str();
   verb->add_option("--sign-with", state->sign_with, "Sign in role builder with this secret key file")->type_name("KEY");
-  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")->type_name("FILE");
-  verb->add_flag("--allow-unknown", state->allow_unknown, "Keep unknown classes as inert data; they are still never run");
+  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
+      ->type_name("FILE");
+  verb->add_flag("--allow-unknown", state->allow_unknown,
+                 "Keep unknown classes as inert data; they are still never run");
   verb->add_flag("--source-sha256", state->source_sha256, "Record the source's SHA-256 beside its BLAKE3");
-  verb->add_flag("--reproducible", state->reproducible, "Same input, same bytes: file id from the content, time from SOURCE_DATE_EPOCH");
+  verb->add_flag("--reproducible", state->reproducible,
+                 "Same input, same bytes: file id from the content, time from SOURCE_DATE_EPOCH");
   verb->add_flag("--force", state->force, "Replace an existing output");
   console.AddOptions(*verb);
   return {verb, [state] { return RunConvert(*state); }};

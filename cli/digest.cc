@@ -48,8 +48,8 @@ int RunDigest(const State& state) {
     if (state.console.json()) {
       WriteResult(json, file, report);
     } else if (report.ok()) {
-      std::printf("%s  %s  %s\n", HexOf(report.value().tensor_digest).c_str(), HexOf(report.value().content_digest).c_str(),
-                  EscapeForTerminal(file, 4096).c_str());
+      std::printf("%s  %s  %s\n", HexOf(report.value().tensor_digest).c_str(),
+                  HexOf(report.value().content_digest).c_str(), EscapeForTerminal(file, 4096).c_str());
     }
   }
   if (state.console.json()) {
@@ -65,12 +65,16 @@ int RunDigest(const State& state) {
 }  // namespace
 
 Verb AddDigest(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("digest", "Print the tensor digest and the content digest of any supported format");
+  CLI::App* verb =
+      parent.add_subcommand("digest", "Print the tensor digest and the content digest of any supported format");
   auto state = std::make_shared<State>(State{console, {}});
-  verb->footer("The tensor digest covers names, dtypes, shapes and values: it is the same for a state dict in .pt, .safetensors and\n"
-               ".safemodel. Nothing is verified: a digest identifies, it does not vouch.");
+  verb->footer(
+      "The tensor digest covers names, dtypes, shapes and values: it is the same for a state dict in .pt, .safetensors "
+      "and\n"
+      ".safemodel. Nothing is verified: a digest identifies, it does not vouch.");
   verb->add_option("FILE", state->files, "Models in any supported format")->required();
-  verb->add_option("--threads", state->threads, "Number of threads; 0 is one for each processor")->capture_default_str();
+  verb->add_option("--threads", state->threads, "Number of threads; 0 is one for each processor")
+      ->capture_default_str();
   console.AddOptions(*verb);
   return {verb, [state] { return RunDigest(*state); }};
 }

@@ -39,13 +39,13 @@ struct Span {
   std::uint32_t last;
 };
 
-// Characters that a terminal or a reader's eye takes for something else: controls, soft hyphen, bidirectional marks, zero
-// width, line separators, interlinear and variation marks, byte order mark, tags, surrogates, private use.
-constexpr Span kHidden[] = {{0x00, 0x1F},         {0x7F, 0x9F},         {0xAD, 0xAD},         {0x34F, 0x34F},
-                            {0x61C, 0x61C},       {0x115F, 0x1160},     {0x17B4, 0x17B5},     {0x180B, 0x180F},
-                            {0x200B, 0x200F},     {0x2028, 0x202E},     {0x2060, 0x206F},     {0x3164, 0x3164},
-                            {0xD800, 0xF8FF},     {0xFE00, 0xFE0F},     {0xFEFF, 0xFEFF},     {0xFFA0, 0xFFA0},
-                            {0xFFF0, 0xFFFB},     {0x1D173, 0x1D17A},   {0xE0000, 0x10FFFF}};
+// Characters that a terminal or a reader's eye takes for something else: controls, soft hyphen, bidirectional marks,
+// zero width, line separators, interlinear and variation marks, byte order mark, tags, surrogates, private use.
+constexpr Span kHidden[] = {{0x00, 0x1F},     {0x7F, 0x9F},       {0xAD, 0xAD},       {0x34F, 0x34F},
+                            {0x61C, 0x61C},   {0x115F, 0x1160},   {0x17B4, 0x17B5},   {0x180B, 0x180F},
+                            {0x200B, 0x200F}, {0x2028, 0x202E},   {0x2060, 0x206F},   {0x3164, 0x3164},
+                            {0xD800, 0xF8FF}, {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},
+                            {0xFFF0, 0xFFFB}, {0x1D173, 0x1D17A}, {0xE0000, 0x10FFFF}};
 
 bool Hidden(std::uint32_t value) {
   for (const Span& span : kHidden) {

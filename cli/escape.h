@@ -7,13 +7,13 @@
 
 namespace safemodel::cli {
 
-// EscapeForTerminal makes untrusted text harmless to show: controls, escape sequences, characters that reorder or hide text and bytes
-// that are not UTF-8 become `\xNN` or `\u{NNNN}`; a backslash is doubled; text over `limit` bytes is cut and its length
-// stated.
+// EscapeForTerminal makes untrusted text harmless to show: controls, escape sequences, characters that reorder or hide
+// text and bytes that are not UTF-8 become `\xNN` or `\u{NNNN}`; a backslash is doubled; text over `limit` bytes is cut
+// and its length stated.
 std::string EscapeForTerminal(std::string_view text, std::size_t limit = 200);
 
-// QuoteJson returns a JSON string literal in pure ASCII. Lone surrogates (three bytes each) become their `\uD8xx` escape
-// and other bytes that are not UTF-8 `\uDCxx`, as Python's surrogateescape reads them, so nothing is lost.
+// QuoteJson returns a JSON string literal in pure ASCII. Lone surrogates (three bytes each) become their `\uD8xx`
+// escape and other bytes that are not UTF-8 `\uDCxx`, as Python's surrogateescape reads them, so nothing is lost.
 std::string QuoteJson(std::string_view text);
 
 }  // namespace safemodel::cli

@@ -44,7 +44,8 @@ Result<VerifiedModel> OpenInput(const State& state) {
 
 void PrintReport(const State& state, const ExportReport& report) {
   if (!state.console.json()) {
-    std::printf("exported   %zu tensors, %s to %s\n", report.tensors, HumanBytes(report.bytes).c_str(), EscapeForTerminal(state.output).c_str());
+    std::printf("exported   %zu tensors, %s to %s\n", report.tensors, HumanBytes(report.bytes).c_str(),
+                EscapeForTerminal(state.output).c_str());
     for (const auto& group : report.broken_aliases) {
       std::string names;
       for (const std::string& name : group) names += (names.empty() ? "" : ", ") + EscapeForTerminal(name);
@@ -78,7 +79,8 @@ bool SameFile(const State& state) {
 
 int RunExport(const State& state) {
   if (SameFile(state)) {
-    return state.console.Fail(Error{Stage::kUsage, "output_is_input", "input and output are the same file"}, state.file);
+    return state.console.Fail(Error{Stage::kUsage, "output_is_input", "input and output are the same file"},
+                              state.file);
   }
   auto format = FormatOf(state.output);
   if (!format.ok()) return state.console.Fail(format.error());
@@ -100,7 +102,9 @@ Verb AddExport(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("export", "Write the tensors of a verified container as .safetensors or .npz");
   auto state = std::make_shared<State>(State{console, {}, {}, {}});
   verb->add_option("FILE", state->file, "The container")->required();
-  verb->add_option("-o,--output", state->output, "The file to write; its suffix chooses the format")->required()->type_name("OUT");
+  verb->add_option("-o,--output", state->output, "The file to write; its suffix chooses the format")
+      ->required()
+      ->type_name("OUT");
   state->trust.AddOptions(*verb);
   verb->add_flag("--insecure-skip-verification", state->insecure, "Export without checking signatures");
   verb->add_flag("--force", state->force, "Replace an existing output");

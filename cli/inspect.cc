@@ -34,7 +34,8 @@ Authenticity Check(const State& state) {
   if (!state.trust.has_keys()) return {};
   auto policy = state.trust.MakePolicy();
   if (!policy.ok()) return {true, false, {}};
-  Verdict verdict = Verify(state.file, policy.value(), state.trust.MakeExpectation(), VerifyScope::kManifest, state.trust.MakeOpenOptions());
+  Verdict verdict = Verify(state.file, policy.value(), state.trust.MakeExpectation(), VerifyScope::kManifest,
+                           state.trust.MakeOpenOptions());
   return {true, verdict.status.ok(), std::move(verdict.signatures)};
 }
 
@@ -91,11 +92,13 @@ void PrintJson(const State& state, const UnverifiedModel& model, const Authentic
 
 void PrintTrust(const UnverifiedModel& model, const Authenticity& authenticity) {
   if (authenticity.trusted) {
-    std::printf("trust      the manifest and all that follows is signed by a key you gave; verify checks the stored bytes\n");
+    std::printf(
+        "trust      the manifest and all that follows is signed by a key you gave; verify checks the stored bytes\n");
   } else if (model.signatures.empty()) {
     std::printf("trust      NOT SIGNED: nothing below is authenticated\n");
   } else {
-    std::printf("trust      NOT CHECKED: %s\n", authenticity.checked ? "none of your keys accounts for it" : "give --key to check the signatures");
+    std::printf("trust      NOT CHECKED: %s\n",
+                authenticity.checked ? "none of your keys accounts for it" : "give --key to check the signatures");
   }
   PrintSignatures(authenticity.checked ? authenticity.signatures : model.signatures);
 }
@@ -114,12 +117,14 @@ void PrintText(const State& state, const UnverifiedModel& model, const Authentic
     plain += object.plain_bytes;
     stored += object.stored_bytes;
   }
-  std::printf("size       %s in the file, %zu objects: %s plain, %s stored; envelope %s\n", HumanBytes(model.file_bytes).c_str(),
-              model.objects.size(), HumanBytes(plain).c_str(), HumanBytes(stored).c_str(), model.envelope.c_str());
+  std::printf("size       %s in the file, %zu objects: %s plain, %s stored; envelope %s\n",
+              HumanBytes(model.file_bytes).c_str(), model.objects.size(), HumanBytes(plain).c_str(),
+              HumanBytes(stored).c_str(), model.envelope.c_str());
   for (const auto& [key, value] : model.info.metadata) {
     std::printf("  %s = %s\n", EscapeForTerminal(key).c_str(), EscapeForTerminal(value).c_str());
   }
-  std::printf("contents   %zu tensors, %zu files, %zu values\n", model.tensors.size(), model.files.size(), model.tree.size());
+  std::printf("contents   %zu tensors, %zu files, %zu values\n", model.tensors.size(), model.files.size(),
+              model.tree.size());
   if (state.tensors) PrintTensors(model.tensors, model.element_types);
   if (state.tree) PrintTree(model.tree, model.tensors, kTreeLines);
 }
@@ -139,7 +144,8 @@ int RunInspect(const State& state) {
 }  // namespace
 
 Verb AddInspect(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("inspect", "Show what is inside a container, and whether anybody vouches for it");
+  CLI::App* verb =
+      parent.add_subcommand("inspect", "Show what is inside a container, and whether anybody vouches for it");
   auto state = std::make_shared<State>(State{console, {}, {}});
   verb->add_option("FILE", state->file, "The container")->required();
   state->trust.AddOptions(*verb);

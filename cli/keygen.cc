@@ -27,13 +27,15 @@ int RunKeygen(const State& state) {
     if (!answer.ok()) return state.console.Fail(answer.error());
     passphrase = std::move(answer).value();
     if (passphrase.empty()) {
-      return state.console.Fail(Error{Stage::kUsage, "empty_passphrase", "an empty passphrase protects nothing; say --no-passphrase if that is meant"});
+      return state.console.Fail(Error{Stage::kUsage, "empty_passphrase",
+                                      "an empty passphrase protects nothing; say --no-passphrase if that is meant"});
     }
   }
   auto key = SecretKey::Generate();
   if (!key.ok()) return state.console.Fail(key.error());
   const auto overwrite = state.force ? SecretKey::Overwrite::kReplace : SecretKey::Overwrite::kRefuse;
-  if (Status status = key.value().WriteFiles(state.stem, state.no_passphrase ? nullptr : &passphrase, overwrite); !status.ok()) {
+  if (Status status = key.value().WriteFiles(state.stem, state.no_passphrase ? nullptr : &passphrase, overwrite);
+      !status.ok()) {
     return state.console.Fail(status.error());
   }
   const PublicKey& public_key = key.value().public_key();
@@ -49,21 +51,26 @@ int RunKeygen(const State& state) {
     return kDone;
   }
   const std::string stem = EscapeForTerminal(state.stem);
-  std::printf("secret key  %s.key%s\n", stem.c_str(), state.no_passphrase ? " (not protected by a passphrase: guard the file)" : "");
+  std::printf("secret key  %s.key%s\n", stem.c_str(),
+              state.no_passphrase ? " (not protected by a passphrase: guard the file)" : "");
   std::printf("public key  %s.pub\n", stem.c_str());
   std::printf("key id      %s\n", public_key.KeyId().c_str());
-  state.console.Note("use this key for safemodel releases only: some tools sign raw bytes, and such a signature could be mistaken for a release");
+  state.console.Note(
+      "use this key for safemodel releases only: some tools sign raw bytes, and such a signature could be mistaken for "
+      "a release");
   return kDone;
 }
 
 }  // namespace
 
 Verb AddKeygen(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("keygen", "Make a signing key: NAME.key (secret) and NAME.pub, in minisign's format");
+  CLI::App* verb =
+      parent.add_subcommand("keygen", "Make a signing key: NAME.key (secret) and NAME.pub, in minisign's format");
   auto state = std::make_shared<State>(State{console, {}, {}});
   verb->add_option("-o,--output", state->stem, "Where: writes NAME.key and NAME.pub")->required()->type_name("NAME");
   verb->add_flag("--no-passphrase", state->no_passphrase, "Leave the secret key unprotected, for automation");
-  verb->add_option("--passphrase-file", state->passphrase_file, "Read the passphrase from this file")->type_name("FILE");
+  verb->add_option("--passphrase-file", state->passphrase_file, "Read the passphrase from this file")
+      ->type_name("FILE");
   verb->add_flag("--force", state->force, "Replace existing key files");
   console.AddOptions(*verb);
   return {verb, [state] { return RunKeygen(*state); }};

@@ -33,12 +33,14 @@ int ReportParse(CLI::App& app, const CLI::ParseError& error, int argc, char** ar
     safemodel::cli::JsonWriter writer(stdout);
     writer.BeginObject();
     writer.Key("ok"), writer.Boolean(false);
-    safemodel::cli::WriteError(writer, {safemodel::Stage::kUsage, "bad_arguments", "the arguments are wrong", safemodel::kNoOffset, error.what()});
+    safemodel::cli::WriteError(writer, {safemodel::Stage::kUsage, "bad_arguments", "the arguments are wrong",
+                                        safemodel::kNoOffset, error.what()});
     writer.Key("exit"), writer.Signed(safemodel::cli::kUsage);
     writer.EndObject();
     writer.Finish();
   }
-  std::fprintf(stderr, "safemodel: %s\nTry: safemodel %s --help\n", safemodel::cli::EscapeForTerminal(error.what()).c_str(),
+  std::fprintf(stderr, "safemodel: %s\nTry: safemodel %s --help\n",
+               safemodel::cli::EscapeForTerminal(error.what()).c_str(),
                app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name().c_str());
   return safemodel::cli::kUsage;
 }

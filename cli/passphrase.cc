@@ -43,7 +43,8 @@ class EchoOff {
 Result<std::string> Prompt(const char* question) {
   const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (terminal < 0) {
-    return Error{Stage::kKey, "no_terminal", "the key needs a passphrase and there is no terminal: use --passphrase-file"};
+    return Error{Stage::kKey, "no_terminal",
+                 "the key needs a passphrase and there is no terminal: use --passphrase-file"};
   }
   dprintf(terminal, "%s", question);
   std::string line;

@@ -113,9 +113,10 @@ void WriteTensors(JsonWriter& json, std::span<const Tensor> tensors, std::span<c
 namespace {
 
 // The names of node kinds, by number; the spec's words.
-constexpr const char* kKindNames[] = {"",      "none",  "false", "true", "int",   "float",    "complex",   "str",      "bytes",
-                                      "list",  "tuple", "dict",  "set",  "frozenset", "slice", "range",    "date",     "time",
-                                      "datetime", "timedelta", "timezone", "tensor", "global", "object",   "zoned"};
+constexpr const char* kKindNames[] = {"",       "none",   "false",  "true",  "int",      "float",     "complex",
+                                      "str",    "bytes",  "list",   "tuple", "dict",     "set",       "frozenset",
+                                      "slice",  "range",  "date",   "time",  "datetime", "timedelta", "timezone",
+                                      "tensor", "global", "object", "zoned"};
 
 const char* KindName(NodeKind kind) {
   const auto number = static_cast<std::size_t>(kind);
@@ -173,7 +174,8 @@ void WritePayload(JsonWriter& json, const ValueTree& tree, NodeId id) {
       json.Hex("bits", payload);  // little-endian: NaN payloads and the sign of zero stay visible
       return;
     case NodeKind::kComplex:
-      json.Key("value"), json.BeginArray(), json.Float(FloatAt(payload, 0)), json.Float(FloatAt(payload, 8)), json.EndArray();
+      json.Key("value"), json.BeginArray(), json.Float(FloatAt(payload, 0)), json.Float(FloatAt(payload, 8)),
+          json.EndArray();
       json.Hex("bits", payload);
       return;
     case NodeKind::kStr: return json.Member("value", tree.TextOf(id));
@@ -210,14 +212,16 @@ void WriteTree(JsonWriter& json, const ValueTree& tree) {
 void PrintSignatures(std::span<const SignatureReport> signatures) {
   for (const SignatureReport& signature : signatures) {
     std::printf("  signature  %-10s key %.16s  %s  %s\n", EscapeForTerminal(signature.role).c_str(),
-                EscapeForTerminal(signature.key_id).c_str(), EscapeForTerminal(signature.issued_at).c_str(), signature.code.c_str());
+                EscapeForTerminal(signature.key_id).c_str(), EscapeForTerminal(signature.issued_at).c_str(),
+                signature.code.c_str());
   }
 }
 
 void PrintTensors(std::span<const Tensor> tensors, std::span<const ElementType> types) {
   for (const Tensor& tensor : tensors) {
-    std::printf("  %-10s %-20s %10s  storage %-4u %s\n", TypeText(tensor, types).c_str(), ShapeText(tensor.shape).c_str(),
-                HumanBytes(tensor.bytes).c_str(), tensor.storage, EscapeForTerminal(tensor.name).c_str());
+    std::printf("  %-10s %-20s %10s  storage %-4u %s\n", TypeText(tensor, types).c_str(),
+                ShapeText(tensor.shape).c_str(), HumanBytes(tensor.bytes).c_str(), tensor.storage,
+                EscapeForTerminal(tensor.name).c_str());
   }
 }
 
@@ -231,7 +235,9 @@ std::string LeafText(const ValueTree& tree, NodeId id, std::span<const Tensor> t
     case NodeKind::kStr: return "\"" + EscapeForTerminal(tree.TextOf(id), 80) + "\"";
     case NodeKind::kTensor: {
       const std::uint32_t index = tree.TensorOf(id);
-      return "tensor " + (index < tensors.size() ? EscapeForTerminal(tensors[index].name) + " " + ShapeText(tensors[index].shape) : "?");
+      return "tensor " + (index < tensors.size()
+                              ? EscapeForTerminal(tensors[index].name) + " " + ShapeText(tensors[index].shape)
+                              : "?");
     }
     case NodeKind::kNone:
     case NodeKind::kFalse:
@@ -276,7 +282,8 @@ void PrintTree(const ValueTree& tree, std::span<const Tensor> tensors, std::size
       continue;
     }
     shown[step.node] = true;
-    std::printf("%s%s\n", indent.c_str(), parent ? ParentText(tree, step.node).c_str() : LeafText(tree, step.node, tensors).c_str());
+    std::printf("%s%s\n", indent.c_str(),
+                parent ? ParentText(tree, step.node).c_str() : LeafText(tree, step.node, tensors).c_str());
     if (!parent || tree.kind(step.node) == NodeKind::kGlobal) continue;
     const auto children = tree.ChildrenOf(step.node);
     const std::size_t first = tree.kind(step.node) == NodeKind::kObject ? 1 : 0;  // the class is in the line already

@@ -20,8 +20,8 @@ void WriteIdentity(JsonWriter& json, const ModelInfo& info);
 void WriteSignatures(JsonWriter& json, std::span<const SignatureReport> signatures);
 // WriteTensors adds the member "tensors".
 void WriteTensors(JsonWriter& json, std::span<const Tensor> tensors, std::span<const ElementType> types);
-// WriteTree adds the member "tree": {"nodes": [...]}, a flat table in which node 0 is the root and children are numbers, so
-// that shared nodes stay shared and depth does not matter.
+// WriteTree adds the member "tree": {"nodes": [...]}, a flat table in which node 0 is the root and children are
+// numbers, so that shared nodes stay shared and depth does not matter.
 void WriteTree(JsonWriter& json, const ValueTree& tree);
 
 void PrintSignatures(std::span<const SignatureReport> signatures);

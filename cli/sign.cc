@@ -56,7 +56,9 @@ int RunSign(State& state) {
   if (!state.not_after.empty()) {
     state.options.not_after = ParseTime(state.not_after);
     if (!state.options.not_after) {
-      return state.console.Fail(Error{Stage::kUsage, "bad_time", "--not-after takes 2027-01-31, 2027-01-31T00:00:00Z or 90d", kNoOffset, state.not_after});
+      return state.console.Fail(Error{Stage::kUsage, "bad_time",
+                                      "--not-after takes 2027-01-31, 2027-01-31T00:00:00Z or 90d", kNoOffset,
+                                      state.not_after});
     }
   }
   auto key = SecretKey::FromFile(state.key, AskPassphrase(state.passphrase_file, Confirm::kNo));
@@ -75,11 +77,15 @@ Verb AddSign(CLI::App& parent, Console& console) {
   verb->add_option("FILE", state->file, "The container")->required();
   verb->add_option("-k,--key", state->key, "The secret key file")->required()->type_name("KEY");
   verb->add_option("--role", state->options.role, "The role to sign in")->capture_default_str();
-  verb->add_option("--not-after", state->not_after, "When the signature ends: a time, a date, or days from now as 90d")->type_name("TIME");
-  verb->add_option("--requires", state->options.requires_roles, "A role without which this signature must not be accepted; repeatable")->type_name("ROLE");
+  verb->add_option("--not-after", state->not_after, "When the signature ends: a time, a date, or days from now as 90d")
+      ->type_name("TIME");
+  verb->add_option("--requires", state->options.requires_roles,
+                   "A role without which this signature must not be accepted; repeatable")
+      ->type_name("ROLE");
   verb->add_flag("--detached", state->detached, "Leave the envelope in FILE.envelope");
   verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
-  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")->type_name("FILE");
+  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
+      ->type_name("FILE");
   console.AddOptions(*verb);
   return {verb, [state] { return RunSign(*state); }};
 }

@@ -56,15 +56,17 @@ void PrintJson(JsonWriter& json, const State& state, const std::string& file, co
 void PrintText(const State& state, const std::string& file, const Verdict& verdict) {
   // The name comes first: without --expect, the reader is the one who must recognise it.
   if (verdict.status.ok()) {
-    std::printf("%s version %s: verified (%s, %s checked)  %s\n", verdict.info->name.c_str(), verdict.info->version.c_str(),
-                ScopeName(ScopeOf(state)), HumanBytes(verdict.bytes_checked).c_str(), EscapeForTerminal(file).c_str());
+    std::printf("%s version %s: verified (%s, %s checked)  %s\n", verdict.info->name.c_str(),
+                verdict.info->version.c_str(), ScopeName(ScopeOf(state)), HumanBytes(verdict.bytes_checked).c_str(),
+                EscapeForTerminal(file).c_str());
   } else {
     state.console.Explain(verdict.status.error(), file);
   }
   if (!state.explain) return;
   if (!verdict.rule.empty()) std::printf("  rule       %s\n", EscapeForTerminal(verdict.rule).c_str());
   PrintSignatures(verdict.signatures);
-  for (const std::string& role : verdict.missing_roles) std::printf("  missing    role %s\n", EscapeForTerminal(role).c_str());
+  for (const std::string& role : verdict.missing_roles)
+    std::printf("  missing    role %s\n", EscapeForTerminal(role).c_str());
 }
 
 int RunVerify(const State& state) {
