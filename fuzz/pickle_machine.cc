@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pickle machine, the judge, the layouts and the value tree. Input: mode u8, then a pickle; bit 0 of the mode keeps unknown names,
-// bit 1 reads it as the data.pkl of a torch file whose storages have 64 bytes.
-//   refused: never an internal error   accepted: tensors lie inside their storages, and the same again gives the same tree
+// The pickle machine, the judge, the layouts and the value tree. Input: mode u8, then a pickle; bit 0 of the mode keeps
+// unknown names, bit 1 reads it as the data.pkl of a torch file whose storages have 64 bytes.
+//   refused: never an internal error   accepted: tensors lie inside their storages, and the same again gives the same
+//   tree
 #include <cstddef>
 #include <cstdint>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole container. Input: the file. Its digests are made right first, as an attacker who holds a key would, so that every
-// parser behind them is reached. What is accepted can be read to the last byte; nothing ends in an error of our own.
+// A whole container. Input: the file. Its digests are made right first, as an attacker who holds a key would, so that
+// every parser behind them is reached. What is accepted can be read to the last byte; nothing ends in an error of our
+// own.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -43,7 +44,8 @@ void Put(ByteBuffer& file, std::uint64_t offset, ByteView bytes) {
 }
 
 // RepairSlice makes the digests of an object's chunks right, and then the one of its slice.
-void RepairSlice(ByteBuffer& file, const container::Manifest& manifest, std::uint32_t number, container::ObjectRecord& object) {
+void RepairSlice(ByteBuffer& file, const container::Manifest& manifest, std::uint32_t number,
+                 container::ObjectRecord& object) {
   const std::uint64_t offset = manifest.index_offset + container::kChunkRecordBytes * object.first_chunk;
   for (std::uint64_t i = 0; i < object.chunk_count; ++i) {
     const std::uint64_t at = offset + container::kChunkRecordBytes * i;
@@ -61,7 +63,8 @@ void RepairSlice(ByteBuffer& file, const container::Manifest& manifest, std::uin
 // Repair makes the digests of a file right, as far as its shape allows, and cuts it at the end of the core.
 ByteBuffer Repair(ByteView input, const Limits& limits) {
   ByteBuffer file(input.begin(), input.end());
-  auto preamble = container::ParsePreamble(ByteView(file).first(std::min<std::size_t>(file.size(), 64)), file.size(), limits);
+  auto preamble =
+      container::ParsePreamble(ByteView(file).first(std::min<std::size_t>(file.size(), 64)), file.size(), limits);
   if (!preamble.ok()) return file;
   const auto bytes = Part(file, preamble.value().manifest_offset, preamble.value().manifest_length);
   if (!bytes) return file;
@@ -108,7 +111,8 @@ void ReadAll(const VerifiedModel& model) {
     const Status status = model.Read(tensor, out);
     CheckRefusal(status);
     SAFEMODEL_PROPERTY(status.ok() || std::all_of(out.begin(), out.end(), [](std::uint8_t byte) { return byte == 0; }));
-    if (status.ok() && tensor.digest && model.CheckContent().ok()) SAFEMODEL_PROPERTY(crypto::Blake3Of(out) == *tensor.digest);
+    if (status.ok() && tensor.digest && model.CheckContent().ok())
+      SAFEMODEL_PROPERTY(crypto::Blake3Of(out) == *tensor.digest);
   }
   for (const PackedFile& file : model.files()) {
     if (file.bytes > kMostTensorBytes) continue;

@@ -18,13 +18,13 @@ namespace safemodel {
 enum class CodecChoice : std::uint8_t { kAuto, kRaw, kZstd };
 
 struct ConvertOptions {
-  std::string name = {};      // empty: the source's stem, cleaned to the allowed letters
+  std::string name = {};  // empty: the source's stem, cleaned to the allowed letters
   std::string version = "0";
   std::uint64_t sequence = 0;
   std::vector<std::pair<std::string, std::string>> metadata = {};  // public
   CodecChoice codec = CodecChoice::kAuto;
-  int level = 3;              // zstd level where zstd matches
-  unsigned threads = 0;       // 0: one for each processor
+  int level = 3;         // zstd level where zstd matches
+  unsigned threads = 0;  // 0: one for each processor
   std::uint32_t chunk_bytes = 1u << 20;
   enum class Unknown : std::uint8_t { kRefuse, kKeepInert };
   Unknown unknown = Unknown::kRefuse;  // kKeepInert keeps classes nobody vouched for as inert data
@@ -53,17 +53,18 @@ struct ConvertReport {
   std::uint64_t sequence = 0;
   std::size_t tensors = 0;
   std::uint64_t source_bytes = 0;
-  std::uint64_t tensor_bytes = 0;     // sum over tensors, contiguous
+  std::uint64_t tensor_bytes = 0;  // sum over tensors, contiguous
   std::uint64_t container_bytes = 0;
-  Digest source_digest{};             // BLAKE3 of the source file
+  Digest source_digest{};  // BLAKE3 of the source file
   Digest tensor_digest{};
   Digest content_digest{};
   Digest manifest_digest{};
-  std::vector<UnlistedName> inert;    // what --allow-unknown kept as inert data
+  std::vector<UnlistedName> inert;  // what --allow-unknown kept as inert data
 };
 
-// Convert reads `input` and writes the container `output`. Nothing of the input is ever executed; what the allow-list does not know
-// is refused (kUnsafe) with its name as subject and its offset. On failure no output exists and nothing changed.
+// Convert reads `input` and writes the container `output`. Nothing of the input is ever executed; what the allow-list
+// does not know is refused (kUnsafe) with its name as subject and its offset. On failure no output exists and nothing
+// changed.
 Result<ConvertReport> Convert(const std::string& input, const std::string& output, const ConvertOptions& options);
 
 }  // namespace safemodel

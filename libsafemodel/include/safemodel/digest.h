@@ -20,6 +20,7 @@ struct DigestReport {
 
 // ComputeDigests reads any supported format (a container too, without asking for signatures: the digests are computed
 // from plain bytes) and returns its tensor digest and content digest.
-Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits, const Progress& progress = {});
+Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits,
+                                    const Progress& progress = {});
 
 }  // namespace safemodel

@@ -65,8 +65,8 @@ struct Field {
   bool operator==(const Field&) const = default;
 };
 
-// ElementType describes the elements of an extended dtype. A field of a record refers only to types that stand before it
-// in the table, so types cannot be recursive. `detail` is the unit of a time type ("ns", "25us"), the name of a
+// ElementType describes the elements of an extended dtype. A field of a record refers only to types that stand before
+// it in the table, so types cannot be recursive. `detail` is the unit of a time type ("ns", "25us"), the name of a
 // foreign one, empty otherwise.
 struct ElementType {
   Dtype kind = Dtype::kVoid;

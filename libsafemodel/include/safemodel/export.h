@@ -24,9 +24,10 @@ struct ExportReport {
   std::vector<std::vector<std::string>> broken_aliases;
 };
 
-// Export writes all tensors of a verified model. What the target cannot hold is refused by name before the first byte is
-// written (kUnsupported); nothing is renamed. On failure no output exists.
-Result<ExportReport> Export(const VerifiedModel& model, const std::string& output, ExportFormat format, const ExportOptions& options);
+// Export writes all tensors of a verified model. What the target cannot hold is refused by name before the first byte
+// is written (kUnsupported); nothing is renamed. On failure no output exists.
+Result<ExportReport> Export(const VerifiedModel& model, const std::string& output, ExportFormat format,
+                            const ExportOptions& options);
 
 // InsecureSkipVerification is the one way round verification, for tools that must look at unverified files. Its name is
 // made to be searched for.
@@ -36,6 +37,7 @@ class InsecureSkipVerification {
 };
 
 // OpenUnverified opens a container without any signature or policy. Digests of chunks are still checked.
-Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token, const OpenOptions& options = {});
+Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token,
+                                     const OpenOptions& options = {});
 
 }  // namespace safemodel

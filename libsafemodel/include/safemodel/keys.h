@@ -16,7 +16,8 @@ namespace safemodel {
 // key ids they came with. Only made by functions that refuse low-order and non-canonical encodings.
 class PublicKey {
  public:
-  // FromBytes refuses (kKey) an encoding that is not canonical, or a point of low order or outside the prime-order subgroup.
+  // FromBytes refuses (kKey) an encoding that is not canonical, or a point of low order or outside the prime-order
+  // subgroup.
   static Result<PublicKey> FromBytes(ByteView bytes);
   // FromMinisign reads the text of a minisign public key: the two lines of a .pub file, or the bare base64 line.
   static Result<PublicKey> FromMinisign(std::string_view text);
@@ -58,8 +59,8 @@ class SecretKey {
   ~SecretKey();
 
   [[nodiscard]] const PublicKey& public_key() const;
-  // WriteFiles writes `stem`.key (mode 0600, never over an existing file unless `overwrite`) and `stem`.pub in minisign's
-  // formats. An empty optional passphrase leaves the key unprotected.
+  // WriteFiles writes `stem`.key (mode 0600, never over an existing file unless `overwrite`) and `stem`.pub in
+  // minisign's formats. An empty optional passphrase leaves the key unprotected.
   enum class Overwrite : std::uint8_t { kRefuse, kReplace };
   Status WriteFiles(const std::string& stem, const std::string* passphrase, Overwrite overwrite) const;
 

@@ -19,8 +19,8 @@
 
 namespace safemodel {
 
-// Tensor describes one named tensor. `strides` are in elements; two tensors alias each other when their `storage` is the
-// same and their ranges meet. `digest` is BLAKE3-256 of the contiguous row-major little-endian bytes.
+// Tensor describes one named tensor. `strides` are in elements; two tensors alias each other when their `storage` is
+// the same and their ranges meet. `digest` is BLAKE3-256 of the contiguous row-major little-endian bytes.
 struct Tensor {
   std::string name;
   Dtype dtype = Dtype::kU8;
@@ -47,22 +47,23 @@ struct ModelInfo {
   std::uint64_t sequence = 0;  // 0: unsequenced
   std::int64_t created = 0;    // Unix seconds
   FileId file_id{};
-  Digest manifest_digest{};    // SHA-256: the identity of the artifact
-  Digest tensor_digest{};      // BLAKE3
-  Digest content_digest{};     // BLAKE3
+  Digest manifest_digest{};                                           // SHA-256: the identity of the artifact
+  Digest tensor_digest{};                                             // BLAKE3
+  Digest content_digest{};                                            // BLAKE3
   std::vector<std::pair<std::string, std::string>> metadata;          // public, in the manifest
   std::vector<std::pair<std::string, std::string>> private_metadata;  // in the directory
 };
 
 struct OpenOptions {
   Limits limits = {};
-  std::string envelope_path = {};           // a detached envelope elsewhere; empty: beside or inside the file
-  std::optional<std::int64_t> now = {};     // Unix seconds; the clock when absent
-  unsigned threads = 0;                     // 0: one for each processor
+  std::string envelope_path = {};        // a detached envelope elsewhere; empty: beside or inside the file
+  std::optional<std::int64_t> now = {};  // Unix seconds; the clock when absent
+  unsigned threads = 0;                  // 0: one for each processor
 };
 
-// MappedView is a read-only view of verified bytes in a mapping of the file, alive as long as the object is. It assumes that nobody
-// writes to the file meanwhile: a writer could change the bytes after they were checked, and truncation raises SIGBUS.
+// MappedView is a read-only view of verified bytes in a mapping of the file, alive as long as the object is. It assumes
+// that nobody writes to the file meanwhile: a writer could change the bytes after they were checked, and truncation
+// raises SIGBUS.
 class MappedView {
  public:
   MappedView(std::shared_ptr<const void> mapping, ByteView bytes) : mapping_(std::move(mapping)), bytes_(bytes) {}
@@ -108,8 +109,8 @@ class VerifiedModel {
     MutableBytes out;
   };
   // ReadMany reads several tensors with several threads; the first error in the order of the requests is returned and
-  // every destination of a failed call is zeroed. Refuses (kLimit) to produce more than Limits::alias_expansion times the bytes
-  // of the storages read.
+  // every destination of a failed call is zeroed. Refuses (kLimit) to produce more than Limits::alias_expansion times
+  // the bytes of the storages read.
   [[nodiscard]] Status ReadMany(std::span<const Request> requests, const Progress& progress = {}) const;
 
   // View returns verified bytes without a copy: only for tensors that are contiguous and stored raw (kUnsupported

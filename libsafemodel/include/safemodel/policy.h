@@ -79,8 +79,8 @@ class Expectation {
 // SignatureReport tells the fate of one signature item of an envelope. `code` is stable: "counted", "unknown_key",
 // "bad_signature", "wrong_role", "expired", "contradicts_manifest", ... Text fields are raw, unescaped.
 struct SignatureReport {
-  std::string key_id;   // as stated beside the signature; a hint
-  std::string role;     // as signed; empty when it did not parse
+  std::string key_id;  // as stated beside the signature; a hint
+  std::string role;    // as signed; empty when it did not parse
   std::string issued_at;
   std::string not_after;
   std::string code;

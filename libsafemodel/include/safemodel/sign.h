@@ -12,15 +12,15 @@
 
 namespace safemodel {
 
-// Placement says where the new envelope goes: appended to the file, or left in the sidecar FILE.envelope. kKeep folds it
-// into the file, unless it already lies in a sidecar.
+// Placement says where the new envelope goes: appended to the file, or left in the sidecar FILE.envelope. kKeep folds
+// it into the file, unless it already lies in a sidecar.
 enum class Placement : std::uint8_t { kKeep, kAppended, kDetached };
 
 struct SignOptions {
   std::string role = "builder";
-  std::optional<std::int64_t> not_after = {};   // Unix seconds
-  std::vector<std::string> requires_roles = {}; // roles without which this signature must not be accepted
-  std::optional<std::int64_t> issued_at = {};   // Unix seconds; now when absent
+  std::optional<std::int64_t> not_after = {};    // Unix seconds
+  std::vector<std::string> requires_roles = {};  // roles without which this signature must not be accepted
+  std::optional<std::int64_t> issued_at = {};    // Unix seconds; now when absent
   Placement placement = Placement::kKeep;
   Limits limits = {};
 };

@@ -19,27 +19,27 @@ enum class NodeKind : std::uint8_t {
   kNone = 1,
   kFalse = 2,
   kTrue = 3,
-  kInt = 4,        // minimal two's complement, little-endian; zero has no bytes
-  kFloat = 5,      // 8 bytes, the bits of a binary64, little-endian
-  kComplex = 6,    // 16 bytes, real then imaginary
-  kStr = 7,        // UTF-8, lone surrogates allowed (encoded as three bytes each)
-  kBytes = 8,      // the bytes
-  kList = 9,       // children: the items
-  kTuple = 10,     // children: the items
-  kDict = 11,      // children: key, value, key, value, ... in insertion order
-  kSet = 12,       // children: the items, in ascending order of their canonical encodings
-  kFrozenset = 13, // as kSet
-  kSlice = 14,     // three children: start, stop, step
-  kRange = 15,     // three children: start, stop, step (integers)
-  kDate = 16,      // 4 bytes: year u16, month u8, day u8
-  kTime = 17,      // 8 bytes: hour u8, minute u8, second u8, fold u8, microsecond u32
-  kDatetime = 18,  // 12 bytes: those of a date, then those of a time
-  kTimedelta = 19, // 12 bytes: days i32, seconds u32, microseconds u32
-  kTimezone = 20,  // children: the offset, a timedelta; and, if it has one, its name, a str
-  kTensor = 21,    // 4 bytes: index in the tensor table u32; flags: TensorNodeFlags
-  kGlobal = 22,    // two children, both str: module, qualified name. A reference by name, never resolved by the reader
-  kObject = 23,    // flags: ObjectParts; children: class (a global), then the parts present, in the order of the flags
-  kZoned = 24,     // two children: a time or datetime, and its tzinfo
+  kInt = 4,         // minimal two's complement, little-endian; zero has no bytes
+  kFloat = 5,       // 8 bytes, the bits of a binary64, little-endian
+  kComplex = 6,     // 16 bytes, real then imaginary
+  kStr = 7,         // UTF-8, lone surrogates allowed (encoded as three bytes each)
+  kBytes = 8,       // the bytes
+  kList = 9,        // children: the items
+  kTuple = 10,      // children: the items
+  kDict = 11,       // children: key, value, key, value, ... in insertion order
+  kSet = 12,        // children: the items, in ascending order of their canonical encodings
+  kFrozenset = 13,  // as kSet
+  kSlice = 14,      // three children: start, stop, step
+  kRange = 15,      // three children: start, stop, step (integers)
+  kDate = 16,       // 4 bytes: year u16, month u8, day u8
+  kTime = 17,       // 8 bytes: hour u8, minute u8, second u8, fold u8, microsecond u32
+  kDatetime = 18,   // 12 bytes: those of a date, then those of a time
+  kTimedelta = 19,  // 12 bytes: days i32, seconds u32, microseconds u32
+  kTimezone = 20,   // children: the offset, a timedelta; and, if it has one, its name, a str
+  kTensor = 21,     // 4 bytes: index in the tensor table u32; flags: TensorNodeFlags
+  kGlobal = 22,     // two children, both str: module, qualified name. A reference by name, never resolved by the reader
+  kObject = 23,     // flags: ObjectParts; children: class (a global), then the parts present, in the order of the flags
+  kZoned = 24,      // two children: a time or datetime, and its tzinfo
 };
 
 // ObjectParts are the flags of an object node, lowest bit first in the order of its children.
@@ -71,8 +71,8 @@ class ValueTree {
   struct Node {
     NodeKind kind = NodeKind::kNone;
     std::uint8_t flags = 0;
-    std::uint32_t count = 0;   // number of payload bytes or of children
-    std::uint64_t begin = 0;   // where they start in payload() or children(): the sum of the counts before
+    std::uint32_t count = 0;  // number of payload bytes or of children
+    std::uint64_t begin = 0;  // where they start in payload() or children(): the sum of the counts before
     bool operator==(const Node&) const = default;
   };
 

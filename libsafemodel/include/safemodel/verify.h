@@ -17,11 +17,11 @@ enum class VerifyScope : std::uint8_t {
 
 // Verdict is the answer of Verify. It is complete also when the answer is no.
 struct Verdict {
-  Status status;                  // ok: the policy accepts this container, and the bytes in scope are those that were signed
+  Status status;  // ok: the policy accepts this container, and the bytes in scope are those that were signed
   std::optional<ModelInfo> info;  // once one trusted key had verified a statement about the manifest
   std::vector<SignatureReport> signatures;
-  std::string rule;                         // glob of the rule that decided
-  std::vector<std::string> missing_roles;   // what the policy still wanted
+  std::string rule;                        // glob of the rule that decided
+  std::vector<std::string> missing_roles;  // what the policy still wanted
   std::uint64_t bytes_checked = 0;
 };
 
