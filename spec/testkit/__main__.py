@@ -4,11 +4,14 @@
 import argparse
 import importlib
 import importlib.util
+import os
 import pathlib
+import subprocess
 import sys
 
 GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "values", "names", "envelope", "statements")
 LARGEST = 8192
+DIFFER_SEED, DIFFER_COUNT = 2, 1000
 
 
 def all_vectors():
@@ -81,18 +84,30 @@ def check_spec(path):
     return 0 if current else 1
 
 
+def write_differ(folder):
+    from . import differ
+    vectors = folder / "spec" / "vectors"
+    vectors.mkdir(parents=True, exist_ok=True)
+    for vector in differ.make(DIFFER_SEED, DIFFER_COUNT):
+        (vectors / f"{vector.name}.smv").write_bytes(vector.serialize())
+    print(f"wrote {DIFFER_COUNT} random containers, seed {DIFFER_SEED}")
+    runner = os.environ.get("VECTOR_RUNNER")
+    return subprocess.run([runner], env={**os.environ, "SAFEMODEL_SOURCE_DIR": str(folder)}).returncode if runner else 0
+
+
 ACTIONS = [
     ("out", "DIR", write_vectors, "write the vectors, and remove others"),
     ("check", "DIR", check_vectors, "compare the vectors of DIR"),
     ("spec", "FILE", write_spec, "write the hexdump into the spec"),
+    ("differ", "DIR", write_differ, "write random containers to DIR/spec/vectors, and start VECTOR_RUNNER on them"),
     ("check-spec", "FILE", check_spec, "compare the hexdump in the spec"),
 ]
 
 
 def main():
-    missing = [name for name in ("blake3", "cryptography") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("blake3", "cryptography", "zstandard") if importlib.util.find_spec(name) is None]
     if missing:
-        print(f"skipped: the test kit needs the Python packages {' and '.join(missing)}")
+        print(f"skipped: the test kit needs the Python packages {', '.join(missing)}")
         return 77
     parser = argparse.ArgumentParser(prog="testkit", description=__doc__)
     group = parser.add_mutually_exclusive_group(required=True)

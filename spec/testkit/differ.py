@@ -79,16 +79,36 @@ def change_record(rng, layout):
 def steps(rng):
     """What is broken in one container."""
     return rng.choice((
-        {"directory_buffer": lambda b: in_place(rng, b)},
-        {"directory_buffer": lambda b: in_place(rng, b)},
-        {"manifest_buffer": lambda b: in_place(rng, b)},
-        {"table": lambda t: bytearray(edit(rng, t))},
-        {"layout": lambda layout: change_chunk(rng, layout)},
-        {"layout": lambda layout: change_record(rng, layout)},
-        {"file": lambda f: bytearray(edit(rng, f))},
-        {"frame": lambda f: f.items.append((rng.randrange(6), edit(rng, f.items[0][1])))},
-        {"frame": lambda f: f.items.__setitem__(0, (1, edit(rng, f.items[0][1])))},
-        {"tables": lambda t: change_tree(rng, t)},
+        {
+            "directory_buffer": lambda b: in_place(rng, b)
+        },
+        {
+            "directory_buffer": lambda b: in_place(rng, b)
+        },
+        {
+            "manifest_buffer": lambda b: in_place(rng, b)
+        },
+        {
+            "table": lambda t: bytearray(edit(rng, t))
+        },
+        {
+            "layout": lambda layout: change_chunk(rng, layout)
+        },
+        {
+            "layout": lambda layout: change_record(rng, layout)
+        },
+        {
+            "file": lambda f: bytearray(edit(rng, f))
+        },
+        {
+            "frame": lambda f: f.items.append((rng.randrange(6), edit(rng, f.items[0][1])))
+        },
+        {
+            "frame": lambda f: f.items.__setitem__(0, (1, edit(rng, f.items[0][1])))
+        },
+        {
+            "tables": lambda t: change_tree(rng, t)
+        },
     ))
 
 

@@ -72,8 +72,8 @@ def names():
         ("c1", "a", "b\x9b", "a name with a C1 control"),
     ]:
         yield vector(
-            f"D1-{name}", "malformed", "D-NAMES", reason, twin="D1-utf8-ok",
-            model=views(root=tree.of(two)), directory=lambda d, f=first, s=second:
+            f"D1-{name}", "malformed", "D-NAMES", reason, twin="D1-utf8-ok", model=views(root=tree.of(two)),
+            directory=lambda d, f=first, s=second:
             (d["tensors"][0].update(name=f), d["tensors"][1].update(name=s)) and None)
     good = views(tensors=[Tensor("größe", "f32", [2, 2]), Tensor("重み/~0", "f32", [2, 2], strides=[1, 2])])
     yield vector("D1-utf8-ok", "ok", "D-NAMES", "names in UTF-8, ascending by bytes", model=good, at="content")

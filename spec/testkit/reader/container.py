@@ -73,8 +73,9 @@ def parse_manifest(data, preamble, limits):
     bounds = {"metadata": limits["metadata_entries"], "extensions": limits["extensions"]}
     reader = Reader(data, "Manifest", b"SMM1", limits["manifest_bytes"], bounds, preamble.minor <= c.MINOR)
     m = reader.root
-    for name in ("major", "minor", "flags", "suite", "file_id", "manifest_offset", "name", "version", "sequence", "created",
-                 "chunk_size", "object_count", "chunk_count", "index_offset", "table_offset", "table_digest"):
+    for name in ("major", "minor", "flags", "suite", "file_id", "manifest_offset", "name", "version", "sequence",
+                 "created", "chunk_size", "object_count", "chunk_count", "index_offset", "table_offset",
+                 "table_digest"):
         malformed_unless(name in m, "M-REQUIRED")
     for name in ("major", "minor", "flags", "file_id", "manifest_offset"):
         malformed_unless(m[name] == getattr(preamble, name), "M-COPY")
@@ -103,10 +104,11 @@ def parse_objects(table, m, limits):
     for number in range(m["object_count"]):
         row = table[96 * number:96 * number + 96]
         kind, form, layout, reserved, count, start, size, offset = struct.unpack("<BBBBIQQQ", row[:32])
-        malformed_unless(reserved == 0 and row[32:64] == bytes(32), "O-RESERVED")
+        malformed_unless(reserved == 0, "O-RESERVED")
         require(1 <= kind <= 3, "unsupported", "O-KIND")
         require(1 <= form <= 2, "unsupported", "O-FORM")
         require(layout <= 4, "unsupported", "O-LAYOUT")
+        malformed_unless(row[32:64] == bytes(32), "O-RESERVED")
         malformed_unless((kind == c.KIND_DIRECTORY) == (number == 0), "O-DIRECTORY")
         malformed_unless(number != 0 or size > 0, "O-DIRECTORY")
         require(number != 0 or size <= limits["directory_bytes"], "limit", "L-LIMITS")
@@ -164,16 +166,17 @@ def stored_chunk(data, record):
     return stored
 
 
-def check_tiling(data, objects, ends, m):
-    end = 64
+def check_tiling(objects, ends, m):
+    """Compares each object's place with the end of the one before it; returns the padding between them."""
+    end, padding = 64, []
     for number in [*range(1, len(objects)), 0]:
         o = objects[number]
-        start = end if o.plain_size == 0 else -(-end // alignment_of(o.form, o.plain_size)) * alignment_of(
-            o.form, o.plain_size)
-        malformed_unless(o.offset == start, "O-PADDING")
-        malformed_unless(not any(data[end:start]), "O-PADDING")
+        align = alignment_of(o.form, o.plain_size) if o.plain_size else 1
+        malformed_unless(o.offset == -(-end // align) * align, "O-PADDING")
+        padding.append((end, o.offset))
         end = ends[number]
     malformed_unless(end == m["index_offset"], "O-ORDER")
+    return padding
 
 
 @dataclass
@@ -208,10 +211,12 @@ def parse_envelope(frame, limits):
 
 def choose_envelope(embedded, sidecar, digest, limits):
     """The frame that decides; None when there is none. A frame is held against the manifest before another frame."""
+
     def parse(frame):
         envelope = parse_envelope(frame, limits)
         require(envelope.manifest_digest == digest, "digest_mismatch", "E-FOREIGN")
         return envelope
+
     if sidecar is None:
         return parse(embedded) if embedded else None
     chosen = parse(sidecar)

@@ -79,17 +79,24 @@ def decode_chunk(codec, layout, stored, size):
 def as_model(d, plains):
     """The directory's values as the model that the writer would take."""
     storages = [plains[number] for number in d["storages"]]
-    types = [{**kind, "detail": kind["detail"].decode(),
-              "fields": [{**f, "name": f["name"].decode()} for f in kind.get("fields", [])]}
-             for kind in d.get("element_types", [])]
+    types = [{
+        **kind, "detail": kind["detail"].decode(),
+        "fields": [{
+            **f, "name": f["name"].decode()
+        } for f in kind.get("fields", [])]
+    } for kind in d.get("element_types", [])]
     names = {number: name for name, (number, _) in c.DTYPES.items()}
-    tensors = [model.Tensor(t["name"], names.get(t["dtype"], t["dtype"]), t["shape"], t["storage"], t["byte_offset"],
-                            t.get("strides"), t.get("element_type")) for t in d["tensors"]]
+    tensors = [
+        model.Tensor(t["name"], names.get(t["dtype"], t["dtype"]), t["shape"], t["storage"], t["byte_offset"],
+                     t.get("strides"), t.get("element_type")) for t in d["tensors"]
+    ]
     files = d.get("files", [])
     objects = [model.Object(c.KIND_STORAGE, plain) for plain in storages]
     objects += [model.Object(c.KIND_FILE, plains[file["object"]]) for file in files]
-    return model.Model(objects=objects, storages=list(range(1, len(storages) + 1)), element_types=types, tensors=tensors,
-                       files=[model.File(file["path"], len(storages) + 1 + i) for i, file in enumerate(files)])
+    return model.Model(objects=objects, storages=list(range(1,
+                                                            len(storages) + 1)), element_types=types, tensors=tensors,
+                       files=[model.File(file["path"],
+                                         len(storages) + 1 + i) for i, file in enumerate(files)])
 
 
 def check_values(m):

@@ -12,8 +12,10 @@ from .tree import check_tree
 MOST_STRIDE = (1 << 63) - 1
 U64 = (1 << 64) - 1
 BITS = {number: bits for number, bits in c.DTYPES.values()}
-DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
-    port + digit for port in ("com", "lpt") for digit in "123456789\u00b9\u00b2\u00b3"}
+DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"
+           } | {port + digit
+                for port in ("com", "lpt")
+                for digit in "123456789\u00b9\u00b2\u00b3"}
 
 
 def fold(text):
@@ -159,8 +161,14 @@ def check_tensor(tensor, last, types, storages, objects, limits):
 
 
 def parse_directory(data, manifest, objects, limits):
-    bounds = {"tensors": limits["tensors"], "files": limits["files"], "metadata": limits["metadata_entries"],
-              "element_types": limits["element_types"], "nodes": limits["tree_nodes"], "storages": limits["tensors"]}
+    bounds = {
+        "tensors": limits["tensors"],
+        "files": limits["files"],
+        "metadata": limits["metadata_entries"],
+        "element_types": limits["element_types"],
+        "nodes": limits["tree_nodes"],
+        "storages": limits["tensors"]
+    }
     d = Reader(data, "Directory", b"SMD1", limits["directory_bytes"], bounds, manifest["minor"] <= c.MINOR).root
     for name in ("storages", "tensors", "nodes", "children", "payload", "tensor_digest", "content_digest"):
         malformed_unless(name in d, "D-REQUIRED")

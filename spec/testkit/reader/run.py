@@ -2,13 +2,12 @@
 """Answers vectors: the step that refuses and its word, or ("content", "ok")."""
 
 from .. import vector as v
-from . import LIMITS, Refusal
-from .container import (check_tiling, choose_envelope, manifest_digest, parse_manifest, parse_objects,
-                        parse_preamble, parse_slice, stored_chunk)
+from . import LIMITS, Refusal, malformed_unless
+from .container import (check_tiling, choose_envelope, manifest_digest, parse_manifest, parse_objects, parse_preamble,
+                        parse_slice, stored_chunk)
 from .content import as_model, check_content, check_expansion, check_values, decode_chunk, tensor_bytes
 from .directory import parse_directory
 from .trust import Key, Rule, authenticate
-
 
 MOST_BYTES = 1 << 20  # what is larger in a vector is a tensor expanded by strides of 0, which nobody copies
 
@@ -30,8 +29,11 @@ class Header:
                 glob, *words = text.split()
                 parts = dict(word.split("=") for word in words if "=" in word)
                 minimum = parts.pop("minimum_sequence", None)
-                self.rules.append(Rule(glob, {role: int(count) for role, count in parts.items()}, "overlap" in words,
-                                       None if minimum is None else int(minimum)))
+                self.rules.append(
+                    Rule(glob, {
+                        role: int(count)
+                        for role, count in parts.items()
+                    }, "overlap" in words, None if minimum is None else int(minimum)))
 
 
 def answer(data):
@@ -64,8 +66,9 @@ def open_container(data, sidecar, header):
     digest = manifest_digest(data, preamble)
     envelope = choose_envelope(data[end:], sidecar, digest, limits)
     raw = data[preamble.manifest_offset:end]
-    o.m = authenticate(envelope.items if envelope else [], digest, header.keys, header.rules, header.fields["expect-name"],
-                       int(header.fields["now"]), limits, lambda: parse_manifest(raw, preamble, limits))
+    o.m = authenticate(envelope.items if envelope else [], digest, header.keys, header.rules,
+                       header.fields["expect-name"], int(header.fields["now"]), limits,
+                       lambda: parse_manifest(raw, preamble, limits))
     o.objects = parse_objects(data[o.m["table_offset"]:o.m["manifest_offset"]], o.m, limits)
     records, _ = parse_slice(data, 0, o.objects[0], o.m)
     o.d = parse_directory(plain_of(data, o, 0, records), o.m, o.objects, limits)
@@ -81,14 +84,14 @@ def plain_of(data, o, number, records):
 
 
 def verify(data, o):
-    ends, o.records = [], []
-    for number, row in enumerate(o.objects):
-        records, end = parse_slice(data, number, row, o.m)
+    """All slices and where they put the chunks, the padding between them, then the stored bytes."""
+    slices = [parse_slice(data, number, row, o.m) for number, row in enumerate(o.objects)]
+    padding = check_tiling(o.objects, [end for _, end in slices], o.m)
+    malformed_unless(not any(any(data[begin:end]) for begin, end in padding), "O-PADDING")
+    o.records = [records for records, _ in slices]
+    for records in o.records:
         for record in records:
             stored_chunk(data, record)
-        ends.append(end)
-        o.records.append(records)
-    check_tiling(data, o.objects, ends, o.m)
 
 
 def load(data, o):
@@ -100,4 +103,3 @@ def load(data, o):
 
 def content(data, o):
     check_content(o.d, o.plains)
-

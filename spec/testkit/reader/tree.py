@@ -7,12 +7,27 @@ import struct
 from .. import tree as t
 from . import malformed_unless, require
 
-EXACT = {t.NONE: 0, t.FALSE: 0, t.TRUE: 0, t.DATE: 4, t.TENSOR: 4, t.FLOAT: 8, t.TIME: 8, t.DATETIME: 12, t.TIMEDELTA: 12,
-         t.COMPLEX: 16, t.GLOBAL: 2, t.ZONED: 2, t.SLICE: 3, t.RANGE: 3}
+EXACT = {
+    t.NONE: 0,
+    t.FALSE: 0,
+    t.TRUE: 0,
+    t.DATE: 4,
+    t.TENSOR: 4,
+    t.FLOAT: 8,
+    t.TIME: 8,
+    t.DATETIME: 12,
+    t.TIMEDELTA: 12,
+    t.COMPLEX: 16,
+    t.GLOBAL: 2,
+    t.ZONED: 2,
+    t.SLICE: 3,
+    t.RANGE: 3
+}
 PARTS = ((t.ARGS, t.TUPLE), (t.STATE, None), (t.LIST_ITEMS, t.LIST), (t.DICT_ITEMS, t.DICT), (t.SET_ITEMS, t.LIST))
 
 
 class Node:
+
     def __init__(self, number, kind, flags, count, content):
         self.number, self.kind, self.flags, self.count = number, kind, flags, count
         self.payload = content if isinstance(content, bytes) else b""
@@ -75,7 +90,8 @@ def moment_of(node):
     if node.kind in (t.TIME, t.DATETIME):
         hour, minute, second, fold, micro = struct.unpack("<BBBBI", p[-8:])
         clock = datetime.time(hour, minute, second, micro, fold=fold)
-        return clock if node.kind == t.TIME else datetime.datetime.combine(datetime.date(*struct.unpack("<HBB", p[:4])), clock)
+        return clock if node.kind == t.TIME else datetime.datetime.combine(datetime.date(
+            *struct.unpack("<HBB", p[:4])), clock)
     if node.kind == t.TIMEDELTA:
         days, seconds, micro = struct.unpack("<iII", p)
         if not (abs(days) <= 999999999 and seconds < 86400 and micro < 10**6):
@@ -112,7 +128,8 @@ def check_children(node, nodes):
         malformed_unless(kinds[0] == t.TIMEDELTA and kinds[1:] in ([], [t.STR]), "T-CHILDREN")
         malformed_unless(abs(moment_of(kids[0])) < datetime.timedelta(days=1), "T-TIME")
     elif node.kind == t.ZONED:
-        malformed_unless(kinds[0] in (t.TIME, t.DATETIME) and kinds[1] in (t.TIMEZONE, t.OBJECT, t.GLOBAL), "T-CHILDREN")
+        malformed_unless(kinds[0] in (t.TIME, t.DATETIME) and kinds[1] in (t.TIMEZONE, t.OBJECT, t.GLOBAL),
+                         "T-CHILDREN")
     elif node.kind == t.OBJECT:
         malformed_unless(kinds[0] == t.GLOBAL, "T-CHILDREN")
         for wanted, kind in zip(parts_of(node), kinds[1:]):
@@ -198,7 +215,8 @@ def zoned_key(node, nodes, kids):
         return ("zoned", kids[0], kids[1])
     moment, offset = moment_of(clock), moment_of(nodes[zone.children[0]])
     micro = datetime.timedelta(microseconds=1)
-    day = datetime.timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
+    day = datetime.timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second,
+                             microseconds=moment.microsecond)
     if clock.kind == t.TIME:
         return ("utc time", (day - offset) // micro)
     return ("utc datetime", (datetime.timedelta(days=moment.toordinal()) + day - offset) // micro)

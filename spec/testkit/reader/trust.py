@@ -57,6 +57,7 @@ def strict_json(data, limits, most):
 
     def constant(_):
         raise Refusal("malformed", "S-JSON")
+
     malformed_unless(not text.startswith("\ufeff"), "S-JSON")
     depth = deepest = 0
     for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
@@ -162,7 +163,8 @@ def verify_item(item, keys, digest, limits):
     payload = decode_base64(text_of(root, "payload", "S-DSSE"))
     require(len(payload) <= limits["statement_bytes"], "limit", "S-JSON")
     signatures = root.get("signatures")
-    malformed_unless(isinstance(signatures, list) and len(signatures) == 1 and isinstance(signatures[0], dict), "S-DSSE")
+    malformed_unless(
+        isinstance(signatures, list) and len(signatures) == 1 and isinstance(signatures[0], dict), "S-DSSE")
     signature = decode_base64(text_of(signatures[0], "sig", "S-DSSE"))
     malformed_unless(len(signature) == 64, "S-LENGTH")
     key_id = text_of(signatures[0], "keyid", "S-DSSE") if "keyid" in signatures[0] else ""
@@ -195,8 +197,9 @@ def satisfied(rule, statements):
     publics = {public for public, _ in held}
     if rule.overlap:
         return all(sum(r == role for _, r in held) >= count for role, count in rule.required.items())
-    return any(all((public, role) in held for public, role in zip(choice, places))
-               for choice in itertools.permutations(publics, len(places)))
+    return any(
+        all((public, role) in held for public, role in zip(choice, places))
+        for choice in itertools.permutations(publics, len(places)))
 
 
 def counting(statements):
@@ -223,6 +226,7 @@ def authenticate(items, digest, keys, rules, expected, now, limits, parse_manife
     def worst():
         stages = {refusal.stage for refusal in refusals} | {"untrusted"}
         return Refusal(next(stage for stage in WORST_FIRST if stage in stages), "S-WORST")
+
     if not statements:
         raise worst()
     manifest = parse_manifest()
@@ -235,7 +239,8 @@ def authenticate(items, digest, keys, rules, expected, now, limits, parse_manife
             refusals.append(refusal)
     name = manifest["name"].decode()
     wanted = expected.split("@", 1)
-    require(expected == "*" or (wanted[0] == name and wanted[1:] in ([], [manifest["version"].decode()])), "untrusted", "S-EXPECT")
+    require(expected == "*" or (wanted[0] == name and wanted[1:] in ([], [manifest["version"].decode()])), "untrusted",
+            "S-EXPECT")
     rule = next((rule for rule in rules if rule.matches(name)), None)
     require(rule is not None, "untrusted", "S-RULE")
     if not satisfied(rule, counting(good)):
