@@ -76,9 +76,10 @@ TEST_CASE("torch: views that reach outside are refused") {
       {"negative stride", {.offset = 3, .shape = {2, 2}, .strides = {-2, 1}}},
       {"ranks that differ", {.offset = 0, .shape = {2, 2}, .strides = {1}}},
   };
-  for (const auto& [why, view] : rows) {
+  for (const auto& row : rows) {
+    const std::string why = row.first;
     CAPTURE(why);
-    CHECK(CodeOf(Tensor(view).Stop()) == "MEM-VIEW");
+    CHECK(CodeOf(Tensor(row.second).Stop()) == "MEM-VIEW");
   }
   const std::int32_t most = 0x7FFFFFFF;
   CHECK(CodeOf(Tensor({.offset = 0, .shape = {most, most, most}, .strides = {0, 0, 0}}).Stop()) == "MEM-SIZE");
