@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -12,6 +14,14 @@ namespace safemodel {
 unsigned ThreadCount(unsigned wanted) {
   if (wanted == 0) wanted = std::thread::hardware_concurrency();
   return std::clamp(wanted, 1u, 256u);
+}
+
+Status CatchOutOfMemory(const std::function<Status()>& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return Error{Stage::kIo, "out_of_memory", "the system has not enough memory for this"};
+  }
 }
 
 namespace {
@@ -29,7 +39,7 @@ void Work(Shared& shared, unsigned worker, const std::function<Status(std::size_
     const std::size_t i = shared.next.fetch_add(1);
     // An index above a failure cannot change the answer; one below it must still run.
     if (i >= shared.failed.load()) return;
-    Status status = body(i, worker);
+    Status status = CatchOutOfMemory([&] { return body(i, worker); });
     if (status.ok()) continue;
     const std::lock_guard lock(shared.mutex);
     if (i < shared.failed.load()) {
@@ -45,8 +55,13 @@ Status ParallelFor(std::size_t count, unsigned threads, const std::function<Stat
   const auto workers = static_cast<unsigned>(std::min<std::size_t>(ThreadCount(threads), count));
   Shared shared(count);
   std::vector<std::thread> pool;
+  pool.reserve(workers);
   for (unsigned worker = 1; worker < workers; ++worker) {
-    pool.emplace_back([&shared, worker, &body] { Work(shared, worker, body); });
+    try {
+      pool.emplace_back([&shared, worker, &body] { Work(shared, worker, body); });
+    } catch (const std::system_error&) {
+      break;  // no more threads to be had: those there are do it all
+    }
   }
   Work(shared, 0, body);
   for (std::thread& thread : pool) thread.join();

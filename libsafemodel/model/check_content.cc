@@ -33,8 +33,10 @@ Result<Digest> HashTogether(const ObjectStore& store, std::uint32_t object, unsi
   const auto decode = [&](std::size_t i, unsigned worker) {
     const auto chunk = static_cast<std::uint32_t>(i);
     ByteBuffer& plain = scratch[worker].plain;
-    plain.resize(static_cast<std::size_t>(container::PlainLength(record, chunk, store.chunk_size())));
-    Status status = store.Read(object, chunk, plain, scratch[worker].chunk);
+    const Status status = CatchOutOfMemory([&] {
+      plain.resize(static_cast<std::size_t>(container::PlainLength(record, chunk, store.chunk_size())));
+      return store.Read(object, chunk, plain, scratch[worker].chunk);
+    });
     return turn.InTurn(i, [&] {
       if (status.ok()) hash.Update(plain);
       return status;

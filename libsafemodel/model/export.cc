@@ -84,9 +84,10 @@ class Exporter {
       if (progress_) progress_(done_, total_);
       return output_.Append(bytes);
     };
-    SAFEMODEL_TRY(StreamTensor(model_, model_.tensors[index], sink));
+    const Tensor& tensor = model_.tensors[index];
+    SAFEMODEL_TRY(StreamTensor(model_, tensor, sink));
     digests_[index] = hash.Finish();
-    return {};
+    return tensor.digest ? Status() : HashCollapsed(index);
   }
 
   Status CheckAll() {
@@ -95,6 +96,25 @@ class Exporter {
   }
 
  private:
+  // HashCollapsed digests an expanded tensor, in which dimensions of stride 0 count as size 1 (spec section 8).
+  Status HashCollapsed(std::size_t index) {
+    Tensor tensor = model_.tensors[index];
+    for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+      if (tensor.strides[i] != 0 || tensor.shape[i] == 0) continue;
+      tensor.elements /= tensor.shape[i];
+      tensor.bytes /= tensor.shape[i];
+      tensor.shape[i] = 1;
+    }
+    crypto::Blake3 hash;
+    const ByteSink sink = [&hash](ByteView bytes) -> Status {
+      hash.Update(bytes);
+      return {};
+    };
+    SAFEMODEL_TRY(StreamTensor(model_, tensor, sink));
+    digests_[index] = hash.Finish();
+    return {};
+  }
+
   const LoadedModel& model_;
   OutputFile& output_;
   const Progress& progress_;

@@ -5,9 +5,6 @@
 
 #include "base/try.h"
 #include "model/loaded_model.h"
-#include "trust/dsse.h"
-#include "trust/statement.h"
-#include "trust/timestamp.h"
 
 namespace safemodel {
 namespace {
@@ -28,33 +25,6 @@ const char* KindName(container::ObjectKind kind) {
     case container::ObjectKind::kFile: return "file";
   }
   return "storage";
-}
-
-// ListItem says what an envelope item claims. No signature is checked here.
-SignatureReport ListItem(const container::EnvelopeItem& item, const Limits& limits) {
-  SignatureReport report;
-  report.code = "not_checked";
-  if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
-    report.code = "unknown_item";
-    return report;
-  }
-  const auto payload = trust::ParseDsse(item.bytes, limits);
-  if (!payload.ok()) {
-    report.code = payload.error().code;
-    report.stage = payload.error().stage;
-    return report;
-  }
-  report.key_id = payload.value().key_id;
-  const auto statement = trust::ParseStatement(payload.value().payload, limits);
-  if (!statement.ok()) {
-    report.code = statement.error().code;
-    report.stage = statement.error().stage;
-    return report;
-  }
-  report.role = statement.value().role.value_or("");
-  report.issued_at = trust::FormatTimestamp(statement.value().issued_at);
-  if (statement.value().not_after) report.not_after = trust::FormatTimestamp(*statement.value().not_after);
-  return report;
 }
 
 Result<UnverifiedObject> DescribeObject(const ObjectStore& store, std::uint32_t number) {
@@ -95,10 +65,8 @@ Result<UnverifiedModel> Inspect(const std::string& path, const OpenOptions& opti
   model.minor = opened.preamble.minor;
   model.file_bytes = opened.file->size();
   model.envelope = PlaceName(opened.envelope_place);
-  if (opened.envelope) {
-    for (const container::EnvelopeItem& item : opened.envelope->items) model.signatures.push_back(ListItem(item, options.limits));
-  }
   SAFEMODEL_ASSIGN(auto manifest, trust::SkipAuthentication(std::move(opened), InsecureSkipVerification(), options.limits));
+  model.signatures = manifest.signatures();
   model.core_bytes = manifest.core_bytes();
   model.chunk_bytes = manifest.manifest().chunk_size;
   SAFEMODEL_ASSIGN(const auto loaded, LoadModel(std::move(manifest), options));

@@ -8,10 +8,14 @@
 namespace safemodel {
 namespace {
 
+// What is taken for a directory before its chunks have proved it.
+constexpr std::uint64_t kExpectedDirectoryBytes = 4u << 20;
+
 // ReadDirectory grows the buffer chunk by chunk: a table that claims a gigabyte is believed only as far as chunks decode.
 Result<ByteBuffer> ReadDirectory(const ObjectStore& store) {
   const container::ObjectRecord& object = store.objects()[0];
   ByteBuffer plain;
+  plain.reserve(static_cast<std::size_t>(std::min(object.plain_size, kExpectedDirectoryBytes)));
   ChunkScratch scratch;
   for (std::uint32_t chunk = 0; chunk < object.chunk_count; ++chunk) {
     const std::size_t begin = plain.size();

@@ -25,15 +25,18 @@ class SourceDigest {
   SourceDigest& operator=(const SourceDigest&) = delete;
   // The destructor waits for the thread, which gives up at once.
   ~SourceDigest();
-  // Wait returns the digests.
+  // Wait returns the digests. Call it once.
   Result<SourceDigests> Wait();
 
  private:
-  Result<SourceDigests> Hash() const;
+  void Run();
+  Status Hash();
+
   std::shared_ptr<const File> file_;
   ConvertOptions::SourceSha256 sha256_;
   std::atomic<bool> cancelled_{false};
-  std::optional<Result<SourceDigests>> result_;
+  Status status_;
+  SourceDigests digests_;
   std::thread thread_;
 };
 

@@ -22,6 +22,32 @@ Result<Digest> HashRange(const ByteSource& source, std::uint64_t bytes) {
   return hash.Finish();
 }
 
+// HeadCache keeps the first bytes of a compressed stream, which are looked at for equal storages and for the choice of the codec
+// before all is read: going back would start the stream again.
+class HeadCache final : public ByteSource {
+ public:
+  explicit HeadCache(const ByteSource& stream) : stream_(stream) {}
+  Status Fill() {
+    head_.resize(static_cast<std::size_t>(std::min(kHeadBytes, stream_.size())));
+    return stream_.ReadAt(0, head_);
+  }
+  [[nodiscard]] std::uint64_t size() const override { return stream_.size(); }
+  [[nodiscard]] bool sequential() const override { return true; }
+  [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
+    if (offset < head_.size()) {
+      const std::size_t take = std::min(out.size(), head_.size() - static_cast<std::size_t>(offset));
+      std::copy_n(head_.begin() + static_cast<std::ptrdiff_t>(offset), take, out.begin());
+      out = out.subspan(take);
+      offset += take;
+    }
+    return out.empty() ? Status() : stream_.ReadAt(offset, out);
+  }
+
+ private:
+  const ByteSource& stream_;
+  ByteBuffer head_;
+};
+
 }  // namespace
 
 StorageWriter::StorageWriter(ContainerWriter& writer, const ImportedModel& model, const Progress& progress)
@@ -42,10 +68,17 @@ Status StorageWriter::Write() {
   return {};
 }
 
-// WriteOne reads a storage an extra time only when another one of the same size starts with the same bytes.
 Status StorageWriter::WriteOne(std::size_t storage) {
   const ByteSource& source = *model_.storages[storage].source;
-  if (sizes_[source.size()] < 2) return Add(storage);
+  if (!source.sequential()) return WriteFrom(storage, source);
+  HeadCache cached(source);
+  SAFEMODEL_TRY(cached.Fill());
+  return WriteFrom(storage, cached);
+}
+
+// WriteFrom reads a storage an extra time only when another one of the same size starts with the same bytes.
+Status StorageWriter::WriteFrom(std::size_t storage, const ByteSource& source) {
+  if (sizes_[source.size()] < 2) return Add(storage, source);
   Fingerprint fingerprint{source.size(), {}};
   SAFEMODEL_ASSIGN(fingerprint.head, HashRange(source, std::min(kHeadBytes, source.size())));
   std::vector<std::size_t>& candidates = candidates_[fingerprint];
@@ -57,7 +90,7 @@ Status StorageWriter::WriteOne(std::size_t storage) {
     return {};
   }
   candidates.push_back(written_.size());
-  return Add(storage);
+  return Add(storage, source);
 }
 
 Result<const StorageWriter::Written*> StorageWriter::FindEqual(const ByteSource& source, const std::vector<std::size_t>& candidates) const {
@@ -69,10 +102,9 @@ Result<const StorageWriter::Written*> StorageWriter::FindEqual(const ByteSource&
   return nullptr;
 }
 
-Status StorageWriter::Add(std::size_t storage) {
-  const ImportedStorage& imported = model_.storages[storage];
+Status StorageWriter::Add(std::size_t storage, const ByteSource& source) {
   SAFEMODEL_ASSIGN(const WrittenObject object,
-                   writer_.AddObject(container::ObjectKind::kStorage, codec::LayoutOf(imported.layout), *imported.source,
+                   writer_.AddObject(container::ObjectKind::kStorage, codec::LayoutOf(model_.storages[storage].layout), source,
                                      [this](std::uint64_t bytes) { Report(bytes); }));
   objects_.push_back(object.number);
   written_of_storage_.push_back(static_cast<std::uint32_t>(written_.size()));

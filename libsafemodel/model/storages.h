@@ -34,8 +34,9 @@ class StorageWriter {
     auto operator<=>(const Fingerprint&) const = default;
   };
   Status WriteOne(std::size_t storage);
+  Status WriteFrom(std::size_t storage, const ByteSource& source);
   Result<const Written*> FindEqual(const ByteSource& source, const std::vector<std::size_t>& candidates) const;
-  Status Add(std::size_t storage);
+  Status Add(std::size_t storage, const ByteSource& source);
   void Report(std::uint64_t bytes);
 
   ContainerWriter& writer_;

@@ -68,17 +68,19 @@ class ChunkJob {
   // Run takes chunk `i` through its steps. Only reading from a sequential source, the hash of the whole object and writing
   // behind chunks of unknown length have an order; the hash of one chunk runs beside the write of another.
   Status Run(std::size_t i, WriterScratch& scratch, const ContainerWriter::WriteProgress& progress) {
-    Status status = Read(i, scratch);
     ByteView stored;
-    if (status.ok()) stored = Encode(i, scratch);
-    if (status.ok() && object_.form == StorageForm::kRaw) status = WriteRaw(i, stored);
-    status = hash_turn_.InTurn(i, [&] {
+    const Status status = CatchOutOfMemory([&]() -> Status {
+      SAFEMODEL_TRY(Read(i, scratch));
+      stored = Encode(i, scratch);
+      return object_.form == StorageForm::kRaw ? WriteRaw(i, stored) : Status();
+    });
+    const Status hashed = hash_turn_.InTurn(i, [&] {
       if (!status.ok()) return status;
       whole_.Update(scratch.plain);
       if (progress) progress(scratch.plain.size());
       return status;
     });
-    if (object_.form == StorageForm::kRaw) return status;
+    if (object_.form == StorageForm::kRaw) return hashed;
     return write_turn_.InTurn(i, [&] {
       if (!status.ok()) return status;
       records_[i].stored_offset = output_.size();
@@ -92,8 +94,12 @@ class ChunkJob {
  private:
   Status Read(std::size_t i, WriterScratch& scratch) {
     const auto chunk = static_cast<std::uint32_t>(i);
-    scratch.plain.resize(static_cast<std::size_t>(container::PlainLength(object_, chunk, chunk_size_)));
-    const auto read = [&] { return source_.ReadAt(std::uint64_t{chunk} * chunk_size_, scratch.plain); };
+    const auto read = [&] {
+      return CatchOutOfMemory([&] {
+        scratch.plain.resize(static_cast<std::size_t>(container::PlainLength(object_, chunk, chunk_size_)));
+        return source_.ReadAt(std::uint64_t{chunk} * chunk_size_, scratch.plain);
+      });
+    };
     return source_.sequential() ? read_turn_.InTurn(i, read) : read();
   }
 
