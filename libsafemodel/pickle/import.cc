@@ -19,7 +19,7 @@ namespace safemodel::pickle {
 
 namespace {
 
-constexpr std::uint64_t kHeadBytes = 64;
+constexpr std::uint64_t kHeadBytes = 512;  // the first header of a tar
 constexpr std::uint8_t kProto = 0x80;
 constexpr int kMostStreams = 64;  // that are judged; the file is refused whatever they hold
 // The first stream of a file of torch.save before 1.6 is this number.
@@ -35,6 +35,42 @@ bool IsPickle(ByteView head, const Graph& graph, const Error& error) {
   if (head.size() >= 2 && head[0] == kProto && head[1] <= 5) return true;
   return !graph.globals().empty() || std::string_view(error.code) == "GLOBAL-DANGEROUS" ||
          std::string_view(error.code) == "GLOBAL-DOTTED";
+}
+
+// IsTarHeader tells what tarfile takes for a header: the sum of its bytes stands in it, as octal digits or in binary.
+bool IsTarHeader(ByteView head) {
+  constexpr std::size_t kSum = 148;
+  constexpr std::size_t kSumSize = 8;
+  if (head.size() < kHeadBytes) return false;
+  const ByteView field = head.subspan(kSum, kSumSize);
+  std::int64_t plain = std::int64_t{' '} * kSumSize;
+  std::int64_t with_signs = plain;
+  for (std::size_t i = 0; i < kHeadBytes; ++i) {
+    if (i >= kSum && i < kSum + kSumSize) continue;
+    plain += head[i];
+    with_signs += static_cast<std::int8_t>(head[i]);
+  }
+  std::int64_t stated = 0;
+  const bool binary = field[0] == 0x80;
+  for (const std::uint8_t byte : field.subspan(binary ? 1 : 0)) {
+    if (binary) {
+      stated = stated << 8 | byte;
+    } else if (byte == 0) {
+      break;
+    } else if (byte >= '0' && byte <= '7') {
+      stated = stated << 3 | (byte - '0');
+    }
+  }
+  return stated == plain || stated == with_signs;
+}
+
+// CheckPolyglot refuses what other readers open as something else: torch.load looks for a tar first, joblib.load for
+// bz2, whose magic is a pickle's BINBYTES too.
+Status CheckPolyglot(ByteView head) {
+  const bool bzip2 = head.size() >= 4 && head[0] == 'B' && head[1] == 'Z' && head[2] == 'h' && head[3] >= '1' &&
+                     head[3] <= '9';
+  if (!bzip2 && !IsTarHeader(head)) return {};
+  return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the pickle is an archive too, whose content other readers load", 0};
 }
 
 bool IsLegacyMagic(const Graph& graph, NodeIndex root) {
@@ -72,6 +108,7 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
                  "files of torch.save before version 1.6 are not read; save it again", 0};
   }
   SAFEMODEL_TRY(rest);
+  SAFEMODEL_TRY(CheckPolyglot(head));
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
 }
 

@@ -72,7 +72,9 @@ Result<NodeIndex> Machine::RunNested() {
     return Error{Stage::kLimit, "LIMIT-DEPTH", "pickles are nested too deeply inside each other", reader_.position()};
   }
   reader_.CloseFrame();
-  Machine nested(context_, judge_, reader_, layout_, depth_ + 1);
+  // joblib reads it with a plain unpickler, for which no raw bytes follow a wrapper.
+  Layout plain;
+  Machine nested(context_, judge_, reader_, plain, depth_ + 1);
   MachineResult result;
   SAFEMODEL_TRY(nested.Run(result));
   return result.root;

@@ -68,6 +68,9 @@ Status OnGeneratorState(RuleContext& context, NodeIndex call) {
     state = items[0];
   }
   const NodeIndex inner = Entry(graph, state, "state");
+  // A mapping of another kind would hold numbers that nobody looked at, and numpy has copied these.
+  if (inner != kNoNode && graph.kind(inner) != Kind::kDict) return broken;
+  if (inner != kNoNode) context.graph.Seal(inner);
   const bool in_range = InRange(graph, Entry(graph, state, "buffer_pos"), kPhiloxWords) &&
                         InRange(graph, Entry(graph, state, "has_uint32"), 1) &&
                         (inner == kNoNode || InRange(graph, Entry(graph, inner, "pos"), kMersenneWords));

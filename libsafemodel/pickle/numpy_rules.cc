@@ -129,6 +129,7 @@ Result<DtypeNote> SimpleType(RuleContext& context, NodeIndex call, const DtypeSt
 Result<DtypeNote> Subarray(RuleContext& context, NodeIndex call, const DtypeState& state) {
   const Graph& graph = context.graph;
   const std::span<const NodeIndex> parts = graph.ItemsOf(state.subarray);
+  if (parts[0] == call) return BadDtype(graph, call);
   SAFEMODEL_ASSIGN(const DtypeNote base, TypeOf(context, parts[0]));
   SAFEMODEL_ASSIGN(DtypeNote note, MakeSubarray(base, Shape(graph, parts[1])));
   if (state.item_size != std::int64_t{note.item_size} || state.alignment != std::int64_t{note.alignment} ||
@@ -154,6 +155,7 @@ Result<DtypeNote> Record(RuleContext& context, NodeIndex call, const DtypeState&
     if (field == kNoNode) return BadDtype(graph, call);
     const std::span<const NodeIndex> parts = graph.ItemsOf(field);
     const std::int64_t offset = graph.IntOf(parts[1]);
+    if (parts[0] == call) return BadDtype(graph, call);  // a record that holds itself has no end
     SAFEMODEL_ASSIGN(DtypeNote type, TypeOf(context, parts[0]));
     if (offset > state.item_size) return BadDtype(graph, call);
     if ((state.flags & kAlignedStruct) != 0) alignment = std::max(alignment, type.alignment);
