@@ -30,13 +30,15 @@ struct Authenticity {
   std::vector<SignatureReport> signatures;
 };
 
-Authenticity Check(const State& state) {
-  if (!state.trust.has_keys()) return {};
+Result<Authenticity> Check(const State& state, const UnverifiedModel& model) {
+  if (!state.trust.has_keys()) return Authenticity{};
   auto policy = state.trust.MakePolicy();
-  if (!policy.ok()) return {true, false, {}};
+  if (!policy.ok()) return policy.error();
   Verdict verdict = Verify(state.file, policy.value(), state.trust.MakeExpectation(), VerifyScope::kManifest,
                            state.trust.MakeOpenOptions());
-  return {true, verdict.status.ok(), std::move(verdict.signatures)};
+  // The file was opened twice: a verdict on another manifest says nothing about what is shown.
+  const bool same = verdict.info && verdict.info->manifest_digest == model.info.manifest_digest;
+  return Authenticity{true, verdict.status.ok() && same, std::move(verdict.signatures)};
 }
 
 void WriteObjects(JsonWriter& json, const std::vector<UnverifiedObject>& objects) {
@@ -132,11 +134,12 @@ void PrintText(const State& state, const UnverifiedModel& model, const Authentic
 int RunInspect(const State& state) {
   auto model = Inspect(state.file, state.trust.MakeOpenOptions());
   if (!model.ok()) return state.console.Fail(model.error(), state.file);
-  const Authenticity authenticity = Check(state);
+  const auto authenticity = Check(state, model.value());
+  if (!authenticity.ok()) return state.console.Fail(authenticity.error());
   if (state.console.json()) {
-    PrintJson(state, model.value(), authenticity);
+    PrintJson(state, model.value(), authenticity.value());
   } else {
-    PrintText(state, model.value(), authenticity);
+    PrintText(state, model.value(), authenticity.value());
   }
   return kDone;
 }
