@@ -2,6 +2,7 @@
 // The command line: one subcommand for each verb. Exit codes and output rules are a contract with scripts.
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <new>
 #include <vector>
 
@@ -63,6 +64,7 @@ int RunVerb(const std::vector<Verb>& verbs) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is reported as an error of writing
+  std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
   CLI::App app(kDescription, "safemodel");
   app.set_version_flag("--version", std::string("safemodel ") + SAFEMODEL_VERSION);
   app.footer(kFooter);
@@ -82,5 +84,9 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "safemodel: out of memory (io: out_of_memory)\n");
     return safemodel::cli::kSystem;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "safemodel: a bug: %s (internal: exception)\n",
+                 safemodel::cli::EscapeForTerminal(error.what()).c_str());
+    return safemodel::cli::kBug;
   }
 }
