@@ -219,7 +219,7 @@ void PrintSignatures(std::span<const SignatureReport> signatures) {
 
 void PrintTensors(std::span<const Tensor> tensors, std::span<const ElementType> types) {
   for (const Tensor& tensor : tensors) {
-    std::printf("  %-10s %-20s %10s  storage %-4u %s\n", TypeText(tensor, types).c_str(),
+    std::printf("  %-10s %-20s %10s  storage %-4u %s\n", EscapeForTerminal(TypeText(tensor, types)).c_str(),
                 ShapeText(tensor.shape).c_str(), HumanBytes(tensor.bytes).c_str(), tensor.storage,
                 EscapeForTerminal(tensor.name).c_str());
   }
