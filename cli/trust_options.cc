@@ -10,6 +10,7 @@ void TrustOptions::AddOptions(CLI::App& verb) {
                   "Accept a signature in role builder by this public key: a .pub file, or its base64 line; repeatable")
       ->type_name("KEY");
   verb.add_option("--expect", expect_, "Refuse any other model, and any other version if given")
+      ->check([](const std::string& text) { return std::string(text.empty() ? "an empty name expects nothing" : ""); })
       ->type_name("NAME[@VERSION]");
   verb.add_option("--envelope", envelope_, "Read the signatures from this detached envelope")->type_name("FILE");
   verb.add_option("--threads", threads_, "Number of threads; 0 is one for each processor")->capture_default_str();
