@@ -7,7 +7,7 @@
 #include "console.h"
 #include "escape.h"
 #include "json_writer.h"
-#include "passphrase.h"
+#include "signing_key.h"
 
 namespace safemodel::cli {
 namespace {
@@ -95,7 +95,7 @@ int RunConvert(State& state) {
   if (Status status = TakeMetadata(state); !status.ok()) return state.console.Fail(status.error());
   std::optional<SecretKey> key;
   if (!state.sign_with.empty()) {
-    auto loaded = SecretKey::FromFile(state.sign_with, AskPassphrase(state.passphrase_file, Confirm::kNo));
+    auto loaded = OpenSigningKey(state.console, state.sign_with, state.passphrase_file);
     if (!loaded.ok()) return state.console.Fail(loaded.error(), state.sign_with);
     key.emplace(std::move(loaded).value());
     state.options.sign_with = &*key;

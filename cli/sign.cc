@@ -7,7 +7,7 @@
 #include "console.h"
 #include "escape.h"
 #include "json_writer.h"
-#include "passphrase.h"
+#include "signing_key.h"
 
 namespace safemodel::cli {
 namespace {
@@ -61,7 +61,7 @@ int RunSign(State& state) {
                                       state.not_after});
     }
   }
-  auto key = SecretKey::FromFile(state.key, AskPassphrase(state.passphrase_file, Confirm::kNo));
+  auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
   if (!key.ok()) return state.console.Fail(key.error(), state.key);
   auto report = Sign(state.file, key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file);

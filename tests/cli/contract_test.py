@@ -276,6 +276,24 @@ class KeyTest(CliTest):
         self.run_cli("sign", "m.safemodel", "-k", "k.key", "--passphrase-file", "pass")
         self.run_cli("verify", "m.safemodel", "--key", "k.pub")
 
+    def test_an_unprotected_key_that_others_can_read_is_warned_of(self):
+        self.make_signed()
+        commands = (["sign", "m.safemodel", "-k", "k.key"], ["convert", "m.safetensors", "-o", "n.safemodel", "--force", "--sign-with", "k.key"])
+        for mode, warned in ((0o600, False), (0o640, True), (0o604, True), (0o644, True)):
+            (self.path / "k.key").chmod(mode)
+            for command in commands:
+                with self.subTest(mode=oct(mode), verb=command[0]):
+                    self.assertEqual(b"(key_readable_by_others)" in self.run_cli(*command).stderr, warned)
+                    self.assertNotIn(b"warning", self.run_cli(*command, "--quiet").stderr)
+
+    def test_a_protected_key_may_be_read_by_others(self):
+        self.make_signed()
+        self.write("pass", b"correct horse\n")
+        self.run_cli("keygen", "-o", "p", "--passphrase-file", "pass")
+        (self.path / "p.key").chmod(0o644)
+        signed = self.run_cli("sign", "m.safemodel", "-k", "p.key", "--passphrase-file", "pass")
+        self.assertNotIn(b"warning", signed.stderr)
+
     def test_without_a_terminal_the_prompt_refuses(self):
         self.run_cli("keygen", "-o", "k", expect=5, start_new_session=True, stdin=subprocess.DEVNULL)
 
