@@ -57,8 +57,10 @@ Result<Digest> HashAlone(const ObjectStore& store, std::uint32_t object) {
   return hash.Finish();
 }
 
-// HashObjects returns the BLAKE3 of the plain bytes of each object but the directory. `report` is told when one is done.
-Result<std::vector<Digest>> HashObjects(const ObjectStore& store, unsigned threads, const std::function<void(std::uint64_t)>& report) {
+// HashObjects returns the BLAKE3 of the plain bytes of each object but the directory. `report` is told when one is
+// done.
+Result<std::vector<Digest>> HashObjects(const ObjectStore& store, unsigned threads,
+                                        const std::function<void(std::uint64_t)>& report) {
   const auto& objects = store.objects();
   std::vector<Digest> digests(objects.size());
   SAFEMODEL_TRY(ParallelFor(objects.size(), threads, [&](std::size_t i, unsigned) -> Status {
@@ -75,8 +77,8 @@ Result<std::vector<Digest>> HashObjects(const ObjectStore& store, unsigned threa
   return digests;
 }
 
-TensorDigestJob JobOf(const LoadedModel& model, std::span<const container::TensorRecord> records, const std::vector<Digest>& objects,
-                      unsigned threads) {
+TensorDigestJob JobOf(const LoadedModel& model, std::span<const container::TensorRecord> records,
+                      const std::vector<Digest>& objects, unsigned threads) {
   TensorDigestJob job;
   job.tensors = records;
   job.element_types = model.element_types;

@@ -43,9 +43,10 @@ Status CheckRun(const ObjectStore& store, const Run& run, ByteBuffer& buffer) {
   for (std::uint32_t chunk = run.first; chunk < run.first + run.count; ++chunk) {
     const container::ChunkRecord& record = (*slice)[chunk];
     if (crypto::Blake3Of(rest.first(record.stored_length)) != record.digest) {
-      return store.Refuse(run.object, chunk,
-                          Error{Stage::kDigestMismatch, "chunk_digest",
-                                "the bytes of a chunk are not those that were written; get the file again", record.stored_offset});
+      return store.Refuse(
+          run.object, chunk,
+          Error{Stage::kDigestMismatch, "chunk_digest",
+                "the bytes of a chunk are not those that were written; get the file again", record.stored_offset});
     }
     rest = rest.subspan(record.stored_length);
   }
@@ -72,7 +73,8 @@ Status CheckStored(const LoadedModel& model, const Progress& progress) {
     ends.push_back(container::StoredEnd(store.objects()[object], *slice));
     AppendRuns(object, *slice, runs);
   }
-  SAFEMODEL_ASSIGN(const std::vector<container::Range> padding, container::CheckTiling(store.manifest(), store.objects(), ends));
+  SAFEMODEL_ASSIGN(const std::vector<container::Range> padding,
+                   container::CheckTiling(store.manifest(), store.objects(), ends));
   for (const container::Range& range : padding) SAFEMODEL_TRY(CheckPadding(store.file(), range));
   std::uint64_t total = 0;
   for (const Run& run : runs) total += run.bytes;

@@ -13,8 +13,8 @@ namespace {
 
 Status CheckDigest(ByteView stored, const container::ChunkRecord& record) {
   if (crypto::Blake3Of(stored) == record.digest) return {};
-  return Error{Stage::kDigestMismatch, "chunk_digest", "the bytes of a chunk are not those that were written; get the file again",
-               record.stored_offset};
+  return Error{Stage::kDigestMismatch, "chunk_digest",
+               "the bytes of a chunk are not those that were written; get the file again", record.stored_offset};
 }
 
 class PlainSource final : public ByteSource {
@@ -33,7 +33,8 @@ class PlainSource final : public ByteSource {
       const std::uint64_t within = offset % chunk_size_;
       const auto length = std::min<std::uint64_t>(chunk_size_, size_ - std::uint64_t{chunk} * chunk_size_);
       const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(length - within, out.size()));
-      SAFEMODEL_TRY(ReadPart(chunk, static_cast<std::size_t>(length), static_cast<std::size_t>(within), out.first(take)));
+      SAFEMODEL_TRY(
+          ReadPart(chunk, static_cast<std::size_t>(length), static_cast<std::size_t>(within), out.first(take)));
       out = out.subspan(take);
       offset += take;
     }
@@ -63,18 +64,20 @@ class PlainSource final : public ByteSource {
 
 }  // namespace
 
-Status ReadChunk(const ByteSource& core, const container::ObjectRecord& object, const container::ChunkRecord& record, MutableBytes plain,
-                 ChunkScratch& scratch) {
+Status ReadChunk(const ByteSource& core, const container::ObjectRecord& object, const container::ChunkRecord& record,
+                 MutableBytes plain, ChunkScratch& scratch) {
   if (record.codec == container::kCodecRaw) {
-    if (plain.size() != record.stored_length) return Error{Stage::kInternal, "internal", "a chunk was read at another length"};
+    if (plain.size() != record.stored_length)
+      return Error{Stage::kInternal, "internal", "a chunk was read at another length"};
     SAFEMODEL_TRY(core.ReadAt(record.stored_offset, plain));
     return CheckDigest(plain, record);
   }
   scratch.stored.resize(record.stored_length);  // at most the chunk size: ParseIndexSlice
   SAFEMODEL_TRY(core.ReadAt(record.stored_offset, scratch.stored));
   SAFEMODEL_TRY(CheckDigest(scratch.stored, record));
-  Status status = scratch.decoder.Decode(static_cast<codec::Codec>(record.codec),
-                                         static_cast<codec::ElementLayout>(object.element_layout), scratch.stored, plain);
+  Status status =
+      scratch.decoder.Decode(static_cast<codec::Codec>(record.codec),
+                             static_cast<codec::ElementLayout>(object.element_layout), scratch.stored, plain);
   if (status.ok()) return {};
   Error error = status.error();
   error.offset = record.stored_offset;
@@ -85,7 +88,8 @@ SharedSource MakePlainSource(std::uint64_t plain_size, std::uint32_t chunk_size,
   return std::make_shared<PlainSource>(plain_size, chunk_size, std::move(reader));
 }
 
-Digest SliceDigest(std::uint32_t object_number, const container::ObjectRecord& object, std::uint32_t chunk_size, ByteView slice) {
+Digest SliceDigest(std::uint32_t object_number, const container::ObjectRecord& object, std::uint32_t chunk_size,
+                   ByteView slice) {
   crypto::Blake3 hash(container::kIndexSliceContext);
   hash.Update(container::SliceHead(object_number, object, chunk_size));
   hash.Update(slice);

@@ -10,10 +10,12 @@ namespace {
 
 constexpr std::size_t kMostTypeText = 16u << 20;
 
-// Framed puts a text's length in front of it: names may hold every character, and no two lists of fields may read alike.
+// Framed puts a text's length in front of it: names may hold every character, and no two lists of fields may read
+// alike.
 std::string Framed(const std::string& text) { return std::to_string(text.size()) + "'" + text; }
 
-// AppendField appends "name@offset:type[shape]", the name framed. Types of fields stand before the record, so their texts are in `texts`.
+// AppendField appends "name@offset:type[shape]", the name framed. Types of fields stand before the record, so their
+// texts are in `texts`.
 void AppendField(std::string& text, const Field& field, const std::vector<std::string>& texts) {
   text += Framed(field.name) + "@" + std::to_string(field.offset) + ":";
   text += IsExtended(field.dtype) ? texts[field.element_type] : DtypeName(field.dtype);
@@ -22,7 +24,9 @@ void AppendField(std::string& text, const Field& field, const std::vector<std::s
   text += "]";
 }
 
-Error LongTypes() { return {Stage::kLimit, "long_types", "the descriptions of the element types are over their limit"}; }
+Error LongTypes() {
+  return {Stage::kLimit, "long_types", "the descriptions of the element types are over their limit"};
+}
 
 // FrameTensor writes what stands before the digest of a tensor.
 void FrameTensor(ByteWriter& writer, const container::TensorRecord& tensor, std::string_view type_text) {
@@ -97,7 +101,8 @@ Result<Digest> TensorDigest(std::span<const container::TensorRecord> tensors, st
   head.U64(tensors.size());
   hash.Update(head.view());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::string_view type_text = IsExtended(tensors[i].dtype) ? type_texts.at(tensors[i].element_type) : std::string_view();
+    const std::string_view type_text =
+        IsExtended(tensors[i].dtype) ? type_texts.at(tensors[i].element_type) : std::string_view();
     ByteWriter frame;
     FrameTensor(frame, tensors[i], type_text);
     hash.Update(frame.view());

@@ -15,7 +15,8 @@
 namespace safemodel {
 namespace {
 
-// CheckOutput refuses what a conversion may not write over: its own input, and a name whose sidecar would then vouch for another file.
+// CheckOutput refuses what a conversion may not write over: its own input, and a name whose sidecar would then vouch
+// for another file.
 Status CheckOutput(const File& input, const std::string& output, ConvertOptions::Overwrite overwrite) {
   SAFEMODEL_ASSIGN(const auto identity, IdentityOf(output));
   if (identity && *identity == input.state().identity) {
@@ -25,7 +26,8 @@ Status CheckOutput(const File& input, const std::string& output, ConvertOptions:
   const std::string sidecar = trust::SidecarOf(output);
   SAFEMODEL_ASSIGN(const auto beside, IdentityOf(sidecar));
   if (!beside) return {};
-  return Error{Stage::kUsage, "sidecar_exists", "an envelope lies beside the output's name; use --force to replace both", kNoOffset, sidecar};
+  return Error{Stage::kUsage, "sidecar_exists",
+               "an envelope lies beside the output's name; use --force to replace both", kNoOffset, sidecar};
 }
 
 // RemoveSidecar unlinks the old envelope. It comes after the new core has its name: between the two, readers refuse.
@@ -33,7 +35,8 @@ Status RemoveSidecar(const std::string& output) {
   const std::string sidecar = trust::SidecarOf(output);
   if (unlink(sidecar.c_str()) != 0) {
     if (errno == ENOENT) return {};
-    return SystemError("write_failed", "the old envelope beside the output cannot be removed; remove it by hand", sidecar);
+    return SystemError("write_failed", "the old envelope beside the output cannot be removed; remove it by hand",
+                       sidecar);
   }
   const auto slash = output.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : output.substr(0, slash + 1);
@@ -71,8 +74,8 @@ Result<ConvertReport> Convert(const std::string& input, const std::string& outpu
   SourceDigests source;
   SAFEMODEL_ASSIGN(const ImportedModel model, ImportAny(file, options.limits, options.unknown));
   const bool replace = options.overwrite == ConvertOptions::Overwrite::kReplace;
-  SAFEMODEL_ASSIGN(OutputFile output,
-                   OutputFile::Create(output_path, replace ? OutputFile::Overwrite::kReplace : OutputFile::Overwrite::kRefuse));
+  SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(output_path, replace ? OutputFile::Overwrite::kReplace
+                                                                              : OutputFile::Overwrite::kRefuse));
   const Identify identify = [&]() -> Result<ModelIdentity> {
     SAFEMODEL_ASSIGN(source, source_digest.Wait());
     return IdentityFor(input, options, model, source);

@@ -13,7 +13,8 @@
 namespace safemodel {
 namespace {
 
-TensorDigestJob JobOf(const ImportedModel& model, std::span<const container::TensorRecord> records, unsigned threads, const Limits& limits) {
+TensorDigestJob JobOf(const ImportedModel& model, std::span<const container::TensorRecord> records, unsigned threads,
+                      const Limits& limits) {
   TensorDigestJob job;
   job.tensors = records;
   job.element_types = model.element_types;
@@ -28,7 +29,8 @@ TensorDigestJob JobOf(const ImportedModel& model, std::span<const container::Ten
   return job;
 }
 
-Result<DigestReport> DigestImported(const std::shared_ptr<const File>& file, unsigned threads, const Limits& limits, const Progress& progress) {
+Result<DigestReport> DigestImported(const std::shared_ptr<const File>& file, unsigned threads, const Limits& limits,
+                                    const Progress& progress) {
   // Inert data has digests too: nothing is built here.
   SAFEMODEL_ASSIGN(const ImportedModel model, ImportAny(file, limits, ConvertOptions::Unknown::kKeepInert));
   const std::vector<container::TensorRecord> records = RecordsOf(model);
@@ -44,7 +46,8 @@ Result<DigestReport> DigestImported(const std::shared_ptr<const File>& file, uns
   return report;
 }
 
-Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, const Limits& limits, const Progress& progress) {
+Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, const Limits& limits,
+                                     const Progress& progress) {
   OpenOptions options;
   options.limits = limits;
   options.threads = threads;
@@ -57,7 +60,8 @@ Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, 
 
 }  // namespace
 
-Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits, const Progress& progress) {
+Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits,
+                                    const Progress& progress) {
   SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(path));
   SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
   if (is_container) return DigestContainer(path, threads, limits, progress);

@@ -66,8 +66,8 @@ Result<std::vector<std::vector<std::string>>> AliasGroups(const LoadedModel& mod
   return groups;
 }
 
-// Exporter streams tensors into the output. Each is compared with its digest, all of them with those of the model before the output
-// gets its name.
+// Exporter streams tensors into the output. Each is compared with its digest, all of them with those of the model
+// before the output gets its name.
 class Exporter {
  public:
   Exporter(const LoadedModel& model, OutputFile& output, const Progress& progress)
@@ -156,7 +156,8 @@ Result<Plan> PlanFor(const LoadedModel& model, ExportFormat format) {
   Plan plan;
   const std::vector<formats::ExportEntry> entries = EntriesOf(model);
   if (format == ExportFormat::kSafetensors) {
-    SAFEMODEL_ASSIGN(plan.safetensors, formats::PlanSafetensors(entries, formats::SafetensorsMetadata(model.info.private_metadata)));
+    SAFEMODEL_ASSIGN(plan.safetensors,
+                     formats::PlanSafetensors(entries, formats::SafetensorsMetadata(model.info.private_metadata)));
   } else {
     SAFEMODEL_ASSIGN(plan.npz, formats::PlanNpz(entries, model.element_types));
   }
@@ -165,7 +166,8 @@ Result<Plan> PlanFor(const LoadedModel& model, ExportFormat format) {
 
 }  // namespace
 
-Result<ExportReport> Export(const VerifiedModel& verified, const std::string& path, ExportFormat format, const ExportOptions& options) {
+Result<ExportReport> Export(const VerifiedModel& verified, const std::string& path, ExportFormat format,
+                            const ExportOptions& options) {
   const LoadedModel& model = VerifiedModelAccess::Of(verified);
   SAFEMODEL_TRY(CheckNotItself(model, path));
   SAFEMODEL_TRY(CheckCopies(model));
@@ -174,7 +176,8 @@ Result<ExportReport> Export(const VerifiedModel& verified, const std::string& pa
   report.tensors = model.tensors.size();
   SAFEMODEL_ASSIGN(report.broken_aliases, AliasGroups(model));
   const bool replace = options.overwrite == ExportOptions::Overwrite::kReplace;
-  SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(path, replace ? OutputFile::Overwrite::kReplace : OutputFile::Overwrite::kRefuse));
+  SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(path, replace ? OutputFile::Overwrite::kReplace
+                                                                       : OutputFile::Overwrite::kRefuse));
   Exporter exporter(model, output, options.progress);
   if (format == ExportFormat::kSafetensors) {
     SAFEMODEL_TRY(WriteSafetensors(plan.safetensors, exporter, output));

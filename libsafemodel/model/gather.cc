@@ -53,21 +53,23 @@ std::uint64_t SaturatingMul(std::uint64_t a, std::uint64_t b) {
   return CheckedMul(a, b).value_or(std::numeric_limits<std::uint64_t>::max());
 }
 
-// CheckScatter refuses views whose inner axes span far more than the outer ones step: each outer step would go back over it all,
-// and a small file could keep a reader busy for ever. `axes` descend by in_step.
+// CheckScatter refuses views whose inner axes span far more than the outer ones step: each outer step would go back
+// over it all, and a small file could keep a reader busy for ever. `axes` descend by in_step.
 Status CheckScatter(const std::vector<Axis>& axes, std::uint64_t element_bytes) {
   std::uint64_t elements = 1;
   for (const Axis& axis : axes) elements = SaturatingMul(elements, axis.count);
   const std::uint64_t out_bytes = SaturatingMul(elements, element_bytes);
   const std::uint64_t base = std::max(out_bytes, SpanOf(axes, 0, element_bytes));
-  const std::uint64_t allowed = CheckedAdd(SaturatingMul(base, kScatterFactor), kScatterSlack).value_or(~std::uint64_t{0});
+  const std::uint64_t allowed =
+      CheckedAdd(SaturatingMul(base, kScatterFactor), kScatterSlack).value_or(~std::uint64_t{0});
   std::uint64_t returns = 1;
   for (std::size_t i = 0; i + 1 < axes.size(); ++i) {
     returns = SaturatingMul(returns, axes[i].count);
     const std::uint64_t inner = SpanOf(axes, i + 1, element_bytes);
     if (axes[i].in_step >= inner || inner <= kWindowBytes) continue;
     if (SaturatingMul(returns, inner) > allowed) {
-      return Error{Stage::kLimit, "scattered_view", "the strides of a tensor overlap so that reading it would take too much work"};
+      return Error{Stage::kLimit, "scattered_view",
+                   "the strides of a tensor overlap so that reading it would take too much work"};
     }
   }
   return {};
@@ -101,12 +103,14 @@ class Window {
 };
 
 template <std::size_t kWidth>
-void CopyElements(const std::uint8_t* in, std::uint64_t in_step, std::uint8_t* out, std::uint64_t out_step, std::uint64_t count) {
+void CopyElements(const std::uint8_t* in, std::uint64_t in_step, std::uint8_t* out, std::uint64_t out_step,
+                  std::uint64_t count) {
   for (std::uint64_t i = 0; i < count; ++i) std::memcpy(out + i * out_step, in + i * in_step, kWidth);
 }
 
 // CopyRun spreads `count` elements. Both views are long enough: the callers cut them to the axis.
-void CopyRun(ByteView in, std::uint64_t in_step, MutableBytes out, std::uint64_t out_step, std::uint64_t count, std::uint64_t width) {
+void CopyRun(ByteView in, std::uint64_t in_step, MutableBytes out, std::uint64_t out_step, std::uint64_t count,
+             std::uint64_t width) {
   if (in_step == width && out_step == width) {
     std::memcpy(out.data(), in.data(), static_cast<std::size_t>(count * width));
     return;
@@ -118,7 +122,8 @@ void CopyRun(ByteView in, std::uint64_t in_step, MutableBytes out, std::uint64_t
     case 8: return CopyElements<8>(in.data(), in_step, out.data(), out_step, count);
     default: break;
   }
-  for (std::uint64_t i = 0; i < count; ++i) std::memcpy(out.data() + i * out_step, in.data() + i * in_step, static_cast<std::size_t>(width));
+  for (std::uint64_t i = 0; i < count; ++i)
+    std::memcpy(out.data() + i * out_step, in.data() + i * in_step, static_cast<std::size_t>(width));
 }
 
 // Odometer counts through the outer axes, the last one fastest.
@@ -161,7 +166,8 @@ bool IsSparse(const std::vector<Axis>& axes, std::uint64_t width) {
 }
 
 // GatherAxes copies a view whose axes descend by in_step. Bytes are addressed relative to `offset`.
-Status GatherAxes(const ByteSource& source, std::uint64_t offset, const std::vector<Axis>& axes, std::uint64_t width, MutableBytes out) {
+Status GatherAxes(const ByteSource& source, std::uint64_t offset, const std::vector<Axis>& axes, std::uint64_t width,
+                  MutableBytes out) {
   const Axis& inner = axes.back();
   const std::uint64_t piece = PieceCount(inner);
   Window window(source, IsSparse(axes, width) && !source.sequential());
@@ -186,8 +192,8 @@ std::vector<Axis> InStorageOrder(std::vector<Axis> axes) {
 
 bool IsEmpty(const TensorView& view) { return std::find(view.shape.begin(), view.shape.end(), 0u) != view.shape.end(); }
 
-// Cut says how a view falls into blocks of consecutive rows: axes before `axis` are counted through one by one, `axis` in
-// steps of `rows`, those behind are whole.
+// Cut says how a view falls into blocks of consecutive rows: axes before `axis` are counted through one by one, `axis`
+// in steps of `rows`, those behind are whole.
 struct Cut {
   std::size_t axis = 0;
   std::uint64_t rows = 1;
@@ -208,7 +214,8 @@ Cut CutFor(const std::vector<Axis>& axes, std::uint64_t width, std::uint64_t blo
 Status StreamRange(const ByteSource& source, std::uint64_t offset, std::uint64_t bytes, const ByteSink& sink) {
   ByteBuffer buffer(static_cast<std::size_t>(std::min(bytes, kWindowBytes)));
   while (bytes > 0) {
-    const MutableBytes piece = MutableBytes(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, buffer.size())));
+    const MutableBytes piece =
+        MutableBytes(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, buffer.size())));
     SAFEMODEL_TRY(source.ReadAt(offset, piece));
     SAFEMODEL_TRY(sink(piece));
     offset += piece.size();
@@ -224,7 +231,8 @@ Status Gather(const ByteSource& source, const TensorView& view, MutableBytes out
   return GatherAxes(source, view.byte_offset, axes, view.element_bytes, out);
 }
 
-Status StreamGathered(const ByteSource& source, const TensorView& view, std::uint64_t block_bytes, const ByteSink& sink) {
+Status StreamGathered(const ByteSource& source, const TensorView& view, std::uint64_t block_bytes,
+                      const ByteSink& sink) {
   if (IsEmpty(view)) return {};
   std::vector<Axis> axes = AxesOf(view);
   SAFEMODEL_TRY(CheckScatter(InStorageOrder(axes), view.element_bytes));

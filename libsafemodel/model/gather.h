@@ -22,9 +22,9 @@ using ByteSink = std::function<Status(ByteView)>;
 // StreamRange hands a range of a source to `sink`, in order, in pieces of at most 1 MiB.
 Status StreamRange(const ByteSource& source, std::uint64_t offset, std::uint64_t bytes, const ByteSink& sink);
 
-// Gather writes the contiguous bytes of a view to `out`, which is as long as they are. The storage is read in the order in
-// which it lies, so each part is read about once.
-// Errors: those of the source; kLimit "scattered_view" for a view that would go to and fro between far places.
+// Gather writes the contiguous bytes of a view to `out`, which is as long as they are. The storage is read in the order
+// in which it lies, so each part is read about once. Errors: those of the source; kLimit "scattered_view" for a view
+// that would go to and fro between far places.
 Status Gather(const ByteSource& source, const TensorView& view, MutableBytes out);
 
 // How large a block may be. Where each block decodes its whole storage again, large tensors want large ones.
@@ -32,6 +32,7 @@ inline constexpr std::uint64_t kLeastBlockBytes = 32u << 20;
 inline constexpr std::uint64_t kMostBlockBytes = 256u << 20;
 
 // StreamGathered hands the contiguous bytes of a view to `sink` in order, through a buffer of `block_bytes`.
-Status StreamGathered(const ByteSource& source, const TensorView& view, std::uint64_t block_bytes, const ByteSink& sink);
+Status StreamGathered(const ByteSource& source, const TensorView& view, std::uint64_t block_bytes,
+                      const ByteSink& sink);
 
 }  // namespace safemodel

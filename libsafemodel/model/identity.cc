@@ -19,7 +19,9 @@ constexpr std::string_view kSourcePrefix = "source.";
 constexpr std::size_t kGlobalsBytes = 256u << 10;
 constexpr std::int64_t kLastSecond = 253402300799;  // the year 9999
 
-Error Usage(const char* code, const char* text, std::string subject) { return {Stage::kUsage, code, text, kNoOffset, std::move(subject)}; }
+Error Usage(const char* code, const char* text, std::string subject) {
+  return {Stage::kUsage, code, text, kNoOffset, std::move(subject)};
+}
 
 bool IsNameLetter(char letter) {
   const bool is_letter = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
@@ -64,12 +66,16 @@ void FrameText(ByteWriter& writer, std::string_view text) {
 Status CheckIdentityOptions(const ConvertOptions& options) {
   const Limits& limits = options.limits;
   if (!options.name.empty() && !container::CheckModelName(options.name, limits).ok()) {
-    return Usage("bad_model_name", "a model name has letters, digits, '.', '_', '-' and '/' between its parts, at most 255 bytes", options.name);
+    return Usage("bad_model_name",
+                 "a model name has letters, digits, '.', '_', '-' and '/' between its parts, at most 255 bytes",
+                 options.name);
   }
   if (!container::CheckModelVersion(options.version, limits).ok()) {
-    return Usage("bad_model_version", "a model version has letters, digits, '.', '_' and '-', at most 255 bytes", options.version);
+    return Usage("bad_model_version", "a model version has letters, digits, '.', '_' and '-', at most 255 bytes",
+                 options.version);
   }
-  if (options.sequence > limits.json_integer_max) return Usage("bad_sequence", "a release sequence is at most 2^53-1", "");
+  if (options.sequence > limits.json_integer_max)
+    return Usage("bad_sequence", "a release sequence is at most 2^53-1", "");
   for (const auto& [key, value] : options.metadata) {
     if (key.empty() || !IsUtf8(key) || HasControls(key) || !IsUtf8(value) || value.find('\0') != std::string::npos) {
       return Usage("bad_metadata", "metadata is UTF-8 text, with a key that is not empty", key);
@@ -152,7 +158,8 @@ container::KeyValues PrivateMetadata(const ImportedModel& model) {
     ++written;
   }
   if (written > 0) metadata.emplace_back("source.globals", globals);
-  if (written < model.globals.size()) metadata.emplace_back("source.globals_count", std::to_string(model.globals.size()));
+  if (written < model.globals.size())
+    metadata.emplace_back("source.globals_count", std::to_string(model.globals.size()));
   std::sort(metadata.begin(), metadata.end());
   return metadata;
 }

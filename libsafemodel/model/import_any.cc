@@ -38,7 +38,8 @@ Result<ByteBuffer> HeadOf(const File& file) {
 }
 
 bool StartsWith(ByteView head, std::size_t offset, ByteView bytes) {
-  return head.size() >= offset + bytes.size() && std::equal(bytes.begin(), bytes.end(), head.begin() + static_cast<std::ptrdiff_t>(offset));
+  return head.size() >= offset + bytes.size() &&
+         std::equal(bytes.begin(), bytes.end(), head.begin() + static_cast<std::ptrdiff_t>(offset));
 }
 
 Status RefuseOthers(ByteView head) {
@@ -47,8 +48,8 @@ Status RefuseOthers(ByteView head) {
   }
   for (const Signature& signature : kOtherFormats) {
     if (!StartsWith(head, signature.offset, AsBytes(signature.bytes))) continue;
-    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "this format is not read; convert it to safetensors with its own tools", 0,
-                 signature.format};
+    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
+                 "this format is not read; convert it to safetensors with its own tools", 0, signature.format};
   }
   return {};
 }
@@ -58,7 +59,8 @@ pickle::SiblingOpener OpenBeside(const std::string& path) {
   const auto slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   return [folder](const std::string& name) -> Result<SharedSource> {
-    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
+    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
+        name.find('\0') != std::string::npos) {
       return Error{Stage::kUnsafe, "FILE-PATH", "a companion file is named by a path", kNoOffset, name};
     }
     SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(folder + name));
@@ -73,7 +75,8 @@ Status RefusePolyglot(const std::shared_ptr<const File>& file, const Limits& lim
   options.unknown = ConvertOptions::Unknown::kKeepInert;
   const auto other = pickle::ImportPickleFamily(file, options);
   if (!other.ok() && other.error().stage != Stage::kUnsafe) return {};
-  return Error{Stage::kUnsafe, "FILE-POLYGLOT", "this file is both safetensors and a pickle; readers would disagree on what it holds", 0};
+  return Error{Stage::kUnsafe, "FILE-POLYGLOT",
+               "this file is both safetensors and a pickle; readers would disagree on what it holds", 0};
 }
 
 }  // namespace
@@ -83,7 +86,8 @@ Result<bool> IsContainer(const File& file) {
   return StartsWith(head, 0, container::kMagic);
 }
 
-Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits, ConvertOptions::Unknown unknown) {
+Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits,
+                                ConvertOptions::Unknown unknown) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*file));
   SAFEMODEL_TRY(RefuseOthers(head));
   if (formats::LooksLikeSafetensors(head, file->size())) {

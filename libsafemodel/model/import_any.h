@@ -14,9 +14,10 @@ namespace safemodel {
 // IsContainer says whether a file starts as a safemodel container does.
 Result<bool> IsContainer(const File& file);
 
-// ImportAny imports a model; the suffix of its name never decides. Companions that a joblib file names are looked for in its folder.
-// Errors: those of the readers; kUnsupported "FILE-UNSUPPORTED" with the name of a known format as subject; kUnsafe "FILE-POLYGLOT"
-// for a file that two readers would understand differently.
-Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits, ConvertOptions::Unknown unknown);
+// ImportAny imports a model; the suffix of its name never decides. Companions that a joblib file names are looked for
+// in its folder. Errors: those of the readers; kUnsupported "FILE-UNSUPPORTED" with the name of a known format as
+// subject; kUnsafe "FILE-POLYGLOT" for a file that two readers would understand differently.
+Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits,
+                                ConvertOptions::Unknown unknown);
 
 }  // namespace safemodel

@@ -39,7 +39,8 @@ Result<UnverifiedObject> DescribeObject(const ObjectStore& store, std::uint32_t 
   object.chunks = record.chunk_count;
   std::map<std::uint8_t, std::uint32_t> codecs;
   for (const container::ChunkRecord& chunk : *slice) ++codecs[chunk.codec];
-  for (const auto& [codec, count] : codecs) object.codecs.emplace_back(codec::CodecName(static_cast<codec::Codec>(codec)), count);
+  for (const auto& [codec, count] : codecs)
+    object.codecs.emplace_back(codec::CodecName(static_cast<codec::Codec>(codec)), count);
   return object;
 }
 
@@ -65,7 +66,8 @@ Result<UnverifiedModel> Inspect(const std::string& path, const OpenOptions& opti
   model.minor = opened.preamble.minor;
   model.file_bytes = opened.file->size();
   model.envelope = PlaceName(opened.envelope_place);
-  SAFEMODEL_ASSIGN(auto manifest, trust::SkipAuthentication(std::move(opened), InsecureSkipVerification(), options.limits));
+  SAFEMODEL_ASSIGN(auto manifest,
+                   trust::SkipAuthentication(std::move(opened), InsecureSkipVerification(), options.limits));
   model.signatures = manifest.signatures();
   model.core_bytes = manifest.core_bytes();
   model.chunk_bytes = manifest.manifest().chunk_size;

@@ -11,7 +11,8 @@ namespace {
 // What is taken for a directory before its chunks have proved it.
 constexpr std::uint64_t kExpectedDirectoryBytes = 4u << 20;
 
-// ReadDirectory grows the buffer chunk by chunk: a table that claims a gigabyte is believed only as far as chunks decode.
+// ReadDirectory grows the buffer chunk by chunk: a table that claims a gigabyte is believed only as far as chunks
+// decode.
 Result<ByteBuffer> ReadDirectory(const ObjectStore& store) {
   const container::ObjectRecord& object = store.objects()[0];
   ByteBuffer plain;
@@ -65,7 +66,8 @@ Result<std::unique_ptr<LoadedModel>> LoadModel(trust::TrustedManifest trusted, c
   SAFEMODEL_ASSIGN(model->store, ObjectStore::Open(std::move(trusted), options.limits));
   const ObjectStore& store = *model->store;
   SAFEMODEL_ASSIGN(const ByteBuffer plain, ReadDirectory(store));
-  SAFEMODEL_ASSIGN(container::Directory directory, container::ParseDirectory(plain, store.manifest(), store.objects(), options.limits));
+  SAFEMODEL_ASSIGN(container::Directory directory,
+                   container::ParseDirectory(plain, store.manifest(), store.objects(), options.limits));
   model->info = InfoOf(store.trusted(), directory);
   model->tensors.reserve(directory.tensors.size());
   for (container::TensorRecord& record : directory.tensors) {

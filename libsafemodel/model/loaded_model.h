@@ -17,7 +17,8 @@ namespace safemodel {
 class CoreMapping {
  public:
   CoreMapping() = default;
-  // Verified returns the mapped bytes of `count` chunks of a raw object, from `first` on, after their digests were compared.
+  // Verified returns the mapped bytes of `count` chunks of a raw object, from `first` on, after their digests were
+  // compared.
   Result<MappedView> Verified(const ObjectStore& store, std::uint32_t object, std::uint32_t first, std::uint32_t count);
 
  private:
@@ -32,7 +33,7 @@ struct LoadedModel {
   OpenOptions options;
   std::unique_ptr<ObjectStore> store;
   ModelInfo info;
-  std::vector<std::uint32_t> storages;      // object numbers
+  std::vector<std::uint32_t> storages;  // object numbers
   std::vector<ElementType> element_types;
   std::vector<Tensor> tensors;
   std::vector<PackedFile> files;
@@ -40,7 +41,9 @@ struct LoadedModel {
   ValueTree tree;
   mutable CoreMapping mapping;
 
-  [[nodiscard]] std::uint64_t StorageBytes(std::uint32_t storage) const { return store->objects()[storages[storage]].plain_size; }
+  [[nodiscard]] std::uint64_t StorageBytes(std::uint32_t storage) const {
+    return store->objects()[storages[storage]].plain_size;
+  }
 };
 
 // VerifiedModelAccess lets this folder make and open VerifiedModels.
@@ -60,11 +63,13 @@ struct RowRange {
   std::uint64_t count = 0;
 };
 // ReadTensors is VerifiedModel::ReadMany; ReadTensorRows reads a part of one. read.cc
-Status ReadTensors(const LoadedModel& model, std::span<const VerifiedModel::Request> requests, const Progress& progress);
+Status ReadTensors(const LoadedModel& model, std::span<const VerifiedModel::Request> requests,
+                   const Progress& progress);
 Status ReadTensorRows(const LoadedModel& model, const Tensor& tensor, RowRange rows, MutableBytes out);
 // StreamTensor hands the contiguous bytes of a tensor to `sink`, in order and in bounded memory. read.cc
 Status StreamTensor(const LoadedModel& model, const Tensor& tensor, const ByteSink& sink);
-// CheckCopies refuses (kLimit) to make copies of all tensors when they are many times larger than what is stored. read.cc
+// CheckCopies refuses (kLimit) to make copies of all tensors when they are many times larger than what is stored.
+// read.cc
 Status CheckCopies(const LoadedModel& model);
 Result<MappedView> ViewTensor(const LoadedModel& model, const Tensor& tensor);  // view.cc
 

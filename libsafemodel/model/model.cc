@@ -35,7 +35,8 @@ Result<VerifiedModel> VerifiedModel::Open(const std::string& path, const Policy&
   return VerifiedModelAccess::Make(std::move(loaded));
 }
 
-Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token, const OpenOptions& options) {
+Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token,
+                                     const OpenOptions& options) {
   SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
   SAFEMODEL_ASSIGN(auto trusted, trust::SkipAuthentication(std::move(opened), token, options.limits));
   SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
@@ -43,7 +44,9 @@ Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerifi
 }
 
 const ModelInfo& VerifiedModel::info() const { return impl_->loaded->info; }
-const std::vector<SignatureReport>& VerifiedModel::signatures() const { return impl_->loaded->store->trusted().signatures(); }
+const std::vector<SignatureReport>& VerifiedModel::signatures() const {
+  return impl_->loaded->store->trusted().signatures();
+}
 std::span<const Tensor> VerifiedModel::tensors() const { return impl_->loaded->tensors; }
 std::span<const ElementType> VerifiedModel::element_types() const { return impl_->loaded->element_types; }
 std::span<const PackedFile> VerifiedModel::files() const { return impl_->loaded->files; }
@@ -52,8 +55,9 @@ const ValueTree& VerifiedModel::tree() const { return impl_->loaded->tree; }
 Result<const Tensor*> VerifiedModel::Find(std::string_view name) const {
   const std::vector<Tensor>& tensors = impl_->loaded->tensors;
   // Ascending by bytes: the directory was refused otherwise [D-NAMES].
-  const auto found = std::lower_bound(tensors.begin(), tensors.end(), name,
-                                      [](const Tensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
+  const auto found =
+      std::lower_bound(tensors.begin(), tensors.end(), name,
+                       [](const Tensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
   if (found != tensors.end() && found->name == name) return &*found;
   return Error{Stage::kUsage, "no_such_tensor", "the model has no tensor of this name", kNoOffset, std::string(name)};
 }
@@ -84,6 +88,8 @@ Result<ByteBuffer> VerifiedModel::ReadFile(const PackedFile& file) const {
 }
 
 Status VerifiedModel::CheckAll(const Progress& progress) const { return CheckStored(*impl_->loaded, progress); }
-Status VerifiedModel::CheckContent(const Progress& progress) const { return safemodel::CheckContent(*impl_->loaded, progress); }
+Status VerifiedModel::CheckContent(const Progress& progress) const {
+  return safemodel::CheckContent(*impl_->loaded, progress);
+}
 
 }  // namespace safemodel

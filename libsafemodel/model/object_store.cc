@@ -10,11 +10,13 @@ namespace safemodel {
 namespace {
 
 Error TableMismatch(std::uint64_t offset) {
-  return {Stage::kDigestMismatch, "table_digest", "the object table is not the one that was signed; get the file again", offset};
+  return {Stage::kDigestMismatch, "table_digest", "the object table is not the one that was signed; get the file again",
+          offset};
 }
 
 Error SliceMismatch(std::uint64_t offset) {
-  return {Stage::kDigestMismatch, "slice_digest", "a part of the index is not the one that was signed; get the file again", offset};
+  return {Stage::kDigestMismatch, "slice_digest",
+          "a part of the index is not the one that was signed; get the file again", offset};
 }
 
 // IsFinal: what the bytes were is known. An error of the system may go away.
@@ -27,7 +29,8 @@ Result<std::uint64_t> TableBytes(const container::Manifest& manifest, const Limi
   }
   const std::uint64_t bytes = container::kObjectRecordBytes * manifest.object_count;
   if (manifest.table_offset > manifest.manifest_offset || manifest.manifest_offset - manifest.table_offset != bytes) {
-    return Error{Stage::kMalformed, "bad_regions", "the object table does not end where the manifest starts", manifest.table_offset};
+    return Error{Stage::kMalformed, "bad_regions", "the object table does not end where the manifest starts",
+                 manifest.table_offset};
   }
   return bytes;
 }
@@ -65,7 +68,8 @@ Result<const Slice*> ObjectStore::SliceOf(std::uint32_t object) const {
       return &known->value();
     }
   }
-  auto loaded = std::make_unique<const Result<Slice>>(LoadSlice(object));  // two threads may both load it: the first one stays
+  auto loaded =
+      std::make_unique<const Result<Slice>>(LoadSlice(object));  // two threads may both load it: the first one stays
   if (!loaded->ok() && !IsFinal(loaded->error())) return loaded->error();
   const std::lock_guard lock(mutex_);
   if (!slices_[object]) slices_[object] = std::move(loaded);
@@ -96,9 +100,10 @@ Status ObjectStore::Read(std::uint32_t object, std::uint32_t chunk, MutableBytes
 
 SharedSource ObjectStore::Plain(std::uint32_t object) const {
   auto scratch = std::make_shared<ChunkScratch>();
-  return MakePlainSource(objects_[object].plain_size, chunk_size(), [this, object, scratch](std::uint32_t chunk, MutableBytes plain) {
-    return Read(object, chunk, plain, *scratch);
-  });
+  return MakePlainSource(objects_[object].plain_size, chunk_size(),
+                         [this, object, scratch](std::uint32_t chunk, MutableBytes plain) {
+                           return Read(object, chunk, plain, *scratch);
+                         });
 }
 
 }  // namespace safemodel

@@ -16,8 +16,8 @@ namespace safemodel {
 // Slice is the part of the index that describes one object.
 using Slice = std::vector<container::ChunkRecord>;
 
-// ObjectStore reads objects from the descriptor that was authenticated. Slices are read when first needed and kept. Bytes
-// that were refused once stay refused, also when the file is healed meanwhile. Safe to use from several threads.
+// ObjectStore reads objects from the descriptor that was authenticated. Slices are read when first needed and kept.
+// Bytes that were refused once stay refused, also when the file is healed meanwhile. Safe to use from several threads.
 class ObjectStore {
  public:
   // Open reads the object table and compares it with the digest in the manifest.

@@ -11,11 +11,12 @@
 
 namespace safemodel {
 
-// Turnstile lets numbered tasks pass one at a time, in ascending order from 0. A task that fails stops it: no higher task
-// enters any more, so the first error in order is the only one. Every task must come to every turnstile it shares.
+// Turnstile lets numbered tasks pass one at a time, in ascending order from 0. A task that fails stops it: no higher
+// task enters any more, so the first error in order is the only one. Every task must come to every turnstile it shares.
 class Turnstile {
  public:
-  // InTurn waits until all lower tasks have passed, and runs `body`. Returns ok without running it when a lower task failed.
+  // InTurn waits until all lower tasks have passed, and runs `body`. Returns ok without running it when a lower task
+  // failed.
   Status InTurn(std::size_t task, const std::function<Status()>& body);
 
  private:

@@ -15,7 +15,7 @@ namespace safemodel {
 namespace {
 
 constexpr std::uint64_t kStreamBytes = 32u << 20;  // what all threads read together while a tensor is streamed
-constexpr std::uint64_t kItemBytes = 4u << 20;  // what one thread reads before it takes the next part
+constexpr std::uint64_t kItemBytes = 4u << 20;     // what one thread reads before it takes the next part
 
 // Target is one destination and the view that fills it.
 struct Target {
@@ -24,7 +24,7 @@ struct Target {
   std::uint32_t object = 0;
   std::uint64_t begin = 0;  // of a contiguous view, in the object
   bool contiguous = true;
-  TensorView view;          // of another one
+  TensorView view;  // of another one
   std::uint64_t elements = 0;
 };
 
@@ -57,7 +57,8 @@ Result<Target> TargetOf(const LoadedModel& model, const Tensor& tensor, const Ro
   if (tensor.storage >= model.storages.size()) return NotOfThisModel(tensor);
   std::vector<std::uint64_t> shape = tensor.shape;
   SAFEMODEL_ASSIGN(const std::uint64_t bits, ElementBits(tensor.dtype, tensor.element_type, model.element_types));
-  if (!CheckView(bits, shape, tensor.strides, tensor.byte_offset, model.StorageBytes(tensor.storage)).ok()) return NotOfThisModel(tensor);
+  if (!CheckView(bits, shape, tensor.strides, tensor.byte_offset, model.StorageBytes(tensor.storage)).ok())
+    return NotOfThisModel(tensor);
   std::uint64_t begin = tensor.byte_offset;
   bool at_end = true;
   if (rows != nullptr) {
@@ -66,7 +67,8 @@ Result<Target> TargetOf(const LoadedModel& model, const Tensor& tensor, const Ro
     }
     const std::uint64_t skipped = rows->count == 0 ? 0 : rows->first * tensor.strides[0] * bits;
     if (skipped % 8 != 0) {
-      return Error{Stage::kUnsupported, "packed_rows", "rows of packed elements that start inside a byte cannot be read alone", kNoOffset, tensor.name};
+      return Error{Stage::kUnsupported, "packed_rows",
+                   "rows of packed elements that start inside a byte cannot be read alone", kNoOffset, tensor.name};
     }
     at_end = rows->first + rows->count == shape[0];
     begin += skipped / 8;
@@ -76,18 +78,20 @@ Result<Target> TargetOf(const LoadedModel& model, const Tensor& tensor, const Ro
   SAFEMODEL_ASSIGN(const std::uint64_t elements, ElementCount(shape));
   SAFEMODEL_ASSIGN(const std::uint64_t bytes, ContiguousBytes(elements, bits));
   if (bytes != out.size()) {
-    return Error{Stage::kUsage, "wrong_size", "the destination is not as large as the tensor's bytes", kNoOffset, tensor.name};
+    return Error{Stage::kUsage, "wrong_size", "the destination is not as large as the tensor's bytes", kNoOffset,
+                 tensor.name};
   }
   if (!at_end && elements * bits % 8 != 0) {
-    return Error{Stage::kUnsupported, "packed_rows", "rows of packed elements that end inside a byte cannot be read alone", kNoOffset, tensor.name};
+    return Error{Stage::kUnsupported, "packed_rows",
+                 "rows of packed elements that end inside a byte cannot be read alone", kNoOffset, tensor.name};
   }
   target.elements = elements;
   if (!target.contiguous) target.view = {bits / 8, std::move(shape), tensor.strides, begin};
   return target;
 }
 
-// Copies adds up what copies of tensors take and what is stored of them. A small file must not fill all memory: through views of
-// stride 0, and many names on one storage.
+// Copies adds up what copies of tensors take and what is stored of them. A small file must not fill all memory: through
+// views of stride 0, and many names on one storage.
 class Copies {
  public:
   explicit Copies(const LoadedModel& model) : model_(model) {}
@@ -100,15 +104,17 @@ class Copies {
   [[nodiscard]] Status Check(std::string subject) const {
     const auto allowed = CheckedMul<std::uint64_t>(stored_, model_.options.limits.alias_expansion);
     if (!allowed || wanted_ <= *allowed) return {};
-    return Error{Stage::kLimit, "alias_expansion", "as copies the tensors are many times larger than what is stored; ask for fewer at once",
-                 kNoOffset, std::move(subject)};
+    return Error{Stage::kLimit, "alias_expansion",
+                 "as copies the tensors are many times larger than what is stored; ask for fewer at once", kNoOffset,
+                 std::move(subject)};
   }
 
  private:
   const LoadedModel& model_;
   std::set<std::uint32_t> storages_;
   std::uint64_t wanted_ = 0;
-  std::uint64_t stored_ = 0;  // at most total_plain_bytes for each storage; their number is bounded by the directory's size
+  std::uint64_t stored_ =
+      0;  // at most total_plain_bytes for each storage; their number is bounded by the directory's size
 };
 
 Status CheckExpansion(const LoadedModel& model, const std::vector<Target>& targets) {
@@ -138,13 +144,15 @@ std::vector<Item> ItemsOf(const std::vector<Target>& targets, std::uint32_t chun
   return items;
 }
 
-// ReadChunkPart copies the part of a chunk that belongs to a contiguous target; a whole chunk goes straight to its place.
+// ReadChunkPart copies the part of a chunk that belongs to a contiguous target; a whole chunk goes straight to its
+// place.
 Status ReadChunkPart(const ObjectStore& store, const Target& target, std::uint32_t chunk, ReadScratch& scratch) {
   const std::uint64_t chunk_begin = std::uint64_t{chunk} * store.chunk_size();
   const std::uint64_t length = container::PlainLength(store.objects()[target.object], chunk, store.chunk_size());
   const std::uint64_t begin = std::max(chunk_begin, target.begin);
   const std::uint64_t end = std::min(chunk_begin + length, target.begin + target.out.size());
-  const MutableBytes out = target.out.subspan(static_cast<std::size_t>(begin - target.begin), static_cast<std::size_t>(end - begin));
+  const MutableBytes out =
+      target.out.subspan(static_cast<std::size_t>(begin - target.begin), static_cast<std::size_t>(end - begin));
   if (out.size() == length) return store.Read(target.object, chunk, out, scratch.chunk);
   if (scratch.object != target.object || scratch.number != chunk) {
     scratch.object = std::numeric_limits<std::uint64_t>::max();
@@ -167,7 +175,8 @@ Status ReadItem(const ObjectStore& store, const Target& target, const Item& item
 
 Status ReadTargets(const LoadedModel& model, const std::vector<Target>& targets, const Progress& progress) {
   const std::vector<Item> items = ItemsOf(targets, model.store->chunk_size());
-  std::vector<ReadScratch> scratch(std::min<std::size_t>(ThreadCount(model.options.threads), std::max<std::size_t>(items.size(), 1)));
+  std::vector<ReadScratch> scratch(
+      std::min<std::size_t>(ThreadCount(model.options.threads), std::max<std::size_t>(items.size(), 1)));
   std::uint64_t total = 0;
   for (const Target& target : targets) total += target.out.size();
   std::mutex mutex;
@@ -178,7 +187,8 @@ Status ReadTargets(const LoadedModel& model, const std::vector<Target>& targets,
     if (!status.ok()) return About(status.error(), *target.tensor);
     if (progress) {
       const std::lock_guard lock(mutex);
-      done += target.contiguous ? std::min<std::uint64_t>(target.out.size(), std::uint64_t{items[i].chunks} * model.store->chunk_size())
+      done += target.contiguous ? std::min<std::uint64_t>(target.out.size(),
+                                                          std::uint64_t{items[i].chunks} * model.store->chunk_size())
                                 : target.out.size();
       progress(std::min(done, total), total);
     }
@@ -200,7 +210,8 @@ Status CheckPlain(const std::vector<Target>& targets) {
 void Zero(MutableBytes bytes) { std::fill(bytes.begin(), bytes.end(), std::uint8_t{0}); }
 
 // Run reads what could be resolved. An error of resolving a request comes after those of reading the ones before it.
-Status Run(const LoadedModel& model, const std::vector<Target>& targets, const Status& resolved, const Progress& progress) {
+Status Run(const LoadedModel& model, const std::vector<Target>& targets, const Status& resolved,
+           const Progress& progress) {
   if (resolved.ok()) SAFEMODEL_TRY(CheckExpansion(model, targets));
   SAFEMODEL_TRY(ReadTargets(model, targets, progress));
   SAFEMODEL_TRY(CheckPlain(targets));
@@ -209,7 +220,8 @@ Status Run(const LoadedModel& model, const std::vector<Target>& targets, const S
 
 }  // namespace
 
-Status ReadTensors(const LoadedModel& model, std::span<const VerifiedModel::Request> requests, const Progress& progress) {
+Status ReadTensors(const LoadedModel& model, std::span<const VerifiedModel::Request> requests,
+                   const Progress& progress) {
   std::vector<Target> targets;
   Status resolved;
   for (const VerifiedModel::Request& request : requests) {
@@ -256,7 +268,8 @@ Status StreamTensor(const LoadedModel& model, const Tensor& tensor, const ByteSi
   const std::uint32_t object = model.storages[tensor.storage];
   if (!IsContiguous(tensor.shape, tensor.strides)) {
     const std::uint64_t block = std::clamp(tensor.bytes / 16, kLeastBlockBytes, kMostBlockBytes);
-    return StreamGathered(*model.store->Plain(object), {bits / 8, tensor.shape, tensor.strides, tensor.byte_offset}, block, checked);
+    return StreamGathered(*model.store->Plain(object), {bits / 8, tensor.shape, tensor.strides, tensor.byte_offset},
+                          block, checked);
   }
   ByteBuffer part;
   for (std::uint64_t done = 0; done < tensor.bytes; done += part.size()) {

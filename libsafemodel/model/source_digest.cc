@@ -10,7 +10,8 @@
 
 namespace safemodel {
 
-SourceDigest::SourceDigest(std::shared_ptr<const File> file, ConvertOptions::SourceSha256 sha256) : file_(std::move(file)), sha256_(sha256) {
+SourceDigest::SourceDigest(std::shared_ptr<const File> file, ConvertOptions::SourceSha256 sha256)
+    : file_(std::move(file)), sha256_(sha256) {
   try {
     thread_ = std::thread([this] { Run(); });
   } catch (const std::system_error&) {

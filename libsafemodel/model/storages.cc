@@ -22,8 +22,8 @@ Result<Digest> HashRange(const ByteSource& source, std::uint64_t bytes) {
   return hash.Finish();
 }
 
-// HeadCache keeps the first bytes of a compressed stream, which are looked at for equal storages and for the choice of the codec
-// before all is read: going back would start the stream again.
+// HeadCache keeps the first bytes of a compressed stream, which are looked at for equal storages and for the choice of
+// the codec before all is read: going back would start the stream again.
 class HeadCache final : public ByteSource {
  public:
   explicit HeadCache(const ByteSource& stream) : stream_(stream) {}
@@ -93,7 +93,8 @@ Status StorageWriter::WriteFrom(std::size_t storage, const ByteSource& source) {
   return Add(storage, source);
 }
 
-Result<const StorageWriter::Written*> StorageWriter::FindEqual(const ByteSource& source, const std::vector<std::size_t>& candidates) const {
+Result<const StorageWriter::Written*> StorageWriter::FindEqual(const ByteSource& source,
+                                                               const std::vector<std::size_t>& candidates) const {
   if (candidates.empty()) return nullptr;
   SAFEMODEL_ASSIGN(const Digest digest, HashRange(source, source.size()));
   for (const std::size_t candidate : candidates) {
@@ -104,8 +105,8 @@ Result<const StorageWriter::Written*> StorageWriter::FindEqual(const ByteSource&
 
 Status StorageWriter::Add(std::size_t storage, const ByteSource& source) {
   SAFEMODEL_ASSIGN(const WrittenObject object,
-                   writer_.AddObject(container::ObjectKind::kStorage, codec::LayoutOf(model_.storages[storage].layout), source,
-                                     [this](std::uint64_t bytes) { Report(bytes); }));
+                   writer_.AddObject(container::ObjectKind::kStorage, codec::LayoutOf(model_.storages[storage].layout),
+                                     source, [this](std::uint64_t bytes) { Report(bytes); }));
   objects_.push_back(object.number);
   written_of_storage_.push_back(static_cast<std::uint32_t>(written_.size()));
   written_.push_back({object, storage});

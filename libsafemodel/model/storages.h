@@ -11,8 +11,8 @@
 
 namespace safemodel {
 
-// StorageWriter writes storages with equal bytes once: what they share is an object, not memory, so nothing comes back tied that
-// was not tied (spec section 6).
+// StorageWriter writes storages with equal bytes once: what they share is an object, not memory, so nothing comes back
+// tied that was not tied (spec section 6).
 class StorageWriter {
  public:
   StorageWriter(ContainerWriter& writer, const ImportedModel& model, const Progress& progress);
@@ -44,8 +44,8 @@ class StorageWriter {
   const Progress& progress_;
   std::uint64_t done_ = 0;
   std::uint64_t total_ = 0;
-  std::map<std::uint64_t, std::size_t> sizes_;                       // how many storages are of a size
-  std::map<Fingerprint, std::vector<std::size_t>> candidates_;       // indices in written_
+  std::map<std::uint64_t, std::size_t> sizes_;                  // how many storages are of a size
+  std::map<Fingerprint, std::vector<std::size_t>> candidates_;  // indices in written_
   std::vector<Written> written_;
   std::vector<std::uint32_t> objects_;
   std::vector<std::uint32_t> written_of_storage_;

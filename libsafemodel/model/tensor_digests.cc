@@ -23,15 +23,16 @@ constexpr std::uint64_t kExpansionSlack = 256u << 20;
 // Gathering takes a block of memory in each thread.
 constexpr unsigned kMostGatherers = 4;
 
-// ViewKey tells distinct views apart. Contiguous ones are ranges, whatever their shape. The checks of a dtype are part of it.
+// ViewKey tells distinct views apart. Contiguous ones are ranges, whatever their shape. The checks of a dtype are part
+// of it.
 struct ViewKey {
   std::uint64_t byte_offset = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t element_bytes = 0;          // 0: contiguous
+  std::uint64_t element_bytes = 0;  // 0: contiguous
   std::vector<std::uint64_t> shape;
   std::vector<std::uint64_t> strides;
-  Dtype checked = Dtype::kU8;               // the dtype, where its bytes are checked
-  std::uint64_t elements = 0;               // with it
+  Dtype checked = Dtype::kU8;  // the dtype, where its bytes are checked
+  std::uint64_t elements = 0;  // with it
   auto operator<=>(const ViewKey&) const = default;
 };
 
@@ -82,7 +83,8 @@ Result<Digest> HashView(const ByteSource& source, const ViewKey& key, std::uint6
   if (key.element_bytes == 0) {
     SAFEMODEL_TRY(StreamRange(source, key.byte_offset, key.bytes, sink));
   } else {
-    SAFEMODEL_TRY(StreamGathered(source, {key.element_bytes, key.shape, key.strides, key.byte_offset}, block_bytes, sink));
+    SAFEMODEL_TRY(
+        StreamGathered(source, {key.element_bytes, key.shape, key.strides, key.byte_offset}, block_bytes, sink));
   }
   return hash.Finish();
 }
@@ -106,7 +108,8 @@ class Reporter {
 };
 
 bool IsWhole(const ViewKey& key, const DigestSource& source) {
-  return source.whole && key.element_bytes == 0 && key.elements == 0 && key.byte_offset == 0 && key.bytes == source.bytes;
+  return source.whole && key.element_bytes == 0 && key.elements == 0 && key.byte_offset == 0 &&
+         key.bytes == source.bytes;
 }
 
 Status HashSource(const DigestSource& source, const SourceTasks& tasks, std::uint64_t block_bytes, Reporter& reporter,
@@ -171,7 +174,8 @@ Status CheckExpansion(const TensorDigestJob& job, const Plan& plan) {
 
 }  // namespace
 
-PlainChecker::PlainChecker(Dtype dtype, std::uint64_t elements) : is_bool_(dtype == Dtype::kBool), pad_bits_(0), left_(0) {
+PlainChecker::PlainChecker(Dtype dtype, std::uint64_t elements)
+    : is_bool_(dtype == Dtype::kBool), pad_bits_(0), left_(0) {
   const unsigned bits = BitsPerElement(dtype);
   if (bits == 0 || bits % 8 == 0) return;
   const auto used = static_cast<unsigned>((elements % 8) * bits % 8);
@@ -188,13 +192,15 @@ Status PlainChecker::Update(ByteView bytes) {
   if (pad_bits_ != 0 && !bytes.empty()) {
     left_ -= std::min<std::uint64_t>(left_, bytes.size());
     if (left_ == 0 && bytes.back() >> (8 - pad_bits_) != 0) {
-      return Error{Stage::kMalformed, "bad_pad_bits", "the bits behind the last element of a packed tensor are not zero"};
+      return Error{Stage::kMalformed, "bad_pad_bits",
+                   "the bits behind the last element of a packed tensor are not zero"};
     }
   }
   return {};
 }
 
-Result<bool> IsExpandedTensor(const TensorRecord& tensor, std::span<const ElementType> types, std::uint64_t storage_bytes) {
+Result<bool> IsExpandedTensor(const TensorRecord& tensor, std::span<const ElementType> types,
+                              std::uint64_t storage_bytes) {
   SAFEMODEL_ASSIGN(const std::uint64_t bits, ElementBits(tensor.dtype, tensor.element_type, types));
   SAFEMODEL_ASSIGN(const std::uint64_t elements, ElementCount(tensor.shape));
   SAFEMODEL_ASSIGN(const std::uint64_t bytes, ContiguousBytes(elements, bits));

@@ -35,12 +35,13 @@ struct TensorDigestJob {
 };
 
 // DigestTensors returns the BLAKE3 of the contiguous bytes of each tensor (for an expanded one, with its dimensions of
-// stride 0 as size 1). Each distinct view is read once, and together they may not be much more than alias_expansion times the
-// sources: kLimit "alias_expansion". Bytes that no reader may see are refused: kMalformed "bad_bool" [D-BOOL], "bad_pad_bits".
+// stride 0 as size 1). Each distinct view is read once, and together they may not be much more than alias_expansion
+// times the sources: kLimit "alias_expansion". Bytes that no reader may see are refused: kMalformed "bad_bool"
+// [D-BOOL], "bad_pad_bits".
 Result<std::vector<Digest>> DigestTensors(const TensorDigestJob& job);
 
-// PlainChecker refuses what the bytes of some dtypes may not be: bool other than 0 and 1 [D-BOOL], pad bits that are not zero.
-// Feed all bytes of a tensor in order.
+// PlainChecker refuses what the bytes of some dtypes may not be: bool other than 0 and 1 [D-BOOL], pad bits that are
+// not zero. Feed all bytes of a tensor in order.
 class PlainChecker {
  public:
   PlainChecker(Dtype dtype, std::uint64_t elements);
@@ -55,7 +56,8 @@ class PlainChecker {
 };
 
 // IsExpandedTensor says whether a tensor has no digest of its own (spec section 8).
-Result<bool> IsExpandedTensor(const container::TensorRecord& tensor, std::span<const ElementType> types, std::uint64_t storage_bytes);
+Result<bool> IsExpandedTensor(const container::TensorRecord& tensor, std::span<const ElementType> types,
+                              std::uint64_t storage_bytes);
 
 // TensorDigest computes the tensor digest of a model. `digests` has one entry for each tensor, expanded ones too.
 Result<Digest> TensorDigest(std::span<const container::TensorRecord> tensors, std::span<const Digest> digests,
@@ -70,8 +72,8 @@ struct FileDigest {
 // ContentDigest computes the content digest of a model. `files` are in path order.
 Digest ContentDigest(const Digest& tensor_digest, std::span<const FileDigest> files, const ValueTree& tree);
 
-// TypeTexts returns the canonical text of each element type: "kind:item_size:detail", for records with their fields. kLimit when
-// they are over 16 MiB together: types that repeat each other could be of any length.
+// TypeTexts returns the canonical text of each element type: "kind:item_size:detail", for records with their fields.
+// kLimit when they are over 16 MiB together: types that repeat each other could be of any length.
 Result<std::vector<std::string>> TypeTexts(std::span<const ElementType> types);
 
 }  // namespace safemodel

@@ -22,7 +22,8 @@ ModelInfo PartialInfo(const container::Manifest& manifest, const Digest& digest)
   return info;
 }
 
-Status CheckScope(trust::TrustedManifest trusted, VerifyScope scope, const OpenOptions& options, const Progress& progress, Verdict& verdict) {
+Status CheckScope(trust::TrustedManifest trusted, VerifyScope scope, const OpenOptions& options,
+                  const Progress& progress, Verdict& verdict) {
   const std::uint64_t core_bytes = trusted.core_bytes();
   verdict.bytes_checked = container::kPreambleBytes + core_bytes - trusted.manifest().manifest_offset;
   if (scope == VerifyScope::kManifest) return {};
@@ -34,8 +35,8 @@ Status CheckScope(trust::TrustedManifest trusted, VerifyScope scope, const OpenO
   return CheckContent(*model, progress);
 }
 
-Status VerifyInto(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope, const OpenOptions& options,
-                  const Progress& progress, Verdict& verdict) {
+Status VerifyInto(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope,
+                  const OpenOptions& options, const Progress& progress, Verdict& verdict) {
   SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
   const Digest manifest_digest = opened.manifest_digest;
   const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
@@ -51,8 +52,8 @@ Status VerifyInto(const std::string& path, const Policy& policy, const Expectati
 
 }  // namespace
 
-Verdict Verify(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope, const OpenOptions& options,
-               const Progress& progress) {
+Verdict Verify(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope,
+               const OpenOptions& options, const Progress& progress) {
   Verdict verdict;
   verdict.status = VerifyInto(path, policy, expectation, scope, options, progress, verdict);
   return verdict;

@@ -12,7 +12,8 @@ namespace safemodel {
 namespace {
 
 Error NotRaw(const Tensor& tensor) {
-  return {Stage::kUnsupported, "not_raw", "only contiguous tensors that are stored raw can be viewed; read this one", kNoOffset, tensor.name};
+  return {Stage::kUnsupported, "not_raw", "only contiguous tensors that are stored raw can be viewed; read this one",
+          kNoOffset, tensor.name};
 }
 
 bool MappingForbidden(const ObjectStore& store) {
@@ -28,12 +29,14 @@ Status CoreMapping::Map(const ObjectStore& store) {
   const auto length = static_cast<std::size_t>(store.trusted().core_bytes());
   void* address = mmap(nullptr, length, PROT_READ, MAP_SHARED, store.file().descriptor(), 0);
   if (address == MAP_FAILED) return SystemError("map_failed", "the file cannot be mapped", store.file().path());
-  mapping_ = std::shared_ptr<const void>(address, [length](const void* mapped) { munmap(const_cast<void*>(mapped), length); });
+  mapping_ =
+      std::shared_ptr<const void>(address, [length](const void* mapped) { munmap(const_cast<void*>(mapped), length); });
   bytes_ = ByteView(static_cast<const std::uint8_t*>(address), length);
   return {};
 }
 
-Result<MappedView> CoreMapping::Verified(const ObjectStore& store, std::uint32_t object, std::uint32_t first, std::uint32_t count) {
+Result<MappedView> CoreMapping::Verified(const ObjectStore& store, std::uint32_t object, std::uint32_t first,
+                                         std::uint32_t count) {
   SAFEMODEL_ASSIGN(const Slice* slice, store.SliceOf(object));
   SAFEMODEL_TRY(store.Refused(object, first, count));
   const std::lock_guard lock(mutex_);
@@ -44,9 +47,10 @@ Result<MappedView> CoreMapping::Verified(const ObjectStore& store, std::uint32_t
     const ByteView stored = bytes_.subspan(static_cast<std::size_t>(record.stored_offset), record.stored_length);
     if (crypto::Blake3Of(stored) != record.digest) {
       return store
-          .Refuse(object, chunk,
-                  Error{Stage::kDigestMismatch, "chunk_digest", "the bytes of a chunk are not those that were written; get the file again",
-                        record.stored_offset})
+          .Refuse(
+              object, chunk,
+              Error{Stage::kDigestMismatch, "chunk_digest",
+                    "the bytes of a chunk are not those that were written; get the file again", record.stored_offset})
           .error();
     }
     verified_.insert({object, chunk});
@@ -54,13 +58,15 @@ Result<MappedView> CoreMapping::Verified(const ObjectStore& store, std::uint32_t
   if (count == 0) return MappedView(mapping_, {});
   const auto begin = static_cast<std::size_t>((*slice)[first].stored_offset);
   const container::ChunkRecord& last = (*slice)[first + count - 1];
-  return MappedView(mapping_, bytes_.subspan(begin, static_cast<std::size_t>(last.stored_offset + last.stored_length) - begin));
+  return MappedView(mapping_,
+                    bytes_.subspan(begin, static_cast<std::size_t>(last.stored_offset + last.stored_length) - begin));
 }
 
 Result<MappedView> ViewTensor(const LoadedModel& model, const Tensor& tensor) {
   const ObjectStore& store = *model.store;
   if (MappingForbidden(store)) {
-    return Error{Stage::kUntrusted, "mapping_forbidden", "the policy does not allow views of the file; read the tensor", kNoOffset, tensor.name};
+    return Error{Stage::kUntrusted, "mapping_forbidden", "the policy does not allow views of the file; read the tensor",
+                 kNoOffset, tensor.name};
   }
   if (tensor.storage >= model.storages.size()) return NotRaw(tensor);
   const std::uint32_t object = model.storages[tensor.storage];
@@ -76,7 +82,8 @@ Result<MappedView> ViewTensor(const LoadedModel& model, const Tensor& tensor) {
   MappedView view = chunks;
   if (bytes > 0) {
     const auto skipped = static_cast<std::size_t>(tensor.byte_offset % store.chunk_size());
-    view = MappedView(std::make_shared<MappedView>(chunks), chunks.bytes().subspan(skipped, static_cast<std::size_t>(bytes)));
+    view = MappedView(std::make_shared<MappedView>(chunks),
+                      chunks.bytes().subspan(skipped, static_cast<std::size_t>(bytes)));
   }
   SAFEMODEL_TRY(PlainChecker(tensor.dtype, elements).Update(view.bytes()));
   return view;

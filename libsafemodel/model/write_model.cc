@@ -43,7 +43,8 @@ Status FillDigests(TensorDigestJob job, container::Directory& directory) {
   return {};
 }
 
-Result<container::Directory> WriteContent(ContainerWriter& writer, const ImportedModel& model, const ConvertOptions& options) {
+Result<container::Directory> WriteContent(ContainerWriter& writer, const ImportedModel& model,
+                                          const ConvertOptions& options) {
   StorageWriter storages(writer, model, options.progress);
   SAFEMODEL_TRY(storages.Write());
   container::Directory directory;
@@ -61,17 +62,20 @@ Result<container::Directory> WriteContent(ContainerWriter& writer, const Importe
 
 // AppendSignature signs before the file gets its name: it is never seen unsigned.
 Status AppendSignature(OutputFile& output, const WrittenManifest& written, const ConvertOptions& options) {
-  SAFEMODEL_ASSIGN(const container::Manifest manifest, container::ParseManifest(written.bytes, written.preamble, options.limits));
+  SAFEMODEL_ASSIGN(const container::Manifest manifest,
+                   container::ParseManifest(written.bytes, written.preamble, options.limits));
   SignOptions sign_options;
   sign_options.limits = options.limits;
   if (options.reproducible == ConvertOptions::Reproducible::kYes) sign_options.issued_at = manifest.created;
-  SAFEMODEL_ASSIGN(const ByteBuffer envelope, trust::MakeSignedEnvelope(manifest, written.digest, *options.sign_with, sign_options));
+  SAFEMODEL_ASSIGN(const ByteBuffer envelope,
+                   trust::MakeSignedEnvelope(manifest, written.digest, *options.sign_with, sign_options));
   return output.Append(envelope);
 }
 
 }  // namespace
 
-Result<WrittenModel> WriteModel(OutputFile& output, const ImportedModel& model, const ConvertOptions& options, const Identify& identify) {
+Result<WrittenModel> WriteModel(OutputFile& output, const ImportedModel& model, const ConvertOptions& options,
+                                const Identify& identify) {
   SAFEMODEL_ASSIGN(ContainerWriter writer, ContainerWriter::Create(output, WriterOptionsOf(options)));
   SAFEMODEL_ASSIGN(const container::Directory directory, WriteContent(writer, model, options));
   WrittenModel written;

@@ -27,6 +27,7 @@ using Identify = std::function<Result<ModelIdentity>()>;
 
 // WriteModel writes a whole container to `output`, but does not give it its name. Of the options it uses codec, level,
 // threads, chunk_bytes, reproducible, sign_with, limits and progress.
-Result<WrittenModel> WriteModel(OutputFile& output, const ImportedModel& model, const ConvertOptions& options, const Identify& identify);
+Result<WrittenModel> WriteModel(OutputFile& output, const ImportedModel& model, const ConvertOptions& options,
+                                const Identify& identify);
 
 }  // namespace safemodel

@@ -44,19 +44,26 @@ struct ContainerWriter::State {
   WriterScratch& ScratchOf(unsigned worker);
   Result<codec::Codec> ChooseCodec(codec::ElementLayout layout, const ByteSource& source);
   Status Pad(std::uint64_t alignment);
-  Result<WrittenObject> Write(std::uint32_t number, ObjectKind kind, codec::ElementLayout layout, const ByteSource& source,
-                              const WriteProgress& progress);
-  Result<Digest> WriteChunks(ObjectRecord& object, codec::Codec wanted, const ByteSource& source, const WriteProgress& progress,
-                             std::vector<ChunkRecord>& records);
+  Result<WrittenObject> Write(std::uint32_t number, ObjectKind kind, codec::ElementLayout layout,
+                              const ByteSource& source, const WriteProgress& progress);
+  Result<Digest> WriteChunks(ObjectRecord& object, codec::Codec wanted, const ByteSource& source,
+                             const WriteProgress& progress, std::vector<ChunkRecord>& records);
   Result<container::Manifest> WriteIndexAndTable(const ModelIdentity& identity);
-  Status CheckReadable(const WrittenManifest& written, ByteView table, const container::Directory& directory, ByteView plain) const;
+  Status CheckReadable(const WrittenManifest& written, ByteView table, const container::Directory& directory,
+                       ByteView plain) const;
 };
 
 // ChunkJob is one object on its way to the file.
 class ChunkJob {
  public:
-  ChunkJob(OutputFile& output, const ObjectRecord& object, std::uint32_t chunk_size, codec::Codec wanted, const ByteSource& source)
-      : output_(output), object_(object), chunk_size_(chunk_size), wanted_(wanted), source_(source), records_(object.chunk_count) {}
+  ChunkJob(OutputFile& output, const ObjectRecord& object, std::uint32_t chunk_size, codec::Codec wanted,
+           const ByteSource& source)
+      : output_(output),
+        object_(object),
+        chunk_size_(chunk_size),
+        wanted_(wanted),
+        source_(source),
+        records_(object.chunk_count) {}
 
   // Prepare makes room for an object that is stored raw: where its chunks lie is known before they are written.
   Status Prepare() {
@@ -65,8 +72,8 @@ class ChunkJob {
     return {};
   }
 
-  // Run takes chunk `i` through its steps. Only reading from a sequential source, the hash of the whole object and writing
-  // behind chunks of unknown length have an order; the hash of one chunk runs beside the write of another.
+  // Run takes chunk `i` through its steps. Only reading from a sequential source, the hash of the whole object and
+  // writing behind chunks of unknown length have an order; the hash of one chunk runs beside the write of another.
   Status Run(std::size_t i, WriterScratch& scratch, const ContainerWriter::WriteProgress& progress) {
     ByteView stored;
     const Status status = CatchOutOfMemory([&]() -> Status {
@@ -156,8 +163,8 @@ WriterScratch& ContainerWriter::State::ScratchOf(unsigned worker) {
   return *scratch[worker];
 }
 
-// ChooseCodec looks at bytes from the middle of an object, where the padding rows and zeros that many tensors begin with are
-// less likely; at the first ones where going back is slow.
+// ChooseCodec looks at bytes from the middle of an object, where the padding rows and zeros that many tensors begin
+// with are less likely; at the first ones where going back is slow.
 Result<codec::Codec> ContainerWriter::State::ChooseCodec(codec::ElementLayout layout, const ByteSource& source) {
   if (options.codec == CodecChoice::kRaw || source.size() == 0) return codec::Codec::kRaw;
   if (options.codec == CodecChoice::kZstd) return codec::Codec::kZstd;
@@ -204,7 +211,8 @@ Result<WrittenObject> ContainerWriter::State::Write(std::uint32_t number, Object
   object.stored_offset = output.size();
   WrittenObject written{number, {}};
   SAFEMODEL_ASSIGN(written.plain_digest, WriteChunks(object, wanted, source, progress, slices[number]));
-  object.slice_digest = SliceDigest(number, object, options.chunk_bytes, container::SerializeChunkRecords(slices[number]));
+  object.slice_digest =
+      SliceDigest(number, object, options.chunk_bytes, container::SerializeChunkRecords(slices[number]));
   objects[number] = object;
   return written;
 }
@@ -224,7 +232,8 @@ Result<SharedSource> ContainerWriter::ReadBack(std::uint32_t number) const {
   auto scratch = std::make_shared<ChunkScratch>();
   return MakePlainSource(state->objects[number].plain_size, state->options.chunk_bytes,
                          [file = std::move(file), state, number, scratch](std::uint32_t chunk, MutableBytes plain) {
-                           return ReadChunk(*file, state->objects[number], state->slices[number][chunk], plain, *scratch);
+                           return ReadChunk(*file, state->objects[number], state->slices[number][chunk], plain,
+                                            *scratch);
                          });
 }
 
@@ -255,13 +264,15 @@ Result<container::Manifest> ContainerWriter::State::WriteIndexAndTable(const Mod
   return manifest;
 }
 
-Status ContainerWriter::State::CheckReadable(const WrittenManifest& written, ByteView table, const container::Directory& directory,
-                                             ByteView plain) const {
+Status ContainerWriter::State::CheckReadable(const WrittenManifest& written, ByteView table,
+                                             const container::Directory& directory, ByteView plain) const {
   const Limits& limits = options.limits;
   SAFEMODEL_TRY(container::ParsePreamble(container::SerializePreamble(written.preamble), output.size(), limits));
-  SAFEMODEL_ASSIGN(const container::Manifest manifest, container::ParseManifest(written.bytes, written.preamble, limits));
+  SAFEMODEL_ASSIGN(const container::Manifest manifest,
+                   container::ParseManifest(written.bytes, written.preamble, limits));
   SAFEMODEL_ASSIGN(const auto parsed_objects, container::ParseObjectTable(table, manifest, limits));
-  SAFEMODEL_ASSIGN(const container::Directory parsed, container::ParseDirectory(plain, manifest, parsed_objects, limits));
+  SAFEMODEL_ASSIGN(const container::Directory parsed,
+                   container::ParseDirectory(plain, manifest, parsed_objects, limits));
   if (parsed != directory || parsed_objects != objects) {
     return Error{Stage::kInternal, "internal", "what was written does not read back as it was"};
   }

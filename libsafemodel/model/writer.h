@@ -55,14 +55,14 @@ class ContainerWriter {
 
   // WriteProgress is called with the plain bytes of each chunk that was written.
   using WriteProgress = std::function<void(std::uint64_t plain_bytes)>;
-  // AddObject writes the next object. Storage form and codec are chosen from a sample. A sequential source is read in order
-  // by one thread at a time.
+  // AddObject writes the next object. Storage form and codec are chosen from a sample. A sequential source is read in
+  // order by one thread at a time.
   Result<WrittenObject> AddObject(container::ObjectKind kind, codec::ElementLayout layout, const ByteSource& source,
                                   const WriteProgress& progress = {});
   // ReadBack presents a written object as its plain bytes again, for one thread.
   Result<SharedSource> ReadBack(std::uint32_t number) const;
-  // Finish writes everything else. The parts are parsed again, with the reader's limits, before the preamble is written:
-  // what no reader would open is never finished.
+  // Finish writes everything else. The parts are parsed again, with the reader's limits, before the preamble is
+  // written: what no reader would open is never finished.
   Result<WrittenManifest> Finish(const container::Directory& directory, const ModelIdentity& identity);
 
  private:

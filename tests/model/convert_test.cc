@@ -13,14 +13,15 @@ namespace safemodel {
 namespace {
 
 // WriteSafetensors writes a file with one tensor for each pair of a name and bytes (dtype U8), in order.
-void WriteSafetensors(const std::string& path, const std::vector<std::pair<std::string, ByteBuffer>>& tensors, std::string metadata = {}) {
+void WriteSafetensors(const std::string& path, const std::vector<std::pair<std::string, ByteBuffer>>& tensors,
+                      std::string metadata = {}) {
   std::string header = "{";
   if (!metadata.empty()) header += "\"__metadata__\":" + metadata + ",";
   std::size_t offset = 0;
   for (const auto& [name, bytes] : tensors) {
     if (header.back() == '}') header += ",";
-    header += "\"" + name + "\":{\"dtype\":\"U8\",\"shape\":[" + std::to_string(bytes.size()) + "],\"data_offsets\":[" + std::to_string(offset) + "," +
-              std::to_string(offset + bytes.size()) + "]}";
+    header += "\"" + name + "\":{\"dtype\":\"U8\",\"shape\":[" + std::to_string(bytes.size()) + "],\"data_offsets\":[" +
+              std::to_string(offset) + "," + std::to_string(offset + bytes.size()) + "]}";
     offset += bytes.size();
   }
   header += "}";
@@ -100,10 +101,12 @@ TEST_CASE("convert: an output that is the input, by name, hard link or symlink, 
   const ByteBuffer before = ReadBytes(input);
   std::filesystem::create_hard_link(input, folder.Path("hard"));
   std::filesystem::create_symlink(input, folder.Path("soft"));
-  for (const ConvertOptions::Overwrite overwrite : {ConvertOptions::Overwrite::kRefuse, ConvertOptions::Overwrite::kReplace}) {
+  for (const ConvertOptions::Overwrite overwrite :
+       {ConvertOptions::Overwrite::kRefuse, ConvertOptions::Overwrite::kReplace}) {
     ConvertOptions options;
     options.overwrite = overwrite;
-    for (const std::string& output : {input, folder.Path("hard"), folder.Path("soft")}) CHECK(Code(Convert(input, output, options)) == "same_file");
+    for (const std::string& output : {input, folder.Path("hard"), folder.Path("soft")})
+      CHECK(Code(Convert(input, output, options)) == "same_file");
   }
   CHECK(ReadBytes(input) == before);
 }
@@ -139,10 +142,22 @@ TEST_CASE("convert: options that no reader would accept are refused before anyth
       {"bad_model_version", [](ConvertOptions& o) { o.version = ""; }},
       {"bad_model_version", [](ConvertOptions& o) { o.version = "1/2"; }},
       {"bad_sequence", [](ConvertOptions& o) { o.sequence = 1ull << 53; }},
-      {"bad_metadata", [](ConvertOptions& o) { o.metadata = {{"", "x"}}; }},
-      {"bad_metadata", [](ConvertOptions& o) { o.metadata = {{"x", "\xFF"}}; }},
-      {"reserved_metadata", [](ConvertOptions& o) { o.metadata = {{"source.blake3", "x"}}; }},
-      {"metadata_twice", [](ConvertOptions& o) { o.metadata = {{"k", "1"}, {"k", "2"}}; }},
+      {"bad_metadata",
+       [](ConvertOptions& o) {
+         o.metadata = {{"", "x"}};
+       }},
+      {"bad_metadata",
+       [](ConvertOptions& o) {
+         o.metadata = {{"x", "\xFF"}};
+       }},
+      {"reserved_metadata",
+       [](ConvertOptions& o) {
+         o.metadata = {{"source.blake3", "x"}};
+       }},
+      {"metadata_twice",
+       [](ConvertOptions& o) {
+         o.metadata = {{"k", "1"}, {"k", "2"}};
+       }},
       {"bad_chunk_size", [](ConvertOptions& o) { o.chunk_bytes = 5000; }},
       {"bad_chunk_size", [](ConvertOptions& o) { o.chunk_bytes = 2048; }},
   };

@@ -42,7 +42,8 @@ TEST_CASE("digest: the content digest is the framing of the spec") {
   writer.U64(77);
   writer.Bytes(file_digest);
   writer.U32(3);  // dict, str, tensor
-  for (const auto& [kind, flags, count] : {std::tuple<std::uint8_t, std::uint8_t, std::uint32_t>{11, 0, 2}, {7, 0, 1}, {21, 1, 4}}) {
+  for (const auto& [kind, flags, count] :
+       {std::tuple<std::uint8_t, std::uint8_t, std::uint32_t>{11, 0, 2}, {7, 0, 1}, {21, 1, 4}}) {
     writer.U8(kind);
     writer.U8(flags);
     writer.U16(0);
@@ -62,7 +63,11 @@ TEST_CASE("digest: the content digest is the framing of the spec") {
 
 TEST_CASE("digest: texts of element types, and their bound") {
   std::vector<ElementType> types = {{Dtype::kText, 8, "", {}}, {Dtype::kDatetime64, 8, "25us", {}}};
-  types.push_back({Dtype::kRecord, 20, "", {{"a", Dtype::kF32, 0, 0, {}}, {"b", Dtype::kText, 0, 4, {}}, {"c", Dtype::kDatetime64, 1, 12, {1}}}});
+  types.push_back(
+      {Dtype::kRecord,
+       20,
+       "",
+       {{"a", Dtype::kF32, 0, 0, {}}, {"b", Dtype::kText, 0, 4, {}}, {"c", Dtype::kDatetime64, 1, 12, {1}}}});
   const auto texts = TypeTexts(types);
   REQUIRE(texts.ok());
   CHECK(texts.value()[1] == "datetime64:8:4'25us");
@@ -70,7 +75,8 @@ TEST_CASE("digest: texts of element types, and their bound") {
   // Each record holds the one before it twice: 30 of them would have a text of 2^30 parts.
   for (std::uint32_t i = 0; i < 30; ++i) {
     const std::uint32_t inner = static_cast<std::uint32_t>(types.size()) - 1;
-    types.push_back({Dtype::kRecord, 40, "", {{"a", Dtype::kRecord, inner, 0, {}}, {"b", Dtype::kRecord, inner, 20, {}}}});
+    types.push_back(
+        {Dtype::kRecord, 40, "", {{"a", Dtype::kRecord, inner, 0, {}}, {"b", Dtype::kRecord, inner, 20, {}}}});
   }
   CHECK(Code(TypeTexts(types)) == "long_types");
 }
@@ -90,13 +96,17 @@ TEST_CASE("digest: contiguous, strided and expanded tensors have the digest of t
 
 TEST_CASE("digest: the tensor digest does not depend on codec, chunks or sharing") {
   const TempFolder folder;
-  const auto digest_of = [&](const ImportedModel& model, const ConvertOptions& options) { return WriteAndOpen(folder, model, options).info().tensor_digest; };
+  const auto digest_of = [&](const ImportedModel& model, const ConvertOptions& options) {
+    return WriteAndOpen(folder, model, options).info().tensor_digest;
+  };
   const auto tied = [] {
     ModelBuilder builder;
     builder.Bytes("a", Smooth(9000)).View("b", Dtype::kU8, {9000}, {1}, 0);
     return builder.Finish();
   };
-  const auto untied = [] { return std::move(ModelBuilder().Bytes("a", Smooth(9000)).Bytes("b", Smooth(9000))).Finish(); };
+  const auto untied = [] {
+    return std::move(ModelBuilder().Bytes("a", Smooth(9000)).Bytes("b", Smooth(9000))).Finish();
+  };
   const Digest digest = digest_of(tied(), TestOptions());
   CHECK(digest_of(untied(), TestOptions(CodecChoice::kRaw)) == digest);
   ConvertOptions large = TestOptions(CodecChoice::kZstd);

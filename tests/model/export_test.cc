@@ -29,7 +29,9 @@ ExportOptions Replace() {
 TEST_CASE("export: safetensors and npz hold the same tensors as the container") {
   const TempFolder folder;
   const VerifiedModel model = WriteAndOpen(folder, MixedModel(), TestOptions());
-  for (const auto& [name, format] : {std::pair<const char*, ExportFormat>{"out.safetensors", ExportFormat::kSafetensors}, {"out.npz", ExportFormat::kNpz}}) {
+  for (const auto& [name, format] :
+       {std::pair<const char*, ExportFormat>{"out.safetensors", ExportFormat::kSafetensors},
+        {"out.npz", ExportFormat::kNpz}}) {
     const auto report = Export(model, folder.Path(name), format, {});
     REQUIRE_MESSAGE(report.ok(), Code(report));
     CHECK(report.value().tensors == 5);

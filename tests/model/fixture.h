@@ -54,8 +54,8 @@ class ModelBuilder {
     model_.storages.push_back({MakeMemorySource(std::move(bytes)), layout});
     return static_cast<std::uint32_t>(model_.storages.size() - 1);
   }
-  ModelBuilder& View(std::string name, Dtype dtype, std::vector<std::uint64_t> shape, std::vector<std::uint64_t> strides, std::uint32_t storage,
-                     std::uint64_t byte_offset = 0) {
+  ModelBuilder& View(std::string name, Dtype dtype, std::vector<std::uint64_t> shape,
+                     std::vector<std::uint64_t> strides, std::uint32_t storage, std::uint64_t byte_offset = 0) {
     model_.tensors.push_back({std::move(name), dtype, 0, std::move(shape), std::move(strides), storage, byte_offset});
     return *this;
   }
@@ -125,7 +125,8 @@ inline Result<ModelIdentity> TestIdentity() {
   return identity;
 }
 
-inline Result<WrittenModel> WriteTo(const std::string& path, const ImportedModel& model, const ConvertOptions& options) {
+inline Result<WrittenModel> WriteTo(const std::string& path, const ImportedModel& model,
+                                    const ConvertOptions& options) {
   auto output = OutputFile::Create(path, OutputFile::Overwrite::kReplace);
   REQUIRE(output.ok());
   auto written = WriteModel(output.value(), model, options, TestIdentity);
@@ -142,14 +143,16 @@ inline OpenOptions TestOpen(unsigned threads = 2) {
 
 inline VerifiedModel OpenTest(const std::string& path, const OpenOptions& options = TestOpen()) {
   auto model = VerifiedModel::Open(path, TestPolicy(), Expectation::Model("test/model"), options);
-  if (!model.ok()) FAIL(std::string(StageName(model.error().stage)) << " " << model.error().code << " " << model.error().text);
+  if (!model.ok())
+    FAIL(std::string(StageName(model.error().stage)) << " " << model.error().code << " " << model.error().text);
   return std::move(model).value();
 }
 
 inline VerifiedModel WriteAndOpen(const TempFolder& folder, const ImportedModel& model, const ConvertOptions& options) {
   const std::string path = folder.Path("model.safemodel");
   const auto written = WriteTo(path, model, options);
-  if (!written.ok()) FAIL(std::string(written.error().code) << " " << written.error().text << " " << written.error().subject);
+  if (!written.ok())
+    FAIL(std::string(written.error().code) << " " << written.error().text << " " << written.error().subject);
   return OpenTest(path);
 }
 

@@ -59,7 +59,8 @@ TEST_CASE("gather: any view, in one piece and in blocks of any size, is what the
     ByteBuffer out(static_cast<std::size_t>(Elements(row.view) * row.view.element_bytes));
     REQUIRE(Gather(*source, row.view, out).ok());
     CHECK(out == expected);
-    for (const std::uint64_t block : {std::uint64_t{1}, std::uint64_t{40}, std::uint64_t{4096}, std::uint64_t{1} << 24}) {
+    for (const std::uint64_t block :
+         {std::uint64_t{1}, std::uint64_t{40}, std::uint64_t{4096}, std::uint64_t{1} << 24}) {
       if (block < 4096 && expected.size() > 100000) continue;
       ByteBuffer streamed;
       REQUIRE(StreamGathered(*source, row.view, block, [&](ByteView bytes) -> Status {
@@ -81,7 +82,10 @@ TEST_CASE("gather: random views of rank 3") {
   const ByteBuffer storage = Noise(60000, 3);
   const SharedSource source = MakeMemorySource(storage);
   for (int round = 0; round < 1000; ++round) {
-    TensorView view{std::uint64_t{1} << next(4), {1 + next(6), 1 + next(6), 1 + next(6)}, {next(300), next(300), next(300)}, next(100)};
+    TensorView view{std::uint64_t{1} << next(4),
+                    {1 + next(6), 1 + next(6), 1 + next(6)},
+                    {next(300), next(300), next(300)},
+                    next(100)};
     ByteBuffer out(static_cast<std::size_t>(Elements(view) * view.element_bytes));
     REQUIRE(Gather(*source, view, out).ok());
     REQUIRE(out == Naive(storage, view));

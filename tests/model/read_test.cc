@@ -29,7 +29,8 @@ TEST_CASE("read: any rows are the same slice of the full read") {
       const Tensor& tensor = *model.Find(name).value();
       const ByteBuffer all = ReadTensor(model, name);
       const std::size_t row = all.size() / tensor.shape[0];
-      for (const auto& [first, count] : {std::pair<std::size_t, std::size_t>{0, 1}, {0, 0}, {5, 0}, {3, 40}, {76, 1}, {10, 67}}) {
+      for (const auto& [first, count] :
+           {std::pair<std::size_t, std::size_t>{0, 1}, {0, 0}, {5, 0}, {3, 40}, {76, 1}, {10, 67}}) {
         ByteBuffer part(count * row, 0xA5);
         REQUIRE(model.ReadRows(tensor, first, count, part).ok());
         CHECK(std::equal(part.begin(), part.end(), all.begin() + static_cast<std::ptrdiff_t>(first * row)));
@@ -115,9 +116,12 @@ TEST_CASE("read: only the chunks of a range and one slice are looked at") {
   for (std::uint64_t chunk = 0; chunk < 51; ++chunk) {
     if (chunk != 3 && chunk != 4) Flip(path, inspected.value().objects[1].offset + chunk * kSmallChunk);
   }
-  for (std::uint64_t chunk = 0; chunk < 10; ++chunk) Flip(path, inspected.value().objects[2].offset + chunk * kSmallChunk);
+  for (std::uint64_t chunk = 0; chunk < 10; ++chunk)
+    Flip(path, inspected.value().objects[2].offset + chunk * kSmallChunk);
   const ByteBuffer expected = Noise(50 * kSmallChunk + 123, 5);
-  for (const auto& [first, count] : {std::pair<std::size_t, std::size_t>{3 * kSmallChunk, 2 * kSmallChunk}, {3 * kSmallChunk + 1, 5}, {5 * kSmallChunk - 1, 1}}) {
+  for (const auto& [first, count] : {std::pair<std::size_t, std::size_t>{3 * kSmallChunk, 2 * kSmallChunk},
+                                     {3 * kSmallChunk + 1, 5},
+                                     {5 * kSmallChunk - 1, 1}}) {
     ByteBuffer part(count);
     REQUIRE(model.ReadRows(big, first, count, part).ok());
     CHECK(std::equal(part.begin(), part.end(), expected.begin() + static_cast<std::ptrdiff_t>(first)));
@@ -174,11 +178,13 @@ TEST_CASE("read: 1 and 16 threads, one by one and together, give the same bytes"
   for (std::size_t i = 0; i < out.size(); ++i) requests.push_back({&many.tensors()[i], out[i]});
   std::uint64_t last = 0;
   std::uint64_t end = 0;
-  REQUIRE(many.ReadMany(requests, [&](std::uint64_t done, std::uint64_t total) {
-                CHECK(done >= last);
-                last = done;
-                end = total;
-              }).ok());
+  REQUIRE(many.ReadMany(requests,
+                        [&](std::uint64_t done, std::uint64_t total) {
+                          CHECK(done >= last);
+                          last = done;
+                          end = total;
+                        })
+              .ok());
   CHECK(last == end);
   for (std::size_t i = 0; i < out.size(); ++i) CHECK(out[i] == ReadTensor(one, one.tensors()[i].name));
 }

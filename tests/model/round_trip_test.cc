@@ -9,7 +9,15 @@ const CodecChoice kCodecs[] = {CodecChoice::kRaw, CodecChoice::kZstd, CodecChoic
 // SizesModel has objects of every size at which chunks begin or end.
 ImportedModel SizesModel() {
   ModelBuilder builder;
-  const std::size_t sizes[] = {0, 1, 63, kSmallChunk - 1, kSmallChunk, kSmallChunk + 1, 3 * kSmallChunk, 3 * kSmallChunk + 1, 40 * kSmallChunk + 5};
+  const std::size_t sizes[] = {0,
+                               1,
+                               63,
+                               kSmallChunk - 1,
+                               kSmallChunk,
+                               kSmallChunk + 1,
+                               3 * kSmallChunk,
+                               3 * kSmallChunk + 1,
+                               40 * kSmallChunk + 5};
   for (std::size_t i = 0; i < std::size(sizes); ++i) {
     builder.Bytes(std::string("a") + std::to_string(i), Noise(sizes[i], static_cast<std::uint32_t>(i + 1)));
   }
@@ -61,7 +69,9 @@ TEST_CASE("writer: the same bytes for any number of threads") {
 
 TEST_CASE("writer: the file id of a reproducible container follows content and options, the other is random") {
   const TempFolder folder;
-  const auto id_of = [&](const ImportedModel& model, const ConvertOptions& options) { return WriteAndOpen(folder, model, options).info().file_id; };
+  const auto id_of = [&](const ImportedModel& model, const ConvertOptions& options) {
+    return WriteAndOpen(folder, model, options).info().file_id;
+  };
   const auto small = [](std::uint32_t seed) { return std::move(ModelBuilder().Bytes("x", Noise(100, seed))).Finish(); };
   const FileId id = id_of(small(1), TestOptions());
   CHECK(id_of(small(1), TestOptions()) == id);
@@ -75,7 +85,11 @@ TEST_CASE("writer: the file id of a reproducible container follows content and o
 TEST_CASE("writer: equal storages are stored once, and come back untied") {
   const TempFolder folder;
   ModelBuilder builder;
-  builder.Bytes("a", Noise(50000, 1)).Bytes("b", Noise(50000, 1)).Bytes("c", Noise(50000, 2)).Bytes("d", {}).Bytes("e", {});
+  builder.Bytes("a", Noise(50000, 1))
+      .Bytes("b", Noise(50000, 1))
+      .Bytes("c", Noise(50000, 2))
+      .Bytes("d", {})
+      .Bytes("e", {});
   builder.View("f", Dtype::kU8, {10}, {1}, 0, 100);  // shares the memory of a
   const VerifiedModel model = WriteAndOpen(folder, builder.Finish(), TestOptions(CodecChoice::kRaw));
   CHECK(model.tensors()[0].storage != model.tensors()[1].storage);

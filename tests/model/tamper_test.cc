@@ -28,7 +28,9 @@ ImportedModel CodedModel() {
 }
 
 ImportedModel PaddedModel() {
-  return std::move(ModelBuilder().Bytes("a", Noise(1, 1)).Bytes("b", {}).Bytes("c", Noise(257, 2)).Bytes("d", Noise(70, 3))).Finish();
+  return std::move(
+             ModelBuilder().Bytes("a", Noise(1, 1)).Bytes("b", {}).Bytes("c", Noise(257, 2)).Bytes("d", Noise(70, 3)))
+      .Finish();
 }
 
 Specimen Make(const char* name, const ImportedModel& model, CodecChoice codec, Beside beside) {
@@ -88,7 +90,8 @@ TEST_CASE("tamper: the specimens are the seeds of the fuzzer") {
   const char* seeds = std::getenv("SAFEMODEL_SEED_FOLDER");
   if (seeds == nullptr) {
     const char* source = std::getenv("SAFEMODEL_SOURCE_DIR");
-    const std::filesystem::path folder = std::filesystem::path(source != nullptr ? source : ".") / "fuzz/corpus/whole_file";
+    const std::filesystem::path folder =
+        std::filesystem::path(source != nullptr ? source : ".") / "fuzz/corpus/whole_file";
     for (const Specimen& specimen : Specimens()) CHECK(std::filesystem::exists(folder / specimen.name));
     return;
   }
@@ -145,11 +148,15 @@ TEST_CASE("tamper: anything behind or in front is refused") {
       ByteBuffer behind = specimen.file;
       behind.push_back(static_cast<std::uint8_t>(value));
       const Status status = Bench(folder, 0).Verify(behind, specimen.sidecar);
-      // Beside a sidecar, the first byte of its frame, or one that never reached the disk, is what a crash leaves [E-SIDECAR].
+      // Beside a sidecar, the first byte of its frame, or one that never reached the disk, is what a crash leaves
+      // [E-SIDECAR].
       const bool trace = !specimen.sidecar.empty() && (value == 0x89 || value == 0);
       REQUIRE_MESSAGE((trace ? status.ok() : IsRefusal(status)), "byte " << value);
     }
-    for (const std::string_view head : {std::string_view("\0", 1), std::string_view("\x7F" "ELF"), std::string_view("PK\x03\x04"), std::string_view("%PDF-1.7\n")}) {
+    for (const std::string_view head : {std::string_view("\0", 1),
+                                        std::string_view("\x7F"
+                                                         "ELF"),
+                                        std::string_view("PK\x03\x04"), std::string_view("%PDF-1.7\n")}) {
       ByteBuffer front(head.begin(), head.end());
       front.insert(front.end(), specimen.file.begin(), specimen.file.end());
       REQUIRE(IsRefusal(Bench(folder, 0).Verify(front, specimen.sidecar)));
