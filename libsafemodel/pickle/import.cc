@@ -94,6 +94,22 @@ Status CheckRest(const SharedSource& source, std::uint64_t begin, const ImportOp
   return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", begin};
 }
 
+// CheckPlainReading runs a joblib file as pickle.load would, which takes the raw bytes of an array for opcodes. Arrays
+// by joblib 0.10 to 1.1 stand behind their wrapper without a byte that stops such a reader. That it goes wrong is
+// normal; that it comes to call something is an attack on those who use the other reader.
+Status CheckPlainReading(const SharedSource& source, const ImportOptions& options) {
+  Graph graph(source);
+  ImportTables tables;
+  RuleContext context{graph, tables, options.limits};
+  const auto plain = RunMachine(context, 0, {.unknown = options.unknown});
+  if (plain.ok() || plain.error().stage != Stage::kUnsafe) return {};
+  const std::string_view code = plain.error().code;
+  for (const std::string_view family : {"GLOBAL-DANGEROUS", "GLOBAL-DOTTED", "CALL-", "NEW-"}) {
+    if (code.starts_with(family)) return plain.error();
+  }
+  return {};
+}
+
 Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, const ImportOptions& options) {
   Graph graph(source);
   ImportTables tables;
@@ -109,6 +125,7 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   }
   SAFEMODEL_TRY(rest);
   SAFEMODEL_TRY(CheckPolyglot(head));
+  if (joblib.used()) SAFEMODEL_TRY(CheckPlainReading(source, options));
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
 }
 

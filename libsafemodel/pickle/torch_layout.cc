@@ -167,6 +167,16 @@ Result<ImportTables::ByteOrder> ReadByteOrder(const ZipArchive& archive, const s
                *order};
 }
 
+// A pickle's graph takes many times its own bytes, so a compressed pickle may grow less than compressed numbers may.
+// torch.save does not compress at all.
+Status CheckInflation(const ZipEntry& pickle) {
+  constexpr std::uint64_t kFree = std::uint64_t{16} << 20;
+  constexpr std::uint64_t kRatio = 24;
+  if (pickle.size <= kFree || pickle.size / kRatio <= pickle.stored_size) return {};
+  return Error{Stage::kLimit, "LIMIT-RATIO", "the compressed pickle grows beyond its limit; save it again with torch.save",
+               pickle.data_offset, pickle.name};
+}
+
 }  // namespace
 
 bool IsTorchArchive(const ZipArchive& archive) {
@@ -183,6 +193,7 @@ Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOpti
   if (entry == nullptr) {
     return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record `data.pkl`; was saving it interrupted?"};
   }
+  SAFEMODEL_TRY(CheckInflation(*entry));
   SharedSource stream;
   SAFEMODEL_ASSIGN(stream, archive.OpenEntry(*entry));
   Graph graph(stream);
