@@ -9,13 +9,16 @@ judged. Run it again when a new release adds classes:
 """
 
 import collections
+import contextlib
 import importlib
 import inspect
+import io
 import pkgutil
 import textwrap
 import warnings
 
 import sklearn
+from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer  # noqa: F401: they add estimators
 from sklearn.utils import all_estimators
 
@@ -101,12 +104,14 @@ sklearn._loss.link Interval
 
 def modules():
     for found in pkgutil.walk_packages(sklearn.__path__, "sklearn."):
-        if ".tests" in found.name or "setup" in found.name:
+        if ".tests" in found.name or "_mocking" in found.name:
             continue
         try:
-            yield importlib.import_module(found.name)
+            with contextlib.redirect_stdout(io.StringIO()):  # some print when they are imported
+                module = importlib.import_module(found.name)
         except Exception:  # optional dependencies
             continue
+        yield module
 
 
 def subclasses(module_name, base_name):
@@ -125,6 +130,11 @@ def instantiable():
     estimators = collections.defaultdict(set)
     for _, cls in all_estimators():
         estimators[cls.__module__].add(cls.__name__)
+    for module in modules():  # estimators that only other estimators make
+        for name, cls in inspect.getmembers(module, inspect.isclass):
+            private = name.startswith("_") and not name.startswith("_Base") and cls.__module__ == module.__name__
+            if private and issubclass(cls, BaseEstimator) and not inspect.isabstract(cls):
+                estimators[cls.__module__].add(name)
     classes = subclasses("sklearn.gaussian_process.kernels", "Kernel")
     classes += subclasses("sklearn.model_selection._split", "_MetadataRequester")
     classes += subclasses("sklearn._loss.loss", "BaseLoss")
@@ -137,7 +147,9 @@ def instantiable():
         for name in names:
             if hasattr(module, name):
                 found[module_name].add(name)
-    return estimators, found
+    for module, names in estimators.items():
+        found[module] -= names
+    return estimators, {module: names for module, names in found.items() if names}
 
 
 def reserved():
