@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors of PyTorch: views, storages, and the proofs about both.
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -18,7 +19,7 @@ P& Storage(P& program, const char* type, const char* key, std::int32_t elements,
   return program.Ops("(").Str("storage").Global("torch", type).Str(key).Str(location).Int(elements).Ops("tQ");
 }
 
-P& Sizes(P& program, std::initializer_list<std::int32_t> sizes) {
+P& Sizes(P& program, const std::vector<std::int32_t>& sizes) {
   program.Ops("(");
   for (const std::int32_t size : sizes) program.Int(size);
   return program.Ops("t");
@@ -26,8 +27,8 @@ P& Sizes(P& program, std::initializer_list<std::int32_t> sizes) {
 
 struct View {
   std::int32_t offset = 0;
-  std::initializer_list<std::int32_t> shape = {2, 2};
-  std::initializer_list<std::int32_t> strides = {2, 1};
+  std::vector<std::int32_t> shape = {2, 2};
+  std::vector<std::int32_t> strides = {2, 1};
   std::int32_t elements = 4;
   const char* type = "FloatStorage";
 };
@@ -128,8 +129,8 @@ TEST_CASE("torch: hooks must be empty and stay empty") {
 }
 
 TEST_CASE("torch: dtypes of _rebuild_tensor_v3") {
-  const auto v3 = [](const char* dtype, std::initializer_list<std::int32_t> shape,
-                     std::initializer_list<std::int32_t> strides) {
+  const auto v3 = [](const char* dtype, std::vector<std::int32_t> shape,
+                     std::vector<std::int32_t> strides) {
     P program(2);
     program.Global("torch._utils", "_rebuild_tensor_v3").Ops("(");
     program.Ops("(")
