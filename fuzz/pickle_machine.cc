@@ -8,6 +8,7 @@
 
 #include "base/cursor.h"
 #include "fuzz/property.h"
+#include "pickle/findings.h"
 #include "pickle/finish_import.h"
 #include "pickle/torch_layout.h"
 #include "value/tensor_view.h"
@@ -21,7 +22,8 @@ Result<ImportedModel> ImportTorchStream(SharedSource stream, const ImportOptions
   Graph graph(std::move(stream));
   ImportTables tables;
   TorchLayout layout([](std::string_view) -> Result<SharedSource> { return MakeMemorySource(ByteBuffer(64)); });
-  RuleContext context{graph, tables, options.limits};
+  Findings findings;
+  RuleContext context{graph, tables, options.limits, findings};
   const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &layout});
   if (!result.ok()) return result.error();
   return FinishImport(graph, std::move(tables), result.value().root, "torch-zip", options);

@@ -67,8 +67,8 @@ bool IsTarHeader(ByteView head) {
 // CheckPolyglot refuses what other readers open as something else: torch.load looks for a tar first, joblib.load for
 // bz2, whose magic is a pickle's BINBYTES too.
 Status CheckPolyglot(ByteView head) {
-  const bool bzip2 = head.size() >= 4 && head[0] == 'B' && head[1] == 'Z' && head[2] == 'h' && head[3] >= '1' &&
-                     head[3] <= '9';
+  const bool bzip2 =
+      head.size() >= 4 && head[0] == 'B' && head[1] == 'Z' && head[2] == 'h' && head[3] >= '1' && head[3] <= '9';
   if (!bzip2 && !IsTarHeader(head)) return {};
   return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the pickle is an archive too, whose content other readers load", 0};
 }
@@ -79,12 +79,12 @@ bool IsLegacyMagic(const Graph& graph, NodeIndex root) {
 
 // CheckRest judges the streams that follow the first one. Loaders ignore them or read them later; either way none may
 // be dangerous, and a file whose bytes are not all explained is not read.
-Status CheckRest(const SharedSource& source, std::uint64_t begin, const ImportOptions& options) {
+Status CheckRest(const SharedSource& source, std::uint64_t begin, const ImportOptions& options, Findings& findings) {
   std::uint64_t at = begin;
   for (int stream = 0; stream < kMostStreams && at < source->size(); ++stream) {
     Graph graph(source);
     ImportTables tables;
-    RuleContext context{graph, tables, options.limits};
+    RuleContext context{graph, tables, options.limits, findings};
     const auto next = RunMachine(context, at, {.unknown = options.unknown});
     if (!next.ok() && next.error().stage == Stage::kUnsafe) return next.error();
     if (!next.ok()) break;
@@ -98,9 +98,10 @@ Status CheckRest(const SharedSource& source, std::uint64_t begin, const ImportOp
 // by joblib 0.10 to 1.1 stand behind their wrapper without a byte that stops such a reader. That it goes wrong is
 // normal; that it comes to call something is an attack on those who use the other reader.
 Status CheckPlainReading(const SharedSource& source, const ImportOptions& options) {
+  Findings findings;
   Graph graph(source);
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits};
+  RuleContext context{graph, tables, options.limits, findings};
   const auto plain = RunMachine(context, 0, {.unknown = options.unknown});
   if (plain.ok() || plain.error().stage != Stage::kUnsafe) return {};
   const std::string_view code = plain.error().code;
@@ -110,14 +111,15 @@ Status CheckPlainReading(const SharedSource& source, const ImportOptions& option
   return {};
 }
 
-Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, const ImportOptions& options) {
+Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, const ImportOptions& options,
+                                   Findings& findings) {
   Graph graph(source);
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits};
+  RuleContext context{graph, tables, options.limits, findings};
   JoblibLayout joblib;
   const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &joblib});
   if (!result.ok()) return IsPickle(head, graph, result.error()) ? result.error() : NotRead();
-  const Status rest = CheckRest(source, result.value().end, options);
+  const Status rest = CheckRest(source, result.value().end, options, findings);
   if (!rest.ok() && rest.error().stage == Stage::kUnsafe) return rest.error();
   if (IsLegacyMagic(graph, result.value().root)) {
     return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
@@ -129,21 +131,22 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
 }
 
-Result<ImportedModel> ImportZip(const SharedSource& source, const ImportOptions& options) {
+Result<ImportedModel> ImportZip(const SharedSource& source, const ImportOptions& options, Findings& findings) {
   SAFEMODEL_ASSIGN(const ZipArchive archive, ZipArchive::Open(source));
-  if (IsTorchArchive(archive)) return ImportTorchZip(archive, options);
+  if (IsTorchArchive(archive)) return ImportTorchZip(archive, options, findings);
   SAFEMODEL_ASSIGN(const bool is_npz, IsNpzArchive(archive));
-  if (is_npz) return ImportNpz(archive, options);
+  if (is_npz) return ImportNpz(archive, options, findings);
   return NotRead();
 }
 
 }  // namespace
 
 Result<ImportedModel> ImportPickleFamily(SharedSource source, const ImportOptions& options) {
+  Findings findings;
   SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, 0, std::min(kHeadBytes, source->size()), kHeadBytes));
-  if (LooksLikeZip(head)) return ImportZip(source, options);
-  if (LooksLikeNpy(head)) return ImportNpy(source, options);
-  return ImportPickle(source, head, options);
+  if (LooksLikeZip(head)) return ImportZip(source, options, findings);
+  if (LooksLikeNpy(head)) return ImportNpy(source, options, findings);
+  return ImportPickle(source, head, options, findings);
 }
 
 }  // namespace safemodel::pickle

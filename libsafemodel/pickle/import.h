@@ -3,6 +3,7 @@
 // this folder that other folders include.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -20,6 +21,9 @@ using SiblingOpener = std::function<Result<SharedSource>(const std::string& name
 
 struct ImportOptions {
   Limits limits = {};
+  // kScan: the findings are all that is wanted; models come back without a tree.
+  enum class Purpose : std::uint8_t { kConvert, kScan };
+  Purpose purpose = Purpose::kConvert;
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
   SiblingOpener open_sibling = {};  // nothing: companions are reported as missing
 };

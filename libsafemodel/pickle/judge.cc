@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pickle/judge.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/try.h"
+#include "pickle/findings.h"
 #include "pickle/python2_names.h"
 
 namespace safemodel::pickle {
@@ -30,221 +32,275 @@ std::string FullName(const GlobalName& global) { return std::string(global.modul
 Judge::Judge(RuleContext& context, const AllowList& allow_list, ConvertOptions::Unknown unknown)
     : context_(context), graph_(context.graph), allow_list_(allow_list), unknown_(unknown), matcher_(context) {}
 
-Error Judge::Refused(const char* code, const char* text, std::uint64_t offset, NodeIndex callee) const {
-  Error error{Stage::kUnsafe, code, text, offset};
+Error Judge::ErrorAbout(Stage stage, const char* code, const char* text, std::uint64_t offset, NodeIndex callee) const {
+  Error error{stage, code, text, offset};
   if (callee != kNoNode && graph_.kind(callee) == Kind::kGlobal) error.subject = FullName(graph_.GlobalOf(callee));
   return error;
 }
 
-void Judge::RememberUnknown(const char* code, const char* text, std::uint64_t offset, const GlobalName& global) {
-  if (!first_unknown_) first_unknown_ = Error{Stage::kUnsafe, code, text, offset, FullName(global)};
-  if (unknown_ == ConvertOptions::Unknown::kKeepInert) context_.tables.inert.push_back({FullName(global), offset});
+void Judge::Refuse(const char* code, const char* text, std::uint64_t offset, NodeIndex callee, NodeIndex node) {
+  context_.findings.AddAbout(graph_, node, ErrorAbout(Stage::kUnsafe, code, text, offset, callee),
+                             ScanVerdict::kDangerous);
 }
 
-Status Judge::CheckName(std::uint64_t offset, const GlobalName& global) const {
-  const std::string name = FullName(global);
-  const auto refuse = [&](const char* code, const char* text) {
-    return Error{Stage::kUnsafe, code, text, offset, name};
-  };
+void Judge::RememberUnknown(const char* code, const char* text, std::uint64_t offset, NodeIndex callee,
+                            NodeIndex node) {
+  Error error = ErrorAbout(Stage::kUnsafe, code, text, offset, callee);
+  if (unknown_ == ConvertOptions::Unknown::kKeepInert) context_.tables.inert.push_back({error.subject, offset});
+  context_.findings.AddAbout(graph_, node, std::move(error), ScanVerdict::kUnknown);
+}
+
+NodeIndex Judge::RefuseCall(const char* code, const char* text, std::uint64_t offset, const Call& call) {
+  return RefuseCall(ErrorAbout(Stage::kUnsafe, code, text, offset, call.callee), offset, call);
+}
+
+NodeIndex Judge::RefuseCall(Error error, std::uint64_t offset, const Call& call) {
+  const NodeIndex made = MakeInert(offset, call);
+  graph_.Taint(made);
+  const ScanVerdict verdict = VerdictOf(error);
+  context_.findings.AddAbout(graph_, made, std::move(error), verdict);
+  return made;
+}
+
+Status Judge::Took(const Status& status, NodeIndex call) {
+  if (status.ok() || status.error().stage == Stage::kIo) return status;
+  graph_.CallOf(call).entry = nullptr;
+  graph_.Taint(call);
+  context_.findings.AddAbout(graph_, call, status.error(), VerdictOf(status.error()));
+  return {};
+}
+
+void Judge::CheckName(const GlobalName& global, NodeIndex node) {
+  const auto refuse = [&](const char* code, const char* text) { Refuse(code, text, global.offset, node, node); };
   if (!IsIdentifierPath(global.module) || !IsIdentifierPath(global.name)) {
     return refuse("GLOBAL-NAME", "the pickle imports something whose name is no Python identifier");
   }
-  // Both spellings count: a reader that does not map the names of Python 2 imports the first one.
-  const bool moved = global.module != global.mapped_module || global.name != global.mapped_name;
-  const bool dangerous = (global.entry == nullptr && IsDangerous(global.mapped_module, global.mapped_name)) ||
-                         (moved && IsDangerous(global.module, global.name));
-  if (dangerous) return refuse("GLOBAL-DANGEROUS", "the pickle imports a function that runs programs or code");
+  if (global.danger == Danger::kDangerous) {
+    return refuse("GLOBAL-DANGEROUS", "the pickle imports a function that runs programs or code");
+  }
   if (global.entry == nullptr && global.name.find('.') != std::string_view::npos) {
     return refuse("GLOBAL-DOTTED", "the pickle walks through attributes of a module, which reaches any other module");
   }
-  return {};
+  if (global.entry != nullptr) return;
+  RememberUnknown("GLOBAL-UNLISTED", "the pickle imports a name that the allow-list does not know", global.offset, node,
+                  node);
 }
 
-Result<std::uint32_t> Judge::Import(std::uint64_t offset, std::string_view module, std::string_view name,
-                                    unsigned protocol) {
+NodeIndex Judge::Import(std::uint64_t offset, std::string_view module, std::string_view name, unsigned protocol) {
   const ImportKey key{module, name, protocol < 3};
-  if (const auto known = imported_.find(key); known != imported_.end()) return known->second;
+  if (const auto known = imported_.find(key); known != imported_.end()) {
+    ++graph_.NameOf(known->second).imports;
+    return graph_.AddGlobal(offset, known->second);
+  }
   const Python2Name mapped = key.python2 ? MapPython2Name(module, name) : Python2Name{module, name};
   GlobalName global{module, name, mapped.module, mapped.name, allow_list_.Find(mapped.module, mapped.name)};
   global.offset = offset;
-  SAFEMODEL_TRY(CheckName(offset, global));
-  if (global.entry != nullptr) {
+  global.imports = 1;
+  // Both spellings count: a reader that does not map the names of Python 2 imports the first one.
+  const bool moved = module != mapped.module || name != mapped.name;
+  if ((global.entry == nullptr && IsDangerous(mapped.module, mapped.name)) || (moved && IsDangerous(module, name))) {
+    global.danger = Danger::kDangerous;
+    global.entry = nullptr;
+  } else if (global.entry != nullptr) {
     global.danger = Danger::kListed;
-  } else {
-    // Names of Python 2 stay in its library whatever protocol spells them.
-    global.danger =
-        IsStandardLibrary(mapped.module) || IsStandardLibrary(module) ? Danger::kUnlistedStdlib : Danger::kUnlisted;
-    RememberUnknown("GLOBAL-UNLISTED", "the pickle imports a name that the allow-list does not know", offset, global);
+  } else if (IsStandardLibrary(mapped.module) || IsStandardLibrary(module)) {
+    global.danger = Danger::kUnlistedStdlib;  // names of Python 2 stay in its library whatever protocol spells them
   }
   const std::uint32_t number = graph_.AddGlobalName(global);
   imported_.emplace(key, number);
-  return number;
+  const NodeIndex node = graph_.AddGlobal(offset, number);
+  CheckName(global, node);
+  return node;
 }
 
-Status Judge::CheckCallable(std::uint64_t offset, NodeIndex callee, NodeIndex args) const {
+std::optional<Error> Judge::CheckCallable(std::uint64_t offset, NodeIndex callee, NodeIndex args) const {
   if (graph_.kind(callee) != Kind::kGlobal) {
-    return Refused("CALL-NOT-GLOBAL", "the pickle calls the result of something else", offset, callee);
+    return ErrorAbout(Stage::kUnsafe, "CALL-NOT-GLOBAL", "the pickle calls the result of something else", offset,
+                      callee);
   }
   if (graph_.kind(args) != Kind::kTuple) {
-    return Refused("PKL-DIFFERENTIAL", "the pickle calls with arguments that are no tuple, which only some readers do",
-                   offset, callee);
+    return ErrorAbout(Stage::kUnsafe, "PKL-DIFFERENTIAL",
+                      "the pickle calls with arguments that are no tuple, which only some readers do", offset, callee);
   }
-  return {};
+  return std::nullopt;
 }
 
-Result<bool> Judge::MatchesOne(const std::vector<const Schema*>& alternatives, NodeIndex node, const Error& refusal) {
+Result<Judge::Fit> Judge::Match(const std::vector<const Schema*>& alternatives, NodeIndex node, std::uint64_t offset) {
   matcher_.Reset();
   for (const Schema* schema : alternatives) {
-    if (matcher_.Matches(*schema, node)) return true;
+    if (matcher_.Matches(*schema, node)) return Fit::kFits;
   }
   if (matcher_.exhausted()) {
-    return Error{Stage::kLimit, "LIMIT-COUNT", "the same data is passed to too many calls", refusal.offset,
-                 refusal.subject};
+    return Error{Stage::kLimit, "LIMIT-COUNT", "the same data is passed to too many calls", offset};
   }
-  if (matcher_.found_code()) return refusal;
-  return false;
+  return matcher_.found_code() ? Fit::kCode : Fit::kUnknown;
 }
 
-Result<NodeIndex> Judge::MakeInert(std::uint64_t offset, Call call) {
+NodeIndex Judge::MakeInert(std::uint64_t offset, Call call) {
   call.entry = nullptr;
   return graph_.AddCall(offset, call);
 }
 
-Result<NodeIndex> Judge::Make(std::uint64_t offset, Call call, const std::vector<const Schema*>& alternatives,
-                              NodeIndex args) {
-  const Error refusal = Refused("CALL-ARGS", "the pickle passes a function or an object where the callee takes data",
-                                offset, call.callee);
+Result<NodeIndex> Judge::Make(std::uint64_t offset, const Call& call, const std::vector<const Schema*>& alternatives) {
   if (call.entry->support == AllowEntry::Support::kNo) {
-    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
-                 "the pickle holds a kind of object that this version does not read", offset, refusal.subject};
+    return RefuseCall(
+        ErrorAbout(Stage::kUnsupported, "FILE-UNSUPPORTED",
+                   "the pickle holds a kind of object that this version does not read", offset, call.callee),
+        offset, call);
   }
-  bool matches = false;
-  SAFEMODEL_ASSIGN(matches, MatchesOne(alternatives, args, refusal));
-  if (!matches) {
-    RememberUnknown("CALL-ARGS", "the pickle calls a known name with arguments that nobody vouched for", offset,
-                    graph_.GlobalOf(call.callee));
-    return MakeInert(offset, call);
+  const std::span<const NodeIndex> args = graph_.ItemsOf(call.args);
+  if (std::any_of(args.begin(), args.end(), [&](NodeIndex arg) { return graph_.tainted(arg); })) {
+    const NodeIndex made = MakeInert(offset, call);
+    graph_.Taint(made);
+    return made;
   }
+  SAFEMODEL_ASSIGN(const Fit fit, Match(alternatives, call.args, offset));
+  if (fit == Fit::kFits) return Apply(offset, call);
+  if (fit == Fit::kCode) {
+    return RefuseCall("CALL-ARGS", "the pickle passes a function or an object where the callee takes data", offset,
+                      call);
+  }
+  const NodeIndex made = MakeInert(offset, call);
+  RememberUnknown("CALL-ARGS", "the pickle calls a known name with arguments that nobody vouched for", offset,
+                  call.callee, made);
+  return made;
+}
+
+// Apply makes a call that matches its schema and asks its rule.
+Result<NodeIndex> Judge::Apply(std::uint64_t offset, const Call& call) {
   const Rule* rule = call.entry->rule;
   const NodeIndex made = graph_.AddCall(offset, call);
-  if (rule != nullptr && rule->on_call != nullptr) SAFEMODEL_TRY(rule->on_call(context_, made));
-  if (rule != nullptr && rule->fold != nullptr) return rule->fold(context_, made);
+  if (rule == nullptr) return made;
+  if (rule->on_call != nullptr) SAFEMODEL_TRY(Took(rule->on_call(context_, made), made));
+  if (rule->fold == nullptr || graph_.tainted(made)) return made;
+  const auto folded = rule->fold(context_, made);
+  if (folded.ok()) return folded;
+  SAFEMODEL_TRY(Took(folded.error(), made));
   return made;
 }
 
 Result<NodeIndex> Judge::Reduce(std::uint64_t offset, NodeIndex callee, NodeIndex args) {
+  Call call{.callee = callee, .args = args, .how = How::kReduce};
   if (graph_.kind(callee) == Kind::kGlobal && graph_.GlobalOf(callee).entry == nullptr) {
-    return Refused("CALL-UNLISTED", "the pickle calls a function that the allow-list does not know", offset, callee);
+    return RefuseCall("CALL-UNLISTED", "the pickle calls a function that the allow-list does not know", offset, call);
   }
-  SAFEMODEL_TRY(CheckCallable(offset, callee, args));
-  const AllowEntry* entry = graph_.GlobalOf(callee).entry;
-  if (entry->module == "copyreg" && entry->name == "_reconstructor") return Reconstruct(offset, args);
-  if (entry->module == "torch._tensor" && entry->name == "_rebuild_from_type_v2")
+  if (const auto error = CheckCallable(offset, callee, args)) return RefuseCall(*error, offset, call);
+  call.entry = graph_.GlobalOf(callee).entry;
+  if (call.entry->module == "copyreg" && call.entry->name == "_reconstructor") return Reconstruct(offset, callee, args);
+  if (call.entry->module == "torch._tensor" && call.entry->name == "_rebuild_from_type_v2")
     return RebuildTyped(offset, callee, args);
-  if (entry->call.empty() && entry->support == AllowEntry::Support::kYes) {
-    return Refused("CALL-UNLISTED", "the pickle calls a name that the allow-list knows only as a value", offset,
-                   callee);
+  if (call.entry->call.empty() && call.entry->support == AllowEntry::Support::kYes) {
+    return RefuseCall("CALL-UNLISTED", "the pickle calls a name that the allow-list knows only as a value", offset,
+                      call);
   }
-  return Make(offset, {.callee = callee, .args = args, .entry = entry, .how = How::kReduce}, entry->call, args);
+  return Make(offset, call, call.entry->call);
 }
 
-Result<const AllowEntry*> Judge::ClassOf(std::uint64_t offset, NodeIndex cls) const {
+Result<const AllowEntry*> Judge::EntryOfClass(std::uint64_t offset, NodeIndex cls) const {
   const GlobalName& global = graph_.GlobalOf(cls);
   const bool known = global.entry != nullptr;
   if (known && (!global.entry->make.empty() || !global.entry->base.empty() ||
                 global.entry->support == AllowEntry::Support::kNo)) {
     return global.entry;
   }
-  if (known || global.danger == Danger::kUnlistedStdlib) {
-    return Refused("NEW-UNLISTED", "the pickle makes an object of something that the allow-list knows as no class",
-                   offset, cls);
+  if (known || global.danger != Danger::kUnlisted) {
+    return ErrorAbout(Stage::kUnsafe, "NEW-UNLISTED",
+                      "the pickle makes an object of something that the allow-list knows as no class", offset, cls);
   }
   return nullptr;
 }
 
 Result<NodeIndex> Judge::New(std::uint64_t offset, NodeIndex cls, NodeIndex args, NodeIndex kwargs) {
-  SAFEMODEL_TRY(CheckCallable(offset, cls, args));
-  const AllowEntry* entry = nullptr;
-  SAFEMODEL_ASSIGN(entry, ClassOf(offset, cls));
-  Call call{.callee = cls, .args = args, .entry = entry, .how = How::kNew};
+  Call call{.callee = cls, .args = args, .how = How::kNew};
+  if (const auto error = CheckCallable(offset, cls, args)) return RefuseCall(*error, offset, call);
+  const auto entry = EntryOfClass(offset, cls);
+  if (!entry.ok()) return RefuseCall(entry.error(), offset, call);
+  call.entry = entry.value();
   if (kwargs != kNoNode && graph_.kind(kwargs) != Kind::kDict) {
     return Error{Stage::kMalformed, "PKL-MALFORMED", "keyword arguments are no dict", offset};
   }
   if (kwargs != kNoNode && !graph_.ItemsOf(kwargs).empty()) {
-    return Refused("CALL-ARGS", "the pickle passes keyword arguments, which no listed class takes", offset, cls);
+    return RefuseCall("CALL-ARGS", "the pickle passes keyword arguments, which no listed class takes", offset, call);
   }
-  return entry == nullptr ? MakeInert(offset, call) : Make(offset, call, entry->make, args);
+  return call.entry == nullptr ? MakeInert(offset, call) : Make(offset, call, call.entry->make);
 }
 
 Result<NodeIndex> Judge::Instance(std::uint64_t offset, NodeIndex cls, NodeIndex args) {
-  SAFEMODEL_TRY(CheckCallable(offset, cls, args));
-  const AllowEntry* entry = graph_.GlobalOf(cls).entry;
+  Call call{.callee = cls, .args = args, .how = How::kInstance};
+  if (const auto error = CheckCallable(offset, cls, args)) return RefuseCall(*error, offset, call);
+  call.entry = graph_.GlobalOf(cls).entry;
   // Even without arguments: the target may be a function instead of a class.
-  if (entry == nullptr || (entry->call.empty() && entry->make.empty())) {
-    return Refused("CALL-UNLISTED", "the pickle calls a function that the allow-list does not know", offset, cls);
+  if (call.entry == nullptr || (call.entry->call.empty() && call.entry->make.empty())) {
+    return RefuseCall("CALL-UNLISTED", "the pickle calls a function that the allow-list does not know", offset, call);
   }
-  const bool bare = graph_.ItemsOf(args).empty() && !entry->make.empty();
-  Call call{.callee = cls, .args = args, .entry = entry, .how = bare ? How::kNew : How::kInstance};
-  return Make(offset, call, bare ? entry->make : entry->call, args);
+  const bool bare = graph_.ItemsOf(args).empty() && !call.entry->make.empty();
+  if (bare) call.how = How::kNew;
+  return Make(offset, call, bare ? call.entry->make : call.entry->call);
 }
 
 // Reconstruct is copyreg._reconstructor(cls, base, state): base.__new__(cls, state), which is the object protocol.
-Result<NodeIndex> Judge::Reconstruct(std::uint64_t offset, NodeIndex args) {
+Result<NodeIndex> Judge::Reconstruct(std::uint64_t offset, NodeIndex callee, NodeIndex args) {
+  const Call written{.callee = callee, .args = args, .how = How::kReduce};
   const std::span<const NodeIndex> items = graph_.ItemsOf(args);
-  if (items.size() != 3)
+  if (items.size() != 3) {
     return Error{Stage::kMalformed, "PKL-MALFORMED", "an object is made with a wrong number of arguments", offset};
+  }
   const NodeIndex cls = items[0];
   const NodeIndex base = items[1];
   const NodeIndex state = items[2];
-  SAFEMODEL_TRY(CheckCallable(offset, cls, args));
+  if (const auto error = CheckCallable(offset, cls, args)) return RefuseCall(*error, offset, written);
   const AllowEntry* base_entry = graph_.kind(base) == Kind::kGlobal ? graph_.GlobalOf(base).entry : nullptr;
   if (base_entry == nullptr || base_entry->module != "builtins" || base_entry->kind != EntryKind::kType) {
-    return Refused("CALL-ARGS", "the pickle makes an object by means of something that is no built-in type", offset,
-                   base);
+    return RefuseCall(
+        ErrorAbout(Stage::kUnsafe, "CALL-ARGS",
+                   "the pickle makes an object by means of something that is no built-in type", offset, base),
+        offset, written);
   }
-  const AllowEntry* entry = nullptr;
-  SAFEMODEL_ASSIGN(entry, ClassOf(offset, cls));
+  const auto entry = EntryOfClass(offset, cls);
+  if (!entry.ok()) return RefuseCall(entry.error(), offset, written);
   const bool plain = base_entry->name == "object" && graph_.kind(state) == Kind::kNone;
-  NodeIndex made_args = graph_.AddContainer(Kind::kTuple, offset);
-  Call call{.callee = cls, .args = made_args, .entry = entry, .how = How::kNew};
-  if (plain) return entry == nullptr ? MakeInert(offset, call) : Make(offset, call, entry->make, made_args);
-  SAFEMODEL_TRY(Fill(offset, made_args, std::array<NodeIndex, 2>{base, state}));
+  Call call{.callee = cls, .args = graph_.AddContainer(Kind::kTuple, offset), .entry = entry.value(), .how = How::kNew};
+  if (plain) return call.entry == nullptr ? MakeInert(offset, call) : Make(offset, call, call.entry->make);
+  SAFEMODEL_TRY(Fill(offset, call.args, std::array<NodeIndex, 2>{base, state}));
   call.how = How::kReconstruct;
-  if (entry == nullptr) return MakeInert(offset, call);
-  if (entry->base != std::string(base_entry->module) + "." + std::string(base_entry->name)) {
-    return Refused("CALL-ARGS", "the pickle makes an object by means of a type that is not its base", offset, cls);
+  if (call.entry == nullptr) return MakeInert(offset, call);
+  if (call.entry->base != std::string(base_entry->module) + "." + std::string(base_entry->name)) {
+    return RefuseCall("CALL-ARGS", "the pickle makes an object by means of a type that is not its base", offset, call);
   }
   const Schema any{};
   Schema wanted{};
   wanted.form = Schema::Form::kTuple;
-  wanted.parts = {&any, entry->base_state};
-  return Make(offset, call, {&wanted}, made_args);
+  wanted.parts = {&any, call.entry->base_state};
+  return Make(offset, call, {&wanted});
 }
 
 // RebuildTyped is torch._tensor._rebuild_from_type_v2(func, type, args, state), which calls func(*args).
 Result<NodeIndex> Judge::RebuildTyped(std::uint64_t offset, NodeIndex callee, NodeIndex args) {
+  Call call{.callee = callee, .args = args, .entry = graph_.GlobalOf(callee).entry, .how = How::kReduce};
   const std::span<const NodeIndex> items = graph_.ItemsOf(args);
-  if (items.size() != 4)
+  if (items.size() != 4) {
     return Error{Stage::kMalformed, "PKL-MALFORMED", "a tensor is made with a wrong number of arguments", offset};
+  }
   const NodeIndex type = items[1];
   const NodeIndex state = items[3];
   NodeIndex inner = items[0];
   // One level only: a function that calls another of its kind matches no schema.
-  if (graph_.kind(inner) == Kind::kGlobal && graph_.GlobalOf(inner).entry == graph_.GlobalOf(callee).entry) {
-    return Refused("CALL-ARGS", "the pickle passes a function where the callee takes data", offset, callee);
+  if (graph_.kind(inner) == Kind::kGlobal && graph_.GlobalOf(inner).entry == call.entry) {
+    return RefuseCall("CALL-ARGS", "the pickle passes a function where the callee takes data", offset, call);
   }
   SAFEMODEL_ASSIGN(inner, Reduce(offset, inner, items[2]));
-  const NodeIndex typed = graph_.AddContainer(Kind::kTuple, offset);
-  SAFEMODEL_TRY(Fill(offset, typed, std::array<NodeIndex, 3>{inner, type, state}));
-  const AllowEntry* entry = graph_.GlobalOf(callee).entry;
-  return Make(offset, {.callee = callee, .args = typed, .entry = entry, .how = How::kReduce}, entry->call, typed);
+  call.args = graph_.AddContainer(Kind::kTuple, offset);
+  SAFEMODEL_TRY(Fill(offset, call.args, std::array<NodeIndex, 3>{inner, type, state}));
+  return Make(offset, call, call.entry->call);
 }
 
-Status Judge::CheckAttributes(std::uint64_t offset, const Call& call, NodeIndex dict) const {
+void Judge::CheckAttributes(std::uint64_t offset, NodeIndex target, NodeIndex dict) {
+  const Call& call = graph_.CallOf(target);
   const std::span<const NodeIndex> items = graph_.ItemsOf(dict);
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
     if (!graph_.IsText(items[i])) {
-      return Refused("STATE-SCHEMA", "the state of an object has a name that is no text", offset, call.callee);
+      Refuse("STATE-SCHEMA", "the state of an object has a name that is no text", offset, call.callee, target);
+      continue;
     }
     const std::string_view name = graph_.TextOf(items[i]);
     const Kind value = graph_.kind(items[i + 1]);
@@ -255,60 +311,67 @@ Status Judge::CheckAttributes(std::uint64_t offset, const Call& call, NodeIndex 
     const bool adder =
         (name == "append" || name == "extend" || name == "add") && (value == Kind::kGlobal || value == Kind::kCall);
     if (!dunder && !reserved && !adder) continue;
-    Error error =
-        Refused("STATE-RESERVED", "the state of an object replaces a method of its class", offset, call.callee);
+    Error error = ErrorAbout(Stage::kUnsafe, "STATE-RESERVED", "the state of an object replaces a method of its class",
+                             offset, call.callee);
     error.subject += "." + std::string(name);
-    return error;
+    context_.findings.AddAbout(graph_, target, std::move(error), ScanVerdict::kDangerous);
   }
-  return {};
 }
 
 // CheckState looks at attribute names: of a dict, and of (dict, slots).
-Status Judge::CheckState(std::uint64_t offset, const Call& call, NodeIndex state) const {
-  if (graph_.kind(state) == Kind::kDict) return CheckAttributes(offset, call, state);
-  if (graph_.kind(state) != Kind::kTuple || graph_.ItemsOf(state).size() != 2) return {};
+void Judge::CheckState(std::uint64_t offset, NodeIndex target, NodeIndex state) {
+  if (graph_.kind(state) == Kind::kDict) return CheckAttributes(offset, target, state);
+  if (graph_.kind(state) != Kind::kTuple || graph_.ItemsOf(state).size() != 2) return;
   for (const NodeIndex part : graph_.ItemsOf(state)) {
     if (graph_.kind(part) != Kind::kDict) continue;
-    SAFEMODEL_TRY(CheckAttributes(offset, call, part));
+    CheckAttributes(offset, target, part);
     graph_.Seal(part);
   }
-  return {};
 }
 
 Status Judge::Build(std::uint64_t offset, NodeIndex target, NodeIndex state) {
   if (graph_.kind(target) != Kind::kCall) {
-    return Refused("STATE-TARGET", "the pickle sets the state of something that is no object it made", offset, target);
+    if (!graph_.tainted(target)) {
+      Refuse("STATE-TARGET", "the pickle sets the state of something that is no object it made", offset, target,
+             target);
+    }
+    return {};
   }
-  SAFEMODEL_TRY(CheckChangeable(offset, target));
+  if (!Changeable(offset, target)) return {};
   const Call call = graph_.CallOf(target);
   if (call.state != kNoNode) {
-    return Refused("STATE-SCHEMA", "the pickle sets the state of an object twice", offset, call.callee);
+    Refuse("STATE-SCHEMA", "the pickle sets the state of an object twice", offset, call.callee, target);
+    return {};
   }
-  SAFEMODEL_TRY(CheckState(offset, call, state));
+  CheckState(offset, target, state);
   graph_.Seal(state);
   graph_.CallOf(target).state = state;
   if (call.entry == nullptr) return {};
-  const Error refusal = Refused(
-      "STATE-SCHEMA", "the state of an object holds a function or an object where data belongs", offset, call.callee);
-  bool matches = false;
+  Fit fit = Fit::kUnknown;
   if (call.entry->state.empty()) {
-    if (!matcher_.IsPlain(state)) return refusal;
+    if (!matcher_.IsPlain(state)) fit = Fit::kCode;
   } else {
-    SAFEMODEL_ASSIGN(matches, MatchesOne(call.entry->state, state, refusal));
-  }
-  if (!matches) {
-    RememberUnknown("STATE-SCHEMA", "the state of an object is one that nobody vouched for", offset,
-                    graph_.GlobalOf(call.callee));
-    graph_.CallOf(target).entry = nullptr;
-    return {};
+    SAFEMODEL_ASSIGN(fit, Match(call.entry->state, state, offset));
   }
   const Rule* rule = call.entry->rule;
-  return rule != nullptr && rule->on_build != nullptr ? rule->on_build(context_, target) : Status();
+  if (fit == Fit::kFits) {
+    return rule != nullptr && rule->on_build != nullptr ? Took(rule->on_build(context_, target), target) : Status();
+  }
+  graph_.CallOf(target).entry = nullptr;
+  if (fit == Fit::kCode) {
+    Refuse("STATE-SCHEMA", "the state of an object holds a function or an object where data belongs", offset,
+           call.callee, target);
+  } else {
+    RememberUnknown("STATE-SCHEMA", "the state of an object is one that nobody vouched for", offset, call.callee,
+                    target);
+  }
+  return {};
 }
 
-Status Judge::CheckChangeable(std::uint64_t offset, NodeIndex target) const {
-  if (!graph_.sealed(target)) return {};
-  return Error{Stage::kUnsafe, "CALL-ARGS", "the pickle changes data after it was passed to a call", offset};
+bool Judge::Changeable(std::uint64_t offset, NodeIndex target) {
+  if (!graph_.sealed(target)) return true;
+  Refuse("CALL-ARGS", "the pickle changes data after it was passed to a call", offset, kNoNode, target);
+  return false;
 }
 
 Status Judge::Fill(std::uint64_t offset, NodeIndex container, std::span<const NodeIndex> items) {
@@ -318,31 +381,34 @@ Status Judge::Fill(std::uint64_t offset, NodeIndex container, std::span<const No
 }
 
 // CheckItem compares what is added to an object. An inert object takes anything: each item was judged when it was made.
-Status Judge::CheckItem(std::uint64_t offset, const Call& call, const Schema* schema, NodeIndex item) {
-  if (call.entry == nullptr) return {};
+Status Judge::CheckItem(std::uint64_t offset, NodeIndex target, const Schema* schema, NodeIndex item) {
+  const Call& call = graph_.CallOf(target);
+  if (call.entry == nullptr || graph_.tainted(item)) return {};
   if (schema == nullptr) {
-    return Refused("ITEMS-TARGET", "the pickle adds items to an object whose class takes none", offset, call.callee);
+    Refuse("ITEMS-TARGET", "the pickle adds items to an object whose class takes none", offset, call.callee, target);
+    return {};
   }
-  const Error refusal = Refused("ITEMS-TARGET", "the pickle adds a function or an object where the class takes data",
-                                offset, call.callee);
-  bool matches = false;
-  SAFEMODEL_ASSIGN(matches, MatchesOne({schema}, item, refusal));
-  if (!matches)
-    RememberUnknown("ITEMS-TARGET", "the pickle adds items that nobody vouched for", offset,
-                    graph_.GlobalOf(call.callee));
+  SAFEMODEL_ASSIGN(const Fit fit, Match({schema}, item, offset));
+  if (fit == Fit::kCode) {
+    Refuse("ITEMS-TARGET", "the pickle adds a function or an object where the class takes data", offset, call.callee,
+           target);
+  } else if (fit == Fit::kUnknown) {
+    RememberUnknown("ITEMS-TARGET", "the pickle adds items that nobody vouched for", offset, call.callee, target);
+  }
   return {};
 }
 
 Status Judge::Append(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items) {
-  SAFEMODEL_TRY(CheckChangeable(offset, target));
+  if (graph_.tainted(target) || !Changeable(offset, target)) return {};
   if (graph_.kind(target) == Kind::kList) return Fill(offset, target, items);
   if (graph_.kind(target) != Kind::kCall) {
-    return Refused("ITEMS-TARGET", "the pickle appends to something that is no list, which calls its methods", offset,
-                   target);
+    Refuse("ITEMS-TARGET", "the pickle appends to something that is no list, which calls its methods", offset, target,
+           target);
+    return {};
   }
   for (const NodeIndex item : items) {
-    const Call& call = graph_.CallOf(target);
-    SAFEMODEL_TRY(CheckItem(offset, call, call.entry == nullptr ? nullptr : call.entry->appends, item));
+    const AllowEntry* entry = graph_.CallOf(target).entry;
+    SAFEMODEL_TRY(CheckItem(offset, target, entry == nullptr ? nullptr : entry->appends, item));
   }
   if (graph_.CallOf(target).appends == kNoNode)
     graph_.CallOf(target).appends = graph_.AddContainer(Kind::kList, offset);
@@ -350,37 +416,38 @@ Status Judge::Append(std::uint64_t offset, NodeIndex target, std::span<const Nod
 }
 
 Status Judge::SetItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items) {
-  SAFEMODEL_TRY(CheckChangeable(offset, target));
+  if (graph_.tainted(target) || !Changeable(offset, target)) return {};
   if (graph_.kind(target) == Kind::kDict) return Fill(offset, target, items);
   if (graph_.kind(target) != Kind::kCall) {
-    return Refused("ITEMS-TARGET", "the pickle sets items of something that is no dict, which calls its methods",
-                   offset, target);
+    Refuse("ITEMS-TARGET", "the pickle sets items of something that is no dict, which calls its methods", offset,
+           target, target);
+    return {};
   }
-  const Call& call = graph_.CallOf(target);
+  const AllowEntry* entry = graph_.CallOf(target).entry;
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-    SAFEMODEL_TRY(CheckItem(offset, call, call.entry == nullptr ? nullptr : call.entry->item_key, items[i]));
-    SAFEMODEL_TRY(CheckItem(offset, call, call.entry == nullptr ? nullptr : call.entry->item_value, items[i + 1]));
+    SAFEMODEL_TRY(CheckItem(offset, target, entry == nullptr ? nullptr : entry->item_key, items[i]));
+    SAFEMODEL_TRY(CheckItem(offset, target, entry == nullptr ? nullptr : entry->item_value, items[i + 1]));
   }
-  if (call.set_items == kNoNode) graph_.CallOf(target).set_items = graph_.AddContainer(Kind::kDict, offset);
+  if (graph_.CallOf(target).set_items == kNoNode)
+    graph_.CallOf(target).set_items = graph_.AddContainer(Kind::kDict, offset);
   return Fill(offset, graph_.CallOf(target).set_items, items);
 }
 
 Status Judge::AddItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items) {
-  SAFEMODEL_TRY(CheckChangeable(offset, target));
+  if (graph_.tainted(target) || !Changeable(offset, target)) return {};
   if (graph_.kind(target) == Kind::kSet) return Fill(offset, target, items);
-  return Refused("ITEMS-TARGET", "the pickle adds to something that is no set, which calls its methods", offset,
-                 target);
+  Refuse("ITEMS-TARGET", "the pickle adds to something that is no set, which calls its methods", offset, target,
+         target);
+  return {};
 }
 
-Status Judge::Finish() {
+void Judge::Finish() {
   for (const Call& call : graph_.calls()) {
     if (call.entry == nullptr || call.entry->state_need == AllowEntry::Need::kOptional || call.state != kNoNode)
       continue;
-    return Refused("STATE-SCHEMA", "a native object was made and never given its state, which crashes whoever uses it",
-                   graph_.offset(call.callee), call.callee);
+    Refuse("STATE-SCHEMA", "a native object was made and never given its state, which crashes whoever uses it",
+           graph_.offset(call.callee), call.callee, call.callee);
   }
-  if (first_unknown_ && unknown_ == ConvertOptions::Unknown::kRefuse) return *first_unknown_;
-  return {};
 }
 
 }  // namespace safemodel::pickle

@@ -20,16 +20,16 @@
 
 namespace safemodel::pickle {
 
-// Judge allows, refuses or remembers each import, call, state and item. An Error is final: what loading would do is
-// dangerous (kUnsafe), or it cannot be read (kMalformed, kUnsupported, kLimit). What is merely unknown is remembered
-// until Finish, because a stream that turns out to be dangerous or broken later must be reported as that.
+// Judge allows or refuses each import, call, state and item. What it refuses becomes a finding and an inert, tainted
+// node, and the stream is read on: what stands behind it is judged too. An Error is final: the system or a limit of
+// this reader gave up.
 class Judge {
  public:
   Judge(RuleContext& context, const AllowList& allow_list, ConvertOptions::Unknown unknown);
 
-  // Import returns the number of a GlobalName. `protocol` is what PROTO declared last: it decides whether names of
+  // Import makes the node of an imported name. `protocol` is what PROTO declared last: it decides whether names of
   // Python 2 are mapped.
-  Result<std::uint32_t> Import(std::uint64_t offset, std::string_view module, std::string_view name, unsigned protocol);
+  NodeIndex Import(std::uint64_t offset, std::string_view module, std::string_view name, unsigned protocol);
   // Reduce is callee(*args), New is cls.__new__(cls, *args, **kwargs), Instance is INST and OBJ.
   Result<NodeIndex> Reduce(std::uint64_t offset, NodeIndex callee, NodeIndex args);
   Result<NodeIndex> New(std::uint64_t offset, NodeIndex cls, NodeIndex args, NodeIndex kwargs);
@@ -39,8 +39,8 @@ class Judge {
   Status Append(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
   Status SetItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
   Status AddItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
-  // Finish checks what can only be known at the end, and answers for what is unknown.
-  Status Finish();
+  // Finish checks what can only be known at the end.
+  void Finish();
 
  private:
   struct ImportKey {
@@ -50,25 +50,35 @@ class Judge {
     auto operator<=>(const ImportKey&) const = default;
   };
 
-  [[nodiscard]] Error Refused(const char* code, const char* text, std::uint64_t offset, NodeIndex callee) const;
-  void RememberUnknown(const char* code, const char* text, std::uint64_t offset, const GlobalName& global);
-  Status CheckName(std::uint64_t offset, const GlobalName& global) const;
-  // CheckCallable refuses a callee that is no plain global, and arguments that are no tuple.
-  Status CheckCallable(std::uint64_t offset, NodeIndex callee, NodeIndex args) const;
-  // ClassOf returns the entry of a class that may be made by the object protocol, nothing when it is unlisted and may
-  // stay inert.
-  Result<const AllowEntry*> ClassOf(std::uint64_t offset, NodeIndex cls) const;
-  Result<NodeIndex> Reconstruct(std::uint64_t offset, NodeIndex args);
+  [[nodiscard]] Error ErrorAbout(Stage stage, const char* code, const char* text, std::uint64_t offset,
+                                 NodeIndex callee) const;
+  // Refuse records something dangerous about `node`, which stands at `offset` and is about `callee`.
+  void Refuse(const char* code, const char* text, std::uint64_t offset, NodeIndex callee, NodeIndex node);
+  void RememberUnknown(const char* code, const char* text, std::uint64_t offset, NodeIndex callee, NodeIndex node);
+  // RefuseCall records the call and makes it inert.
+  NodeIndex RefuseCall(const char* code, const char* text, std::uint64_t offset, const Call& call);
+  NodeIndex RefuseCall(Error error, std::uint64_t offset, const Call& call);
+  // Took records the error of a rule about a call, which becomes inert; only what the system refused stays an error.
+  Status Took(const Status& status, NodeIndex call);
+  void CheckName(const GlobalName& global, NodeIndex node);
+  // CheckCallable returns what is wrong with a callee that is no plain global, or with arguments that are no tuple.
+  [[nodiscard]] std::optional<Error> CheckCallable(std::uint64_t offset, NodeIndex callee, NodeIndex args) const;
+  // EntryOfClass returns the entry of a class that may be made by the object protocol: nothing when it is unlisted and
+  // may stay inert, an error when it is dangerous.
+  [[nodiscard]] Result<const AllowEntry*> EntryOfClass(std::uint64_t offset, NodeIndex cls) const;
+  Result<NodeIndex> Reconstruct(std::uint64_t offset, NodeIndex callee, NodeIndex args);
   Result<NodeIndex> RebuildTyped(std::uint64_t offset, NodeIndex callee, NodeIndex args);
-  Result<NodeIndex> MakeInert(std::uint64_t offset, Call call);
-  Result<NodeIndex> Make(std::uint64_t offset, Call call, const std::vector<const Schema*>& alternatives,
-                         NodeIndex args);
-  // MatchesOne compares a node with alternatives. An error when code stands where data belongs.
-  Result<bool> MatchesOne(const std::vector<const Schema*>& alternatives, NodeIndex node, const Error& refusal);
-  Status CheckState(std::uint64_t offset, const Call& call, NodeIndex state) const;
-  Status CheckAttributes(std::uint64_t offset, const Call& call, NodeIndex dict) const;
-  Status CheckChangeable(std::uint64_t offset, NodeIndex target) const;
-  Status CheckItem(std::uint64_t offset, const Call& call, const Schema* schema, NodeIndex item);
+  NodeIndex MakeInert(std::uint64_t offset, Call call);
+  Result<NodeIndex> Make(std::uint64_t offset, const Call& call, const std::vector<const Schema*>& alternatives);
+  Result<NodeIndex> Apply(std::uint64_t offset, const Call& call);
+  // Match compares a node with alternatives.
+  enum class Fit : std::uint8_t { kFits, kUnknown, kCode };  // kCode: a function or object stands where data belongs
+  Result<Fit> Match(const std::vector<const Schema*>& alternatives, NodeIndex node, std::uint64_t offset);
+  void CheckState(std::uint64_t offset, NodeIndex target, NodeIndex state);
+  void CheckAttributes(std::uint64_t offset, NodeIndex target, NodeIndex dict);
+  // Changeable says whether data may still be added to; if not, that is a finding.
+  bool Changeable(std::uint64_t offset, NodeIndex target);
+  Status CheckItem(std::uint64_t offset, NodeIndex target, const Schema* schema, NodeIndex item);
   Status Fill(std::uint64_t offset, NodeIndex container, std::span<const NodeIndex> items);
 
   RuleContext& context_;
@@ -77,7 +87,6 @@ class Judge {
   ConvertOptions::Unknown unknown_;
   Matcher matcher_;
   std::map<ImportKey, std::uint32_t> imported_;
-  std::optional<Error> first_unknown_;
 };
 
 // FullName returns "module.name" as the pickle states it.

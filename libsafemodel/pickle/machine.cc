@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/try.h"
+#include "pickle/findings.h"
 #include "pickle/machine_core.h"
 #include "pickle/opcode.h"
 #include "pickle/text_values.h"
@@ -29,22 +30,25 @@ Machine::Machine(RuleContext& context, Judge& judge, StreamReader& reader, Layou
 
 Status Machine::Run(MachineResult& result) {
   static const std::array<Handler, 256> handlers = MakeHandlers();
-  while (!stopped_) {
-    opcode_offset_ = reader_.position();
-    std::uint8_t opcode = 0;
-    if (!reader_.U8(opcode)) return reader_.error();
-    ++opcodes_;
-    if (!(this->*handlers[opcode])()) return error_;
+  const Findings::OpcodeScope scope(context_.findings, at_);
+  Status status;
+  for (; !stopped_ && status.ok(); ++at_.index) {
+    at_.offset = reader_.position();
+    if (!reader_.U8(at_.opcode)) {
+      status = reader_.error();
+    } else if (!(this->*handlers[at_.opcode])()) {
+      status = error_;
+    }
   }
   result.root = root_;
   result.end = reader_.position();
-  result.opcodes += opcodes_;
+  result.opcodes += at_.index;
   result.protocol = static_cast<std::uint8_t>(highest_protocol_);
-  return {};
+  return status;
 }
 
 bool Machine::Fail(Stage stage, const char* code, const char* text) {
-  error_ = {stage, code, text, opcode_offset_};
+  error_ = {stage, code, text, at_.offset};
   return false;
 }
 
@@ -218,7 +222,9 @@ template bool Machine::BinPut<4>();
 template bool Machine::BinGet<1>();
 template bool Machine::BinGet<4>();
 
-Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, const MachineOptions& options) {
+namespace {
+
+Status RunStream(RuleContext& context, std::uint64_t begin, const MachineOptions& options, MachineResult& result) {
   const ByteSource& source = *context.graph.stream();
   if (source.size() >= std::uint64_t{1} << 47) {
     return Error{Stage::kLimit, "LIMIT-BYTES", "the pickle is larger than this reader can address"};
@@ -229,9 +235,23 @@ Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, cons
   StreamReader reader(source, context.graph, begin);
   Judge judge(context, AllowList::BuiltIn(), options.unknown);
   Machine machine(context, judge, reader, layout, 0);
-  MachineResult result;
   SAFEMODEL_TRY(machine.Run(result));
-  SAFEMODEL_TRY(judge.Finish());
+  judge.Finish();
+  return {};
+}
+
+}  // namespace
+
+Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, const MachineOptions& options) {
+  const Findings::Part part(context.findings);
+  MachineResult result;
+  const Status status = RunStream(context, begin, options, result);
+  if (!status.ok()) context.findings.Add(status.error());
+  context.findings.ResolvePaths(context.graph, result.root);
+  context.findings.AddStream({{}, begin, result.end - begin, result.protocol, result.opcodes});
+  context.findings.AddGlobals(context.graph);
+  if (!status.ok() && status.error().stage == Stage::kIo) return status.error();
+  if (auto refusal = part.Refusal(options.unknown)) return *refusal;
   return result;
 }
 

@@ -33,14 +33,15 @@ class RawInput {
   [[nodiscard]] virtual Result<NodeIndex> RunNested() = 0;
 };
 
-// Layout is what gives meaning to the parts of a stream that the pickle format leaves open. All errors are final.
+// Layout is what gives meaning to the parts of a stream that the pickle format leaves open.
 class Layout {
  public:
   virtual ~Layout() = default;
-  // OnPersistentId is called when PERSID or BINPERSID made `reference`. Default: PKL-PERSID, as in CPython.
+  // OnPersistentId is called when PERSID or BINPERSID made `reference`. An error becomes a finding about it. Default:
+  // PKL-PERSID, as in CPython.
   virtual Status OnPersistentId(RuleContext& context, NodeIndex reference);
   // AfterBuild is called right after each BUILD was judged and returns what takes the place of `built` on the stack
-  // (the memo keeps `built`). Default: `built`.
+  // (the memo keeps `built`). An error ends the stream. Default: `built`.
   virtual Result<NodeIndex> AfterBuild(RuleContext& context, NodeIndex built, RawInput& input);
   // OnMemoGet is called before a GET pushes a call. Default: nothing. (joblib never refers to a used wrapper.)
   virtual Status OnMemoGet(RuleContext& context, NodeIndex node);
@@ -58,10 +59,11 @@ struct MachineResult {
   std::uint8_t protocol = 0;  // the highest that PROTO declared
 };
 
-// RunMachine runs the stream that starts at `begin` of context.graph.stream(). Errors, by precedence: kUnsafe (at the
-// opcode that would have called something no table vouches for, even when the stream breaks later), kMalformed, kLimit,
-// kUnsupported; and last kUnsafe for names that are merely unlisted, unless they are to be kept inert: those go to
-// context.tables.inert. Time is linear in the bytes read; nothing recurses.
+// RunMachine runs the stream that starts at `begin` of context.graph.stream(), to its end or to where it breaks, and
+// records what it finds. The error is the gravest of its findings: kUnsafe for what is dangerous, wherever it stands;
+// then what ended the stream (kMalformed, kLimit, kUnsupported); and last kUnsafe for names that are merely unlisted,
+// unless they are to be kept inert: those go to context.tables.inert. Time is linear in the bytes read; nothing
+// recurses.
 Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, const MachineOptions& options);
 
 }  // namespace safemodel::pickle

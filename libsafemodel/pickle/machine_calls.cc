@@ -12,9 +12,7 @@ bool Machine::PushResult(Result<NodeIndex> made) {
 }
 
 bool Machine::Import(std::string_view module, std::string_view name) {
-  const auto global = judge_.Import(opcode_offset_, module, name, protocol_);
-  if (!global.ok()) return Fail(global.error());
-  return Push(graph_.AddGlobal(opcode_offset_, global.value()));
+  return Push(judge_.Import(at_.offset, module, name, protocol_));
 }
 
 bool Machine::Global() {
@@ -40,15 +38,20 @@ bool Machine::Extension() {
   std::uint64_t code = 0;
   if (!reader_.Unsigned(kWidth, code)) return ReadFailed();
   if (code == 0 || code > 0x7FFFFFFF) return Malformed("an extension code is not positive");
-  return Fail(Stage::kUnsafe, "EXT-CODE",
-              "the pickle calls what an extension code names in the loading process; the name is not in the file");
+  context_.findings.Add(
+      {Stage::kUnsafe, "EXT-CODE",
+       "the pickle calls what an extension code names in the loading process; the name is not in the file",
+       at_.offset});
+  const NodeIndex made = graph_.AddContainer(Kind::kTuple, at_.offset);
+  graph_.Taint(made);
+  return Push(made);
 }
 
 bool Machine::Reduce() {
   NodeIndex args = kNoNode;
   NodeIndex callee = kNoNode;
   if (!Pop(args) || !Pop(callee)) return false;
-  return PushResult(judge_.Reduce(opcode_offset_, callee, args));
+  return PushResult(judge_.Reduce(at_.offset, callee, args));
 }
 
 bool Machine::Inst() {
@@ -58,25 +61,25 @@ bool Machine::Inst() {
   if (module.empty() || name.empty()) return Malformed("the name of an import is empty");
   if (!IsUtf8(AsText(module)) || !IsUtf8(AsText(name))) return Malformed("the name of an import is not UTF-8");
   if (!PopMark(scratch_)) return false;
-  const NodeIndex args = graph_.AddContainer(Kind::kTuple, opcode_offset_);
+  const NodeIndex args = graph_.AddContainer(Kind::kTuple, at_.offset);
   if (!Fill(args, scratch_) || !Import(AsText(module), AsText(name))) return false;
   NodeIndex cls = kNoNode;
-  return Pop(cls) && PushResult(judge_.Instance(opcode_offset_, cls, args));
+  return Pop(cls) && PushResult(judge_.Instance(at_.offset, cls, args));
 }
 
 bool Machine::Obj() {
   if (!PopMark(scratch_)) return false;
   if (scratch_.empty()) return Malformed("OBJ needs a class");
-  const NodeIndex args = graph_.AddContainer(Kind::kTuple, opcode_offset_);
+  const NodeIndex args = graph_.AddContainer(Kind::kTuple, at_.offset);
   if (!Fill(args, std::span<const NodeIndex>(scratch_).subspan(1))) return false;
-  return PushResult(judge_.Instance(opcode_offset_, scratch_.front(), args));
+  return PushResult(judge_.Instance(at_.offset, scratch_.front(), args));
 }
 
 bool Machine::NewObj() {
   NodeIndex args = kNoNode;
   NodeIndex cls = kNoNode;
   if (!Pop(args) || !Pop(cls)) return false;
-  return PushResult(judge_.New(opcode_offset_, cls, args, kNoNode));
+  return PushResult(judge_.New(at_.offset, cls, args, kNoNode));
 }
 
 bool Machine::NewObjEx() {
@@ -84,13 +87,13 @@ bool Machine::NewObjEx() {
   NodeIndex args = kNoNode;
   NodeIndex cls = kNoNode;
   if (!Pop(kwargs) || !Pop(args) || !Pop(cls)) return false;
-  return PushResult(judge_.New(opcode_offset_, cls, args, kwargs));
+  return PushResult(judge_.New(at_.offset, cls, args, kwargs));
 }
 
 bool Machine::Build() {
   NodeIndex state = kNoNode;
   NodeIndex target = kNoNode;
-  if (!Pop(state) || !Top(target) || !Check(judge_.Build(opcode_offset_, target, state))) return false;
+  if (!Pop(state) || !Top(target) || !Check(judge_.Build(at_.offset, target, state))) return false;
   auto replaced = layout_.AfterBuild(context_, target, *this);
   if (!replaced.ok()) return Fail(replaced.error());
   stack_.back() = replaced.value();
@@ -98,8 +101,14 @@ bool Machine::Build() {
 }
 
 bool Machine::PushPersistent(NodeIndex id) {
-  const NodeIndex reference = graph_.AddPersistent(opcode_offset_, id);
-  return Check(layout_.OnPersistentId(context_, reference)) && Push(reference);
+  const NodeIndex reference = graph_.AddPersistent(at_.offset, id);
+  const Status status = layout_.OnPersistentId(context_, reference);
+  if (!status.ok()) {
+    if (status.error().stage == Stage::kIo) return Fail(status.error());
+    context_.findings.AddAbout(graph_, reference, status.error(), VerdictOf(status.error()));
+    graph_.Taint(reference);
+  }
+  return Push(reference);
 }
 
 bool Machine::PersId() {
@@ -108,7 +117,7 @@ bool Machine::PersId() {
   for (const std::uint8_t byte : line) {
     if (byte >= 0x80) return Malformed("a persistent id is not ASCII");
   }
-  return PushPersistent(graph_.AddBytes(Kind::kStr, opcode_offset_, line));
+  return PushPersistent(graph_.AddBytes(Kind::kStr, at_.offset, line));
 }
 
 bool Machine::BinPersId() {

@@ -15,14 +15,14 @@ bool Machine::Fill(NodeIndex container, std::span<const NodeIndex> items) {
 template <Kind kKind>
 bool Machine::FromMark() {
   if (!PopMark(scratch_)) return false;
-  const NodeIndex made = graph_.AddContainer(kKind, opcode_offset_);
+  const NodeIndex made = graph_.AddContainer(kKind, at_.offset);
   return Fill(made, scratch_) && Push(made);
 }
 
 template <unsigned kCount>
 bool Machine::TupleOf() {
   if (stack_.size() < fence_ + kCount) return Malformed("a tuple needs more values than the stack has");
-  const NodeIndex made = graph_.AddContainer(Kind::kTuple, opcode_offset_);
+  const NodeIndex made = graph_.AddContainer(Kind::kTuple, at_.offset);
   if (!Fill(made, std::span<const NodeIndex>(stack_).last(kCount))) return false;
   stack_.resize(stack_.size() - kCount);
   return Push(made);
@@ -42,7 +42,7 @@ bool Machine::CheckKeys(std::span<const NodeIndex> items) {
 
 bool Machine::DictFromMark() {
   if (!PopMark(scratch_) || !CheckKeys(scratch_)) return false;
-  const NodeIndex made = graph_.AddContainer(Kind::kDict, opcode_offset_);
+  const NodeIndex made = graph_.AddContainer(Kind::kDict, at_.offset);
   return Fill(made, scratch_) && Push(made);
 }
 
@@ -50,30 +50,30 @@ bool Machine::Append() {
   NodeIndex item = kNoNode;
   NodeIndex target = kNoNode;
   if (!Pop(item) || !Top(target)) return false;
-  return Check(judge_.Append(opcode_offset_, target, {&item, 1}));
+  return Check(judge_.Append(at_.offset, target, {&item, 1}));
 }
 
 bool Machine::Appends() {
   NodeIndex target = kNoNode;
-  return PopMark(scratch_) && Top(target) && Check(judge_.Append(opcode_offset_, target, scratch_));
+  return PopMark(scratch_) && Top(target) && Check(judge_.Append(at_.offset, target, scratch_));
 }
 
 bool Machine::SetItem() {
   std::array<NodeIndex, 2> item{};
   NodeIndex target = kNoNode;
   if (!Pop(item[1]) || !Pop(item[0]) || !Top(target) || !CheckKeys(item)) return false;
-  return Check(judge_.SetItems(opcode_offset_, target, item));
+  return Check(judge_.SetItems(at_.offset, target, item));
 }
 
 bool Machine::SetItems() {
   NodeIndex target = kNoNode;
   if (!PopMark(scratch_) || !Top(target) || !CheckKeys(scratch_)) return false;
-  return Check(judge_.SetItems(opcode_offset_, target, scratch_));
+  return Check(judge_.SetItems(at_.offset, target, scratch_));
 }
 
 bool Machine::AddItems() {
   NodeIndex target = kNoNode;
-  return PopMark(scratch_) && Top(target) && Check(judge_.AddItems(opcode_offset_, target, scratch_));
+  return PopMark(scratch_) && Top(target) && Check(judge_.AddItems(at_.offset, target, scratch_));
 }
 
 template bool Machine::FromMark<Kind::kList>();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "pickle/findings.h"
 #include "pickle/judge.h"
 #include "pickle/machine.h"
 #include "pickle/memo.h"
@@ -93,7 +94,7 @@ class Machine final : public RawInput {
   // machine_containers.cc
   template <Kind kKind>
   bool Empty() {
-    return Push(graph_.AddContainer(kKind, opcode_offset_));
+    return Push(graph_.AddContainer(kKind, at_.offset));
   }
   template <Kind kKind>
   bool FromMark();
@@ -137,10 +138,9 @@ class Machine final : public RawInput {
   std::size_t fence_ = 0;  // stack items below belong to a mark
   std::vector<NodeIndex> scratch_;
   Memo memo_;
-  std::uint64_t opcode_offset_ = 0;
+  OpcodeAt at_;
   unsigned protocol_ = 0;
   unsigned highest_protocol_ = 0;
-  std::uint64_t opcodes_ = 0;
   bool stopped_ = false;
   NodeIndex root_ = kNoNode;
   Error error_;

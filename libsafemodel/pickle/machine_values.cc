@@ -36,8 +36,8 @@ bool Machine::TextFailed(TextFault fault) {
 bool Machine::PushInteger(ByteView text) {
   TextInteger parsed = ParseTextInteger(text);
   if (const auto* fault = std::get_if<TextFault>(&parsed)) return TextFailed(*fault);
-  if (const auto* value = std::get_if<std::int64_t>(&parsed)) return Push(graph_.AddInt(opcode_offset_, *value));
-  return Push(graph_.AddLong(opcode_offset_, graph_.Keep(std::move(std::get<ByteBuffer>(parsed)))));
+  if (const auto* value = std::get_if<std::int64_t>(&parsed)) return Push(graph_.AddInt(at_.offset, *value));
+  return Push(graph_.AddLong(at_.offset, graph_.Keep(std::move(std::get<ByteBuffer>(parsed)))));
 }
 
 bool Machine::IntText() {
@@ -58,14 +58,14 @@ bool Machine::LongText() {
 bool Machine::BinInt() {
   ByteView bytes;
   if (!reader_.Take(4, bytes)) return ReadFailed();
-  return Push(graph_.AddInt(opcode_offset_, SignedOf(bytes)));
+  return Push(graph_.AddInt(at_.offset, SignedOf(bytes)));
 }
 
 template <unsigned kWidth>
 bool Machine::BinUnsigned() {
   std::uint64_t value = 0;
   if (!reader_.Unsigned(kWidth, value)) return ReadFailed();
-  return Push(graph_.AddInt(opcode_offset_, static_cast<std::int64_t>(value)));
+  return Push(graph_.AddInt(at_.offset, static_cast<std::int64_t>(value)));
 }
 
 template <unsigned kWidth>
@@ -76,8 +76,8 @@ bool Machine::BinLong() {
   if (size > 0x7FFFFFFF) return Malformed("the length of an integer is negative");
   if (!reader_.Take(size, bytes)) return ReadFailed();
   bytes = MinimalTwosComplement(bytes);
-  if (bytes.size() <= 8) return Push(graph_.AddInt(opcode_offset_, SignedOf(bytes)));
-  return Push(graph_.AddLong(opcode_offset_, bytes));
+  if (bytes.size() <= 8) return Push(graph_.AddInt(at_.offset, SignedOf(bytes)));
+  return Push(graph_.AddLong(at_.offset, bytes));
 }
 
 bool Machine::FloatText() {
@@ -85,7 +85,7 @@ bool Machine::FloatText() {
   if (!reader_.TakeLine(line)) return ReadFailed();
   const auto parsed = ParseTextFloat(line);
   if (const auto* fault = std::get_if<TextFault>(&parsed)) return TextFailed(*fault);
-  return Push(graph_.AddFloat(opcode_offset_, std::get<double>(parsed)));
+  return Push(graph_.AddFloat(at_.offset, std::get<double>(parsed)));
 }
 
 bool Machine::BinFloat() {
@@ -93,7 +93,7 @@ bool Machine::BinFloat() {
   if (!reader_.Take(8, bytes)) return ReadFailed();
   std::uint64_t bits = 0;
   for (const std::uint8_t byte : bytes) bits = bits << 8 | byte;  // the one big-endian field of the format
-  return Push(graph_.AddFloat(opcode_offset_, std::bit_cast<double>(bits)));
+  return Push(graph_.AddFloat(at_.offset, std::bit_cast<double>(bits)));
 }
 
 bool Machine::StringText() {
@@ -103,7 +103,7 @@ bool Machine::StringText() {
   if (!quoted) return Malformed("a STRING is not quoted");
   auto decoded = DecodeStringEscapes(line.subspan(1, line.size() - 2));
   if (!decoded) return Malformed("an escape of a STRING is broken");
-  return Push(graph_.AddBytes(Kind::kPy2Str, opcode_offset_, graph_.Keep(std::move(*decoded))));
+  return Push(graph_.AddBytes(Kind::kPy2Str, at_.offset, graph_.Keep(std::move(*decoded))));
 }
 
 bool Machine::UnicodeText() {
@@ -111,7 +111,7 @@ bool Machine::UnicodeText() {
   if (!reader_.TakeLine(line)) return ReadFailed();
   auto decoded = DecodeRawUnicodeEscapes(line);
   if (!decoded) return Malformed("an escape of a UNICODE is broken");
-  return Push(graph_.AddBytes(Kind::kStr, opcode_offset_, graph_.Keep(std::move(*decoded))));
+  return Push(graph_.AddBytes(Kind::kStr, at_.offset, graph_.Keep(std::move(*decoded))));
 }
 
 template <unsigned kWidth>
@@ -120,18 +120,18 @@ bool Machine::Unicode() {
   ByteView bytes;
   if (!reader_.Unsigned(kWidth, size) || !reader_.Take(size, bytes)) return ReadFailed();
   if (!IsUtf8WithSurrogates(bytes)) return Malformed("a str is not UTF-8");
-  return Push(graph_.AddBytes(Kind::kStr, opcode_offset_, bytes));
+  return Push(graph_.AddBytes(Kind::kStr, at_.offset, bytes));
 }
 
 bool Machine::PushBytes(Kind kind, std::uint64_t size) {
   if (size > kLargeBytes) {
     const std::uint64_t data = reader_.position();
     if (!reader_.Skip(size)) return ReadFailed();
-    return Push(graph_.AddStreamBytes(kind, opcode_offset_, data, size));
+    return Push(graph_.AddStreamBytes(kind, at_.offset, data, size));
   }
   ByteView bytes;
   if (!reader_.Take(size, bytes)) return ReadFailed();
-  return Push(graph_.AddBytes(kind, opcode_offset_, bytes));
+  return Push(graph_.AddBytes(kind, at_.offset, bytes));
 }
 
 template <Kind kKind, unsigned kWidth>

@@ -56,7 +56,8 @@ struct GlobalName {
   std::string_view mapped_name;
   const AllowEntry* entry = nullptr;
   Danger danger = Danger::kUnlisted;
-  std::uint64_t offset = 0;  // of the first import
+  std::uint64_t offset = 0;   // of the first import
+  std::uint64_t imports = 0;  // how often it is imported
 };
 
 // How tells by which protocol a call happens.
@@ -69,7 +70,7 @@ enum class How : std::uint8_t {
 
 // Call is a call that would have happened and what was done with its result.
 struct Call {
-  NodeIndex callee = kNoNode;         // a global
+  NodeIndex callee = kNoNode;         // a global, unless the call was refused
   NodeIndex args = kNoNode;           // a tuple
   NodeIndex state = kNoNode;          // the argument of BUILD
   NodeIndex appends = kNoNode;        // a list: what APPEND and APPENDS added
@@ -113,6 +114,7 @@ class Graph {
   // holds until something is added to any container.
   [[nodiscard]] std::span<const NodeIndex> ItemsOf(NodeIndex node) const;
   [[nodiscard]] const GlobalName& GlobalOf(NodeIndex node) const { return globals_[nodes_[node].index]; }
+  [[nodiscard]] GlobalName& NameOf(std::uint32_t global) { return globals_[global]; }
   [[nodiscard]] const std::deque<GlobalName>& globals() const { return globals_; }
   [[nodiscard]] const Call& CallOf(NodeIndex node) const { return calls_[nodes_[node].index]; }
   [[nodiscard]] Call& CallOf(NodeIndex node) { return calls_[nodes_[node].index]; }
@@ -154,6 +156,10 @@ class Graph {
   // Seal forbids further changes of a container or call: its content was checked and must stay what was checked.
   void Seal(NodeIndex node) { nodes_[node].sealed = true; }
   [[nodiscard]] bool sealed(NodeIndex node) const { return nodes_[node].sealed; }
+  // Taint marks a node about which a finding says already that it is not what it should be: what is made of it gets no
+  // findings of its own.
+  void Taint(NodeIndex node) { nodes_[node].tainted = true; }
+  [[nodiscard]] bool tainted(NodeIndex node) const { return nodes_[node].tainted; }
   // Plain remembers whether everything below a node is data without globals and calls.
   enum class Plain : std::uint8_t { kUnknown, kYes, kNo };
   [[nodiscard]] Plain plain(NodeIndex node) const { return nodes_[node].plain; }
@@ -174,7 +180,8 @@ class Graph {
     bool sealed : 1;
     Plain plain : 2;
     bool in_stream : 1;
-    std::uint64_t : 4;
+    bool tainted : 1;
+    std::uint64_t : 3;
     union {
       std::int64_t integer;
       double real;

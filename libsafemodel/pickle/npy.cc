@@ -87,10 +87,10 @@ std::string KeyOf(const std::string& member) {
 
 }  // namespace
 
-Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options) {
+Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options, Findings& findings) {
   Graph graph(source);
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits};
+  RuleContext context{graph, tables, options.limits, findings};
   SAFEMODEL_ASSIGN(const NodeIndex root, ReadArray(context, source, 0, options));
   return FinishImport(graph, std::move(tables), root, "npy", options);
 }
@@ -109,7 +109,7 @@ Result<bool> IsNpzArchive(const ZipArchive& archive) {
   return found;
 }
 
-Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& options) {
+Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& options, Findings& findings) {
   const auto joined = std::make_shared<JoinedSource>();
   struct Member {
     const ZipEntry* entry;
@@ -125,7 +125,7 @@ Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& 
   }
   Graph graph{SharedSource(joined)};
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits};
+  RuleContext context{graph, tables, options.limits, findings};
   const NodeIndex root = graph.AddContainer(Kind::kDict, 0);
   std::unordered_set<std::string> keys;
   for (const Member& member : members) {

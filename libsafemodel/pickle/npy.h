@@ -4,19 +4,20 @@
 
 #include <safemodel/result.h>
 
+#include "pickle/findings.h"
 #include "pickle/import.h"
 #include "pickle/zip.h"
 
 namespace safemodel::pickle {
 
 // ImportNpy reads one array; an array of objects is a pickle, which the machine judges. Layout "npy".
-Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options);
+Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options, Findings& findings);
 
 // IsNpzArchive says whether every member is a .npy file by content (folders aside), and there is one.
 Result<bool> IsNpzArchive(const ZipArchive& archive);
 
 // ImportNpz reads an archive of arrays into a dict from member names, without their ".npy", to arrays. Layout "npz".
 // kUnsafe ZIP-DUPLICATE for two names that are one without the suffix; ZIP-NAME for names that are not UTF-8.
-Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& options);
+Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& options, Findings& findings);
 
 }  // namespace safemodel::pickle

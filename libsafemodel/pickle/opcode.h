@@ -77,4 +77,7 @@ enum class Opcode : std::uint8_t {
   kReadonlyBuffer = 0x98,
 };
 
+// OpcodeName returns Python's name of an instruction, such as "REDUCE"; empty for a byte that is none.
+const char* OpcodeName(std::uint8_t opcode);
+
 }  // namespace safemodel::pickle

@@ -17,6 +17,7 @@
 
 namespace safemodel::pickle {
 
+class Findings;
 class TreeContext;
 
 // TreeRef is a node of the value tree under construction; kNoTree is none.
@@ -35,7 +36,7 @@ struct DtypeNote {
   std::uint32_t element_type = 0;
   std::uint32_t item_size = 0;          // bytes, those of a subarray all together
   std::uint32_t alignment = 1;          // what numpy computes for it
-  std::uint32_t flags = 0;  // numpy's own: 63 for objects, 8 for texts
+  std::uint32_t flags = 0;              // numpy's own: 63 for objects, 8 for texts
   std::vector<std::uint64_t> subarray;  // the shape of a subarray type; empty for all others
   std::vector<ByteSwap> swaps;          // what is big-endian in an element
   enum class Objects : std::uint8_t { kNo, kYes };
@@ -57,11 +58,11 @@ struct ImportTables {
   std::vector<ImportedStorage> storages;
   std::vector<ElementType> element_types;
   std::vector<ImportedTensor> tensors;
-  std::vector<std::uint8_t> tensor_flags;                   // TensorNodeFlags, one for each tensor
-  std::unordered_map<NodeIndex, std::uint32_t> tensor_of;   // calls that are tensors
-  std::unordered_map<NodeIndex, StorageNote> storage_of;  // persistent references that are storages
-  std::unordered_map<NodeIndex, DtypeNote> dtype_of;        // calls that are numpy dtypes
-  std::unordered_map<NodeIndex, NodeIndex> encoded;         // text nodes and the bytes that they stand for
+  std::vector<std::uint8_t> tensor_flags;                  // TensorNodeFlags, one for each tensor
+  std::unordered_map<NodeIndex, std::uint32_t> tensor_of;  // calls that are tensors
+  std::unordered_map<NodeIndex, StorageNote> storage_of;   // persistent references that are storages
+  std::unordered_map<NodeIndex, DtypeNote> dtype_of;       // calls that are numpy dtypes
+  std::unordered_map<NodeIndex, NodeIndex> encoded;        // text nodes and the bytes that they stand for
   std::vector<UnlistedName> inert;
   Python2Text python2_text = Python2Text::kBytes;
   enum class ByteOrder : std::uint8_t { kLittle, kBig };
@@ -79,13 +80,14 @@ struct RuleContext {
   Graph& graph;
   ImportTables& tables;
   const Limits& limits;
+  Findings& findings;
 };
 
 // Rule is named by table entries (`rule NAME`). Each function may be null.
 struct Rule {
   std::string_view name;
-  // on_call runs when the call has matched its schema; on_build when its state has. Errors are final; proofs that fail
-  // are kUnsafe with a MEM or STRUCT rule id. Time must be linear in the arguments.
+  // on_call runs when the call has matched its schema; on_build when its state has. Errors become
+  // findings; proofs that fail are kUnsafe with a MEM or STRUCT rule id. Time must be linear in the arguments.
   Status (*on_call)(RuleContext& context, NodeIndex call) = nullptr;
   Status (*on_build)(RuleContext& context, NodeIndex call) = nullptr;
   // fold runs after on_call and may return a node that takes the place of the call: calls that only spell data.

@@ -185,7 +185,7 @@ bool IsTorchArchive(const ZipArchive& archive) {
   return Has(archive, root + "data.pkl") || Has(archive, root + "version") || Has(archive, root + ".data/version");
 }
 
-Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options) {
+Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options, Findings& findings) {
   const std::string root(RootOf(archive));
   SAFEMODEL_TRY(CheckMembers(archive, root));
   const ZipEntry* entry = nullptr;
@@ -209,7 +209,7 @@ Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOpti
     }
     return archive.OpenEntry(*record);
   });
-  RuleContext context{graph, tables, options.limits};
+  RuleContext context{graph, tables, options.limits, findings};
   MachineResult result;
   SAFEMODEL_ASSIGN(result, RunMachine(context, 0, {.unknown = options.unknown, .layout = &layout}));
   if (result.end != stream->size()) {

@@ -9,6 +9,7 @@
 
 #include <safemodel/result.h>
 
+#include "pickle/findings.h"
 #include "pickle/import.h"
 #include "pickle/machine.h"
 #include "pickle/zip.h"
@@ -40,6 +41,6 @@ class TorchLayout final : public Layout {
 bool IsTorchArchive(const ZipArchive& archive);
 
 // ImportTorchZip reads such an archive.
-Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options);
+Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options, Findings& findings);
 
 }  // namespace safemodel::pickle

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/cursor.h"
+#include "pickle/findings.h"
 #include "pickle/machine.h"
 #include "pickle/opcode.h"
 
@@ -57,6 +58,7 @@ struct Run {
   std::unique_ptr<Graph> graph;
   ImportTables tables;
   Limits limits;
+  Findings findings;
   Result<MachineResult> result = Error{};
 
   // code returns "ok" or the code of the error.

@@ -117,7 +117,7 @@ std::unique_ptr<Run> RunBytes(std::string_view bytes, Layout* layout, ConvertOpt
   const ByteView view = AsBytes(bytes);
   run->source = MakeMemorySource(ByteBuffer(view.begin(), view.end()));
   run->graph = std::make_unique<Graph>(run->source);
-  RuleContext context{*run->graph, run->tables, run->limits};
+  RuleContext context{*run->graph, run->tables, run->limits, run->findings};
   run->result = RunMachine(context, 0, {.unknown = unknown, .layout = layout});
   return run;
 }

@@ -16,6 +16,16 @@ using namespace safemodel::testing;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
+Result<ImportedModel> ReadNpy(const SharedSource& source, const ImportOptions& options) {
+  Findings findings;
+  return ImportNpy(source, options, findings);
+}
+
+Result<ImportedModel> ReadNpz(const ZipArchive& archive, const ImportOptions& options) {
+  Findings findings;
+  return ImportNpz(archive, options, findings);
+}
+
 std::string Npy(const std::string& header, const std::string& data = {}, int major = 1, int minor = 0) {
   ByteWriter out;
   out.Text("\x93NUMPY");
@@ -170,7 +180,7 @@ TEST_CASE("npy header: everything else is refused") {
 
 TEST_CASE("npy: size of the data must be that of the shape") {
   const auto code = [](const std::string& file) {
-    const auto model = ImportNpy(Source(file), {});
+    const auto model = ReadNpy(Source(file), {});
     return std::string(model.ok() ? "ok" : model.error().code);
   };
   CHECK(code(Npy(Header("'<i4'"), "12345678")) == "ok");
@@ -185,9 +195,9 @@ TEST_CASE("npy: size of the data must be that of the shape") {
 }
 
 TEST_CASE("npy: big-endian elements are turned round, wherever a read starts") {
-  const auto model = ImportNpy(Source(Npy(Header("[('a', '>u2'), ('b', '|u1'), ('c', '>u4')]"),
-                                          std::string("\1\2\3\4\5\6\7\x11\x12\x13\x14\x15\x16\x17", 14))),
-                               {});
+  const auto model = ReadNpy(Source(Npy(Header("[('a', '>u2'), ('b', '|u1'), ('c', '>u4')]"),
+                                        std::string("\1\2\3\4\5\6\7\x11\x12\x13\x14\x15\x16\x17", 14))),
+                             {});
   REQUIRE_MESSAGE(model.ok(), model.error().text);
   const std::string want("\2\1\3\7\6\5\4\x12\x11\x13\x17\x16\x15\x14", 14);
   CHECK(Bytes(model.value(), 0) == want);
@@ -202,7 +212,7 @@ TEST_CASE("npy: big-endian elements are turned round, wherever a read starts") {
 }
 
 TEST_CASE("npy: Fortran order becomes strides") {
-  const auto model = ImportNpy(Source(Npy(Header("'|u1'", "(2, 3)", "True"), "abcdef")), {});
+  const auto model = ReadNpy(Source(Npy(Header("'|u1'", "(2, 3)", "True"), "abcdef")), {});
   REQUIRE(model.ok());
   CHECK(model.value().layout == "npy");
   CHECK(model.value().tensors[0].strides == std::vector<std::uint64_t>{1, 2});
@@ -215,7 +225,7 @@ TEST_CASE("npz: members become a dict without their suffix") {
   const auto archive = ZipArchive::Open(MakeMemorySource(zip));
   REQUIRE(archive.ok());
   CHECK(IsNpzArchive(archive.value()).value());
-  const auto model = ImportNpz(archive.value(), {});
+  const auto model = ReadNpz(archive.value(), {});
   REQUIRE_MESSAGE(model.ok(), model.error().text);
   CHECK(model.value().layout == "npz");
   REQUIRE(model.value().tensors.size() == 2);
@@ -234,7 +244,7 @@ TEST_CASE("npz: ambiguous and hostile members are refused") {
     const auto archive = ZipArchive::Open(MakeMemorySource(BuildZip(members)));
     if (!archive.ok()) return std::string(archive.error().code);
     if (!IsNpzArchive(archive.value()).value()) return std::string("not npz");
-    const auto model = ImportNpz(archive.value(), {});
+    const auto model = ReadNpz(archive.value(), {});
     return std::string(model.ok() ? "ok" : model.error().code);
   };
   CHECK(code({{"a.npy", array}, {"a", array}}) == "ZIP-DUPLICATE");
@@ -247,7 +257,7 @@ TEST_CASE("npz: ambiguous and hostile members are refused") {
   const std::string truncated = array.substr(0, array.size() - 1);
   const auto archive = ZipArchive::Open(MakeMemorySource(BuildZip({{"good.npy", array}, {"bad.npy", truncated}})));
   REQUIRE(archive.ok());
-  const auto model = ImportNpz(archive.value(), {});
+  const auto model = ReadNpz(archive.value(), {});
   REQUIRE_FALSE(model.ok());
   CHECK(std::string(model.error().code) == "MEM-NPY");
   CHECK(model.error().subject == "bad.npy");

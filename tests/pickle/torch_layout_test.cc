@@ -169,7 +169,7 @@ TEST_CASE("torch: big-endian storages are read as little-endian") {
   run.source = MakeMemorySource(ByteBuffer(bytes.begin(), bytes.end()));
   run.graph = std::make_unique<Graph>(run.source);
   run.tables.torch_order = ImportTables::ByteOrder::kBig;
-  RuleContext context{*run.graph, run.tables, run.limits};
+  RuleContext context{*run.graph, run.tables, run.limits, run.findings};
   REQUIRE(RunMachine(context, 0, {.layout = &layout}).ok());
   ByteBuffer read(16);
   REQUIRE(run.tables.storages.at(0).source->ReadAt(0, read).ok());
