@@ -50,6 +50,13 @@ bool IsSafeName(std::string_view name) {
   return true;
 }
 
+// Faults collects what is wrong with an archive.
+using Faults = std::vector<Error>;
+
+void Note(Faults& faults, const Status& status) {
+  if (!status.ok()) faults.push_back(status.error());
+}
+
 Status CheckFlags(const ZipHeader& central, const ZipHeader& local) {
   const std::uint64_t at = central.header_offset;
   if (((local.flags ^ central.flags) & ~kFlagDeflateLevel) != 0) {
@@ -89,17 +96,8 @@ Status CheckSizes(const ZipHeader& central, const ZipHeader& local) {
   return {};
 }
 
-Status CheckMember(const ZipHeader& central, const ZipHeader& local) {
+Status CheckMethod(const ZipHeader& central, const ZipHeader& local) {
   const std::uint64_t at = central.header_offset;
-  if (local.name != central.name) {
-    return Refusal(Stage::kUnsafe, "ZIP-NAME-MISMATCH", "the two headers of a member have different names", central,
-                   at);
-  }
-  if (!IsSafeName(central.name)) {
-    return Refusal(Stage::kUnsafe, "ZIP-NAME",
-                   "the name of a member leads out of its folder or holds control characters", central, at);
-  }
-  SAFEMODEL_TRY(CheckFlags(central, local));
   if (local.method != central.method) {
     return Refusal(Stage::kUnsafe, "ZIP-METHOD-MISMATCH", "the two headers of a member state different methods",
                    central, at);
@@ -113,14 +111,34 @@ Status CheckMember(const ZipHeader& central, const ZipHeader& local) {
     return Refusal(Stage::kUnsafe, "ZIP-VERSION", "a member claims to need a newer zip, which only some readers refuse",
                    central, at);
   }
-  SAFEMODEL_TRY(CheckSizes(central, local));
-  const bool named_folder = central.name.back() == '/';
+  return {};
+}
+
+Status CheckAttributes(const ZipHeader& central) {
+  const bool named_folder = central.name.ends_with('/');
   const bool marked_folder = (central.attributes & kDirectoryAttribute) != 0;
   if ((named_folder && central.size != 0) || (marked_folder && !named_folder)) {
     return Refusal(Stage::kUnsafe, "ZIP-ATTR",
-                   "a member is marked as a folder; PyTorch would return memory it never wrote", central, at);
+                   "a member is marked as a folder; PyTorch would return memory it never wrote", central,
+                   central.header_offset);
   }
   return {};
+}
+
+void CheckMember(const ZipHeader& central, const ZipHeader& local, Faults& faults) {
+  const std::uint64_t at = central.header_offset;
+  if (local.name != central.name) {
+    faults.push_back(Refusal(Stage::kUnsafe, "ZIP-NAME-MISMATCH", "the two headers of a member have different names",
+                             central, at));
+  }
+  if (!IsSafeName(central.name)) {
+    faults.push_back(Refusal(Stage::kUnsafe, "ZIP-NAME",
+                             "the name of a member leads out of its folder or holds control characters", central, at));
+  }
+  Note(faults, CheckFlags(central, local));
+  Note(faults, CheckMethod(central, local));
+  Note(faults, CheckSizes(central, local));
+  Note(faults, CheckAttributes(central));
 }
 
 // CheckPadding: what no header explains must be zeros, and few of them.
@@ -141,29 +159,36 @@ struct Extent {
   std::size_t member = 0;
 };
 
+// EndOf returns where a member ends, with its descriptor if it has one.
+Result<std::uint64_t> EndOf(const ByteSource& source, const ZipHeader& header, std::uint64_t data_end,
+                            std::uint64_t next) {
+  if ((header.flags & kFlagDescriptor) == 0) return data_end;
+  SAFEMODEL_ASSIGN(const std::uint64_t descriptor, ReadDescriptor(source, data_end, header));
+  if (descriptor == 0 || descriptor > next - data_end) {
+    return Refusal(Stage::kUnsafe, "ZIP-SIZES", "the sizes behind a member are not those of the directory", header,
+                   data_end);
+  }
+  return data_end + descriptor;
+}
+
 // CheckTiling proves that members follow one another from the first byte up to the directory.
 Status CheckTiling(const ByteSource& source, const std::vector<ZipHeader>& members, std::vector<Extent> extents,
-                   std::uint64_t directory_offset) {
+                   std::uint64_t directory_offset, Faults& faults) {
   std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
   if ((extents.empty() ? directory_offset : extents.front().begin) != 0) {
-    return Error{Stage::kUnsafe, "ZIP-OUTSIDE", "bytes lie in front of the first member", 0};
+    faults.push_back({Stage::kUnsafe, "ZIP-OUTSIDE", "bytes lie in front of the first member", 0});
   }
   for (std::size_t i = 0; i < extents.size(); ++i) {
     const ZipHeader& header = members[extents[i].member];
     const std::uint64_t next = i + 1 < extents.size() ? extents[i + 1].begin : directory_offset;
-    std::uint64_t end = extents[i].data_end;
-    if (end > next) {
-      return Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "two members share bytes", header, extents[i].begin);
+    if (extents[i].data_end > next) {
+      faults.push_back(
+          Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "two members share bytes", header, extents[i].begin));
+      continue;
     }
-    if ((header.flags & kFlagDescriptor) != 0) {
-      SAFEMODEL_ASSIGN(const std::uint64_t descriptor, ReadDescriptor(source, end, header));
-      if (descriptor == 0 || descriptor > next - end) {
-        return Refusal(Stage::kUnsafe, "ZIP-SIZES", "the sizes behind a member are not those of the directory", header,
-                       end);
-      }
-      end += descriptor;
-    }
-    SAFEMODEL_TRY(CheckPadding(source, end, next));
+    const auto end = EndOf(source, header, extents[i].data_end, next);
+    if (!end.ok() && end.error().stage == Stage::kIo) return end.error();
+    Note(faults, end.ok() ? CheckPadding(source, end.value(), next) : Status(end.error()));
   }
   return {};
 }
@@ -206,42 +231,69 @@ Result<std::vector<ZipHeader>> ReadDirectory(const ByteSource& source, const End
 
 }  // namespace
 
+namespace {
+
+// FirstUnsafe returns the first unsafe fault, or the first.
+const Error& FirstUnsafe(const Faults& faults) {
+  const auto unsafe =
+      std::find_if(faults.begin(), faults.end(), [](const Error& fault) { return fault.stage == Stage::kUnsafe; });
+  return unsafe != faults.end() ? *unsafe : faults.front();
+}
+
+}  // namespace
+
 Result<ZipArchive> ZipArchive::Open(SharedSource source, const ZipLimits& limits) {
+  SAFEMODEL_ASSIGN(ZipSurvey survey, SurveyZip(std::move(source), limits));
+  if (!survey.faults.empty()) return FirstUnsafe(survey.faults);
+  return std::move(survey.archive);
+}
+
+Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
   SAFEMODEL_ASSIGN(const EndOfArchive end, ReadEnd(*source));
   SAFEMODEL_ASSIGN(const std::vector<ZipHeader> headers, ReadDirectory(*source, end, limits));
   ZipArchive archive;
+  Faults faults;
   archive.limits_ = limits;
   archive.entries_.reserve(headers.size());
   std::vector<Extent> extents;
   extents.reserve(headers.size());
   unsigned name_encodings = 0;
-  for (const ZipHeader& header : headers) {
-    SAFEMODEL_ASSIGN(const ZipHeader local, ReadLocalHeader(*source, header.header_offset));
-    SAFEMODEL_TRY(CheckMember(header, local));
-    const std::size_t number = archive.entries_.size();
-    if (!archive.by_folded_name_.emplace(Folded(header.name), number).second) {
-      return Refusal(Stage::kUnsafe, "ZIP-DUPLICATE", "two members have the same name, and readers take different ones",
-                     header, header.header_offset);
+  for (std::size_t member = 0; member < headers.size(); ++member) {
+    const ZipHeader& header = headers[member];
+    const auto local = ReadLocalHeader(*source, header.header_offset);
+    if (!local.ok()) {
+      if (local.error().stage == Stage::kIo) return local.error();
+      faults.push_back(local.error());
+      continue;
+    }
+    CheckMember(header, local.value(), faults);
+    const std::uint64_t data_offset = local.value().data_offset;
+    const auto data_end = CheckedAdd(data_offset, header.stored_size);
+    if (!data_end || *data_end > source->size()) {
+      faults.push_back(Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "a member reaches beyond the file", header,
+                               header.header_offset));
+      continue;
+    }
+    if (!archive.by_folded_name_.emplace(Folded(header.name), archive.entries_.size()).second) {
+      faults.push_back(Refusal(Stage::kUnsafe, "ZIP-DUPLICATE",
+                               "two members have the same name, and readers take different ones", header,
+                               header.header_offset));
     }
     // Python decodes names without the flag as code page 437: an equal name in another encoding is a duplicate in
     // disguise.
     if (!IsAscii(header.name)) name_encodings |= (header.flags & kFlagUtf8) != 0 ? 1u : 2u;
-    const auto data_end = CheckedAdd(local.data_offset, header.stored_size);
-    if (!data_end || *data_end > source->size()) {
-      return Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "a member reaches beyond the file", header, header.header_offset);
-    }
-    extents.push_back({header.header_offset, *data_end, number});
+    extents.push_back({header.header_offset, *data_end, member});
     archive.entries_.push_back({header.name, static_cast<ZipMethod>(header.method), header.crc, header.stored_size,
-                                header.size, local.data_offset});
+                                header.size, data_offset});
     archive.has_crcs_ = archive.has_crcs_ || header.crc != 0;
   }
   if (name_encodings == 3) {
-    return Error{Stage::kUnsafe, "ZIP-NAME", "names of members are in two encodings, which readers take differently",
-                 0};
+    faults.push_back({Stage::kUnsafe, "ZIP-NAME",
+                      "names of members are in two encodings, which readers take differently", 0});
   }
-  SAFEMODEL_TRY(CheckTiling(*source, headers, std::move(extents), end.directory_offset));
+  SAFEMODEL_TRY(CheckTiling(*source, headers, std::move(extents), end.directory_offset, faults));
   archive.source_ = std::move(source);
-  return archive;
+  return ZipSurvey{std::move(archive), std::move(faults)};
 }
 
 Result<const ZipEntry*> ZipArchive::Find(std::string_view name) const {
@@ -256,11 +308,19 @@ Result<const ZipEntry*> ZipArchive::Find(std::string_view name) const {
   return &entry;
 }
 
-Result<SharedSource> ZipArchive::OpenEntry(const ZipEntry& entry) const {
+Result<SharedSource> ZipArchive::OpenEntry(const ZipEntry& entry, ZipCrc crc) const {
   SAFEMODEL_ASSIGN(SharedSource stored, MakeSliceSource(source_, entry.data_offset, entry.stored_size));
-  const std::optional<std::uint32_t> crc = has_crcs_ ? std::optional(entry.crc) : std::nullopt;
-  if (entry.method == ZipMethod::kStored) return crc ? MakeCheckedSource(std::move(stored), *crc, entry.name) : stored;
-  return MakeInflatingSource(std::move(stored), entry.size, crc, entry.name, limits_);
+  const bool compare = has_crcs_ && crc == ZipCrc::kCheck;
+  const std::optional<std::uint32_t> wanted = compare ? std::optional(entry.crc) : std::nullopt;
+  if (entry.method == ZipMethod::kStored) {
+    return wanted ? MakeCheckedSource(std::move(stored), *wanted, entry.name) : stored;
+  }
+  return MakeInflatingSource(std::move(stored), entry.size, wanted, entry.name, limits_);
+}
+
+Result<ByteBuffer> ZipArchive::ReadHead(const ZipEntry& entry, std::uint64_t size) const {
+  SAFEMODEL_ASSIGN(const SharedSource source, OpenEntry(entry, ZipCrc::kIgnore));
+  return ReadRange(*source, 0, std::min(size, source->size()), size);
 }
 
 bool LooksLikeZip(ByteView start) {

@@ -39,12 +39,18 @@ struct ZipEntry {
   [[nodiscard]] bool directory() const { return !name.empty() && name.back() == '/'; }
 };
 
+struct ZipSurvey;
+
+// ZipCrc says whether reading a member compares its checksum.
+enum class ZipCrc : std::uint8_t { kCheck, kIgnore };
+
 // ZipArchive is an archive whose every byte is explained: local headers, member data and descriptors tile the file up
 // to the central directory (zero padding aside), both headers of each member agree, and no two names are equal.
 // Immutable; safe to use from several threads.
 class ZipArchive {
  public:
-  // Open reads the directory and all local headers, no member data. Refusals carry a rule id as code and the member as
+  // Open reads the directory and all local headers, no member data. Of several faults the first unsafe one is the answer,
+  // or the first. Refusals carry a rule id as code and the member as
   // subject: kUnsafe where readers would disagree (ZIP-DUPLICATE, ZIP-NAME, ZIP-NAME-MISMATCH, ZIP-FLAGS, ZIP-VERSION,
   // ZIP-METHOD-MISMATCH, ZIP-SIZES, ZIP-OVERLAP, ZIP-ATTR, ZIP-OUTSIDE, ZIP-END), kMalformed ZIP-MALFORMED,
   // kUnsupported (FILE-ENCRYPTED, FILE-UNSUPPORTED, ZIP-FLAGS), kLimit (LIMIT-COUNT, LIMIT-BYTES, LIMIT-RATIO).
@@ -60,9 +66,13 @@ class ZipArchive {
   // OpenEntry returns the plain bytes of a member. Deflated members are inflated on the way: such a source is
   // sequential(). The CRC is checked once all bytes have been read, in whatever order (ZIP-CRC from the last read),
   // unless all CRCs of the archive are zero, as PyTorch writes them when told not to compute any.
-  [[nodiscard]] Result<SharedSource> OpenEntry(const ZipEntry& entry) const;
+  [[nodiscard]] Result<SharedSource> OpenEntry(const ZipEntry& entry, ZipCrc crc = ZipCrc::kCheck) const;
+
+  // ReadHead returns the first `size` plain bytes of a member, or all of them when it has fewer. No CRC is checked.
+  [[nodiscard]] Result<ByteBuffer> ReadHead(const ZipEntry& entry, std::uint64_t size) const;
 
  private:
+  friend Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits);
   ZipArchive() = default;
   SharedSource source_;
   ZipLimits limits_;
@@ -70,6 +80,23 @@ class ZipArchive {
   std::unordered_map<std::string, std::size_t> by_folded_name_;  // ASCII lower case
   bool has_crcs_ = false;
 };
+
+// ZipSurvey is an archive with all that is wrong with it, in the order found. Its entries are those of the directory
+// that have a header; with faults among them readers may see others.
+struct ZipSurvey {
+  ZipArchive archive;
+  std::vector<Error> faults;
+};
+
+// SurveyZip is Open that goes on behind a fault of a member. An Error when the directory itself cannot be read.
+Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits = {});
+
+// CarveZip returns whatever looks like a member, found by the signature of its header alone: for archives that hide
+// members from some readers. `size` and `stored_size` reach to the next signature where the header does not state them.
+Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const ZipLimits& limits = {});
+
+// OpenCarved opens a carved member; unsupported methods are kUnsupported FILE-UNSUPPORTED.
+Result<SharedSource> OpenCarved(const SharedSource& source, const ZipEntry& entry, const ZipLimits& limits = {});
 
 // LooksLikeZip says whether bytes at the start of a file are those of a zip archive's first record.
 bool LooksLikeZip(ByteView start);

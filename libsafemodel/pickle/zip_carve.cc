@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Members of archives whose directory cannot be trusted.
+#include <algorithm>
+#include <array>
+
+#include "base/try.h"
+#include "pickle/zip.h"
+#include "pickle/zip_member.h"
+#include "pickle/zip_records.h"
+
+namespace safemodel::pickle {
+namespace {
+
+constexpr std::size_t kWindow = 1u << 20;
+constexpr std::array<std::uint8_t, 4> kSignature = {'P', 'K', 3, 4};
+
+// FindSignatures returns where the signature of a local header stands, in ascending order.
+Result<std::vector<std::uint64_t>> FindSignatures(const ByteSource& source, const ZipLimits& limits) {
+  std::vector<std::uint64_t> found;
+  const std::uint64_t size = source.size();
+  // Windows overlap by what a signature may reach into the next one.
+  for (std::uint64_t begin = 0; begin + kSignature.size() <= size; begin += kWindow) {
+    const std::uint64_t length = std::min<std::uint64_t>(kWindow + kSignature.size() - 1, size - begin);
+    SAFEMODEL_ASSIGN(const ByteBuffer window, ReadRange(source, begin, length, kWindow + kSignature.size()));
+    for (auto at = window.begin();; ++at) {
+      at = std::search(at, window.end(), kSignature.begin(), kSignature.end());
+      if (at == window.end()) break;
+      found.push_back(begin + static_cast<std::uint64_t>(at - window.begin()));
+    }
+    if (found.size() > limits.entries) {
+      return Error{Stage::kLimit, "LIMIT-COUNT", "the archive has more members than the limit", begin};
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const ZipLimits& limits) {
+  SAFEMODEL_ASSIGN(const std::vector<std::uint64_t> headers, FindSignatures(source, limits));
+  std::vector<ZipEntry> entries;
+  for (std::size_t i = 0; i < headers.size(); ++i) {
+    const auto local = ReadLocalHeader(source, headers[i]);
+    if (!local.ok() && local.error().stage == Stage::kIo) return local.error();
+    if (!local.ok()) continue;  // the bytes of a signature in the middle of data
+    const ZipHeader& header = local.value();
+    const std::uint64_t next = i + 1 < headers.size() ? headers[i + 1] : source.size();
+    if (header.data_offset > next) continue;
+    const std::uint64_t room = next - header.data_offset;
+    const bool stated = header.stored_size != 0 && header.stored_size <= room;
+    const std::uint64_t stored = stated ? header.stored_size : room;
+    const auto method = static_cast<ZipMethod>(header.method);
+    entries.push_back({header.name, method, header.crc, stored, stated && method != ZipMethod::kStored ? header.size : stored,
+                       header.data_offset});
+  }
+  return entries;
+}
+
+Result<SharedSource> OpenCarved(const SharedSource& source, const ZipEntry& entry, const ZipLimits& limits) {
+  SAFEMODEL_ASSIGN(SharedSource stored, MakeSliceSource(source, entry.data_offset, entry.stored_size));
+  if (entry.method == ZipMethod::kStored) return stored;
+  if (entry.method == ZipMethod::kDeflated) {
+    return MakeInflatingSource(std::move(stored), entry.size, std::nullopt, entry.name, limits);
+  }
+  return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "a member is compressed by a method other than deflate",
+               entry.data_offset, entry.name};
+}
+
+}  // namespace safemodel::pickle
