@@ -223,10 +223,13 @@ Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, cons
   if (source.size() >= std::uint64_t{1} << 47) {
     return Error{Stage::kLimit, "LIMIT-BYTES", "the pickle is larger than this reader can address"};
   }
-  if (begin > source.size()) return Error{Stage::kMalformed, "PKL-MALFORMED", "the pickle starts behind its source"};
+  const std::uint64_t end = options.end.value_or(source.size());
+  if (begin > end || end > source.size()) {
+    return Error{Stage::kMalformed, "PKL-MALFORMED", "the pickle starts behind its source"};
+  }
   Layout plain;
   Layout& layout = options.layout != nullptr ? *options.layout : plain;
-  StreamReader reader(source, context.graph, begin);
+  StreamReader reader(source, context.graph, begin, end);
   Judge judge(context, AllowList::BuiltIn(), options.unknown);
   Machine machine(context, judge, reader, layout, 0);
   MachineResult result;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <safemodel/bytes.h>
 #include <safemodel/convert.h>
@@ -49,6 +50,8 @@ class Layout {
 struct MachineOptions {
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
   Layout* layout = nullptr;  // borrowed; nothing: Layout's defaults
+  std::optional<std::uint64_t> end =
+      {};  // where the bytes of the file end that the stream is in; nothing: the source's
 };
 
 struct MachineResult {
