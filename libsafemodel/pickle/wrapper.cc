@@ -100,20 +100,40 @@ class FileDecoder final : public Decoder {
   std::unique_ptr<Decoder> member_;
 };
 
+// Budget is how many plain bytes a file may hold: in proportion to its size and, so that a bomb is met early, to what
+// was used of it so far.
+class Budget {
+ public:
+  Budget(std::uint64_t stored_size, const WrapperLimits& limits)
+      : ratio_(limits.ratio),
+        burst_(limits.burst_bytes),
+        most_(std::max(InProportion(stored_size), limits.ratio_free_bytes)) {}
+  [[nodiscard]] bool Allows(std::uint64_t made, std::uint64_t used) const {
+    return made <= most_ && (made <= burst_ || made - burst_ <= InProportion(used));
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t InProportion(std::uint64_t stored) const {
+    return CheckedMul(stored, ratio_).value_or(std::numeric_limits<std::uint64_t>::max());
+  }
+  std::uint64_t ratio_;
+  std::uint64_t burst_;
+  std::uint64_t most_;
+};
+
 // Measured is what one pass over the compressed data found.
 struct Measured {
   std::uint64_t size = 0;
   ByteBuffer kept;  // all plain bytes, as long as they are few
-  std::optional<Error> fault;
 };
 
-Status Measure(Decoder& decoder, CompressedInput& input, std::uint64_t most, std::uint64_t most_kept, Measured& out) {
+Status Measure(Decoder& decoder, CompressedInput& input, const Budget& budget, std::uint64_t most_kept, Measured& out) {
   SAFEMODEL_TRY(decoder.Start(input));
   ByteBuffer piece(kPieceBytes);
   for (;;) {
     SAFEMODEL_ASSIGN(const std::size_t made, decoder.Decode(input, piece));
     if (made == 0) return {};
-    if (made > most - out.size) {
+    if (!budget.Allows(out.size + made, input.position())) {
       return Error{Stage::kLimit, "LIMIT-RATIO", "a compressed file holds far more bytes than honest data does",
                    input.position()};
     }
@@ -152,12 +172,9 @@ Result<std::optional<Unwrapped>> Unwrap(SharedSource source, std::uint64_t store
   const std::optional<WrapperKind> kind = RecogniseWrapper(head);
   if (!kind) return std::optional<Unwrapped>();
   auto decoder = std::make_unique<FileDecoder>(*kind, limits);
-  const std::uint64_t in_proportion =
-      CheckedMul(stored_size, limits.ratio).value_or(std::numeric_limits<std::uint64_t>::max());
   CompressedInput input(source);
   Measured measured;
-  const Status status =
-      Measure(*decoder, input, std::max(in_proportion, limits.ratio_free_bytes), limits.kept_bytes, measured);
+  const Status status = Measure(*decoder, input, Budget(stored_size, limits), limits.kept_bytes, measured);
   if (!status.ok() && status.error().stage == Stage::kIo) return status.error();
   Unwrapped unwrapped{*kind, {}, {}};
   if (!status.ok()) unwrapped.fault = status.error();
