@@ -13,7 +13,7 @@ install(EXPORT safemodelTargets NAMESPACE safemodel:: DESTINATION ${safemodel_pa
 
 # A static library leaves linking its dependencies to the consumer, who therefore has to find them.
 get_target_property(safemodel_type safemodel TYPE)
-set(safemodel_private_modules libsodium libzstd zlib)
+set(safemodel_private_modules libsodium libzstd liblzma liblz4 zlib)
 if(BLAKE3_FOUND)
   list(APPEND safemodel_private_modules libblake3)
   set(SAFEMODEL_CONFIG_BLAKE3 BLAKE3=libblake3)
@@ -22,6 +22,7 @@ list(JOIN safemodel_private_modules " " SAFEMODEL_PC_MODULES)
 if(safemodel_type STREQUAL "STATIC_LIBRARY")
   set(SAFEMODEL_IS_STATIC ON)
   set(SAFEMODEL_PC_REQUIRES "Requires")
+  set(SAFEMODEL_PC_STATIC_LIBS " -lbz2")  # has no .pc file
 else()
   set(SAFEMODEL_IS_STATIC OFF)
   set(SAFEMODEL_PC_REQUIRES "Requires.private")

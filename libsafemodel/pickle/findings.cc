@@ -70,11 +70,13 @@ void Findings::AddStream(ScannedStream stream) {
   if (stream_count_++ < kMostListed) streams_.push_back(std::move(stream));
 }
 
-void Findings::AddGlobals(const Graph& graph) {
-  for (const GlobalName& global : graph.globals()) {
+void Findings::AddGlobals(Graph& graph) {
+  for (std::uint32_t number = 0; number < graph.globals().size(); ++number) {
+    GlobalName& global = graph.NameOf(number);
+    if (global.imports == 0) continue;
     GlobalCount& entry = globals_[{std::string(global.module), std::string(global.name)}];
     if (entry.count == 0) entry.first_offset = global.offset;
-    entry.count += global.imports;
+    entry.count += std::exchange(global.imports, 0);
     entry.listed = global.danger == Danger::kListed;
   }
 }

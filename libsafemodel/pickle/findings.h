@@ -51,7 +51,8 @@ class Findings {
   void ResolvePaths(const Graph& graph, NodeIndex root);
 
   void AddStream(ScannedStream stream);
-  void AddGlobals(const Graph& graph);
+  // AddGlobals takes over what was imported since the last call.
+  void AddGlobals(Graph& graph);
   // AddOpaque counts the current member among those that no reader claims.
   void AddOpaque();
 

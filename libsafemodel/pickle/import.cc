@@ -13,6 +13,7 @@
 #include "pickle/npy.h"
 #include "pickle/npy_header.h"
 #include "pickle/torch_layout.h"
+#include "pickle/wrapper.h"
 #include "pickle/zip.h"
 
 namespace safemodel::pickle {
@@ -113,11 +114,11 @@ Status CheckPlainReading(const SharedSource& source, const ImportOptions& option
 
 Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, const ImportOptions& options,
                                    Findings& findings) {
-  Graph graph(source);
+  JoblibLayout joblib(source, options);
+  Graph graph(joblib.stream());
   ImportTables tables;
   RuleContext context{graph, tables, options.limits, findings};
-  JoblibLayout joblib;
-  const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &joblib});
+  const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &joblib, .end = source->size()});
   if (!result.ok()) return IsPickle(head, graph, result.error()) ? result.error() : NotRead();
   const Status rest = CheckRest(source, result.value().end, options, findings);
   if (!rest.ok() && rest.error().stage == Stage::kUnsafe) return rest.error();
@@ -139,14 +140,48 @@ Result<ImportedModel> ImportZip(const SharedSource& source, const ImportOptions&
   return NotRead();
 }
 
+Result<ByteBuffer> HeadOf(const ByteSource& source) {
+  return ReadRange(source, 0, std::min(kHeadBytes, source.size()), kHeadBytes);
+}
+
+Result<ImportedModel> ImportPlain(const SharedSource& source, const ImportOptions& options, Findings& findings) {
+  SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
+  if (LooksLikeZip(head)) return ImportZip(source, options, findings);
+  if (LooksLikeNpy(head)) return ImportNpy(source, options, findings);
+  return ImportPickle(source, head, options, findings);
+}
+
+// CheckWrapped refuses a compressed file that readers which do not unpack it take for something else.
+Status CheckWrapped(const SharedSource& source, const ImportOptions& options) {
+  Findings findings;
+  SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
+  Graph graph(source);
+  ImportTables tables;
+  RuleContext context{graph, tables, options.limits, findings};
+  const auto raw = RunMachine(context, 0, {.unknown = options.unknown});
+  const bool pickle = raw.ok() || raw.error().stage == Stage::kUnsafe;
+  if (!pickle && !IsTarHeader(head)) return {};
+  return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the compressed file is a pickle or a tar archive too", 0};
+}
+
+// ImportPeeled judges the content first: what a reader takes from a damaged file before it notices counts.
+Result<ImportedModel> ImportPeeled(const SharedSource& source, Peeled peeled, const ImportOptions& options, Findings& findings) {
+  SAFEMODEL_TRY(CheckWrapped(source, options));
+  auto model = ImportPlain(peeled.plain, options, findings);
+  const bool unsafe = !model.ok() && model.error().stage == Stage::kUnsafe;
+  if (peeled.fault && !unsafe) return *peeled.fault;
+  if (!model.ok()) return model;
+  for (const WrapperKind kind : peeled.wrappers) model.value().layout += std::string(", ") + WrapperName(kind);
+  return model;
+}
+
 }  // namespace
 
 Result<ImportedModel> ImportPickleFamily(SharedSource source, const ImportOptions& options) {
   Findings findings;
-  SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, 0, std::min(kHeadBytes, source->size()), kHeadBytes));
-  if (LooksLikeZip(head)) return ImportZip(source, options, findings);
-  if (LooksLikeNpy(head)) return ImportNpy(source, options, findings);
-  return ImportPickle(source, head, options, findings);
+  SAFEMODEL_ASSIGN(Peeled peeled, PeelWrappers(source, {}));
+  if (peeled.wrappers.empty()) return ImportPlain(source, options, findings);
+  return ImportPeeled(source, std::move(peeled), options, findings);
 }
 
 }  // namespace safemodel::pickle

@@ -229,10 +229,13 @@ Status RunStream(RuleContext& context, std::uint64_t begin, const MachineOptions
   if (source.size() >= std::uint64_t{1} << 47) {
     return Error{Stage::kLimit, "LIMIT-BYTES", "the pickle is larger than this reader can address"};
   }
-  if (begin > source.size()) return Error{Stage::kMalformed, "PKL-MALFORMED", "the pickle starts behind its source"};
+  const std::uint64_t end = options.end.value_or(source.size());
+  if (begin > end || end > source.size()) {
+    return Error{Stage::kMalformed, "PKL-MALFORMED", "the pickle starts behind its source"};
+  }
   Layout plain;
   Layout& layout = options.layout != nullptr ? *options.layout : plain;
-  StreamReader reader(source, context.graph, begin);
+  StreamReader reader(source, context.graph, begin, end);
   Judge judge(context, AllowList::BuiltIn(), options.unknown);
   Machine machine(context, judge, reader, layout, 0);
   SAFEMODEL_TRY(machine.Run(result));
@@ -246,6 +249,7 @@ Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, cons
   const Findings::Part part(context.findings);
   MachineResult result;
   const Status status = RunStream(context, begin, options, result);
+  if (options.reached != nullptr) *options.reached = result;
   if (!status.ok()) context.findings.Add(status.error());
   context.findings.ResolvePaths(context.graph, result.root);
   context.findings.AddStream({{}, begin, result.end - begin, result.protocol, result.opcodes});

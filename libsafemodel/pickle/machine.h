@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <safemodel/bytes.h>
 #include <safemodel/convert.h>
@@ -47,16 +48,19 @@ class Layout {
   virtual Status OnMemoGet(RuleContext& context, NodeIndex node);
 };
 
-struct MachineOptions {
-  ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
-  Layout* layout = nullptr;  // borrowed; nothing: Layout's defaults
-};
-
 struct MachineResult {
   NodeIndex root = kNoNode;
   std::uint64_t end = 0;  // offset behind STOP
   std::uint64_t opcodes = 0;
   std::uint8_t protocol = 0;  // the highest that PROTO declared
+};
+
+struct MachineOptions {
+  ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
+  Layout* layout = nullptr;  // borrowed; nothing: Layout's defaults
+  // end is where the bytes of the file end that the stream is in; nothing: the source's.
+  std::optional<std::uint64_t> end = {};
+  MachineResult* reached = nullptr;  // borrowed; how far the stream was read, also when that failed
 };
 
 // RunMachine runs the stream that starts at `begin` of context.graph.stream(), to its end or to where it breaks, and

@@ -12,6 +12,7 @@
 #include "base/try.h"
 #include "base/utf8.h"
 #include "pickle/finish_import.h"
+#include "pickle/joined_source.h"
 #include "pickle/machine.h"
 #include "pickle/npy_header.h"
 
@@ -19,61 +20,6 @@ namespace safemodel::pickle {
 namespace {
 
 constexpr std::size_t kMagicBytes = 6;
-
-// JoinedSource is several sources one after the other, so that one graph can hold the pickles of several members.
-class JoinedSource final : public ByteSource {
- public:
-  // Add appends a source and returns where it starts. Not to be called once the source is in use.
-  std::uint64_t Add(SharedSource source) {
-    const std::uint64_t begin = size_;
-    size_ += source->size();
-    parts_.push_back({begin, std::move(source)});
-    return begin;
-  }
-  [[nodiscard]] std::uint64_t size() const override { return size_; }
-  [[nodiscard]] bool sequential() const override { return true; }
-
-  [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
-    if (offset > size_ || out.size() > size_ - offset)
-      return Error{Stage::kIo, "truncated", "a read leaves the archive", offset};
-    while (!out.empty()) {
-      const auto after = std::upper_bound(parts_.begin(), parts_.end(), offset,
-                                          [](std::uint64_t at, const Part& part) { return at < part.begin; });
-      const Part& part = *std::prev(after);
-      const std::uint64_t within = offset - part.begin;
-      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), part.source->size() - within));
-      SAFEMODEL_TRY(part.source->ReadAt(within, out.first(size)));
-      out = out.subspan(size);
-      offset += size;
-    }
-    return {};
-  }
-
- private:
-  struct Part {
-    std::uint64_t begin;
-    SharedSource source;
-  };
-  std::vector<Part> parts_;
-  std::uint64_t size_ = 0;
-};
-
-// ReadArray enters one .npy file that lies at `begin` of the graph's stream and returns its node.
-Result<NodeIndex> ReadArray(RuleContext& context, const SharedSource& file, std::uint64_t begin,
-                            const ImportOptions& options) {
-  ElementTypeTable types(context.tables.element_types, options.limits);
-  SAFEMODEL_ASSIGN(NpyHeader header, ReadNpyHeader(*file, types));
-  if (header.type.objects == DtypeNote::Objects::kYes) {
-    SAFEMODEL_ASSIGN(const MachineResult result,
-                     RunMachine(context, begin + header.data_offset, {.unknown = options.unknown}));
-    if (result.end == begin + file->size()) return result.root;
-    return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end};
-  }
-  SAFEMODEL_ASSIGN(SharedSource data, MakeSliceSource(file, header.data_offset, file->size() - header.data_offset));
-  SAFEMODEL_ASSIGN(const std::uint32_t tensor, AddArray(context.tables, std::move(data), header.type,
-                                                        std::move(header.shape), header.order, options.limits));
-  return context.graph.AddRawArray(begin + header.data_offset, tensor);
-}
 
 Error InMember(Error error, const std::string& name) {
   if (error.subject.empty()) error.subject = name;
@@ -87,11 +33,28 @@ std::string KeyOf(const std::string& member) {
 
 }  // namespace
 
+Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, std::uint64_t begin,
+                               ConvertOptions::Unknown unknown) {
+  ElementTypeTable types(context.tables.element_types, context.limits);
+  SAFEMODEL_ASSIGN(NpyHeader header, ReadNpyHeader(*file, types));
+  if (header.type.objects == DtypeNote::Objects::kYes) {
+    const std::uint64_t end = begin + file->size();
+    SAFEMODEL_ASSIGN(const MachineResult result,
+                     RunMachine(context, begin + header.data_offset, {.unknown = unknown, .end = end}));
+    if (result.end == end) return result.root;
+    return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end};
+  }
+  SAFEMODEL_ASSIGN(SharedSource data, MakeSliceSource(file, header.data_offset, file->size() - header.data_offset));
+  SAFEMODEL_ASSIGN(const std::uint32_t tensor, AddArray(context.tables, std::move(data), header.type,
+                                                        std::move(header.shape), header.order, context.limits));
+  return context.graph.AddRawArray(begin + header.data_offset, tensor);
+}
+
 Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options, Findings& findings) {
   Graph graph(source);
   ImportTables tables;
   RuleContext context{graph, tables, options.limits, findings};
-  SAFEMODEL_ASSIGN(const NodeIndex root, ReadArray(context, source, 0, options));
+  SAFEMODEL_ASSIGN(const NodeIndex root, ReadNpyArray(context, source, 0, options.unknown));
   return FinishImport(graph, std::move(tables), root, "npy", options);
 }
 
@@ -136,7 +99,7 @@ Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& 
       return Error{Stage::kUnsafe, "ZIP-DUPLICATE", "two members are one array to numpy", kNoOffset,
                    member.entry->name};
     }
-    const auto array = ReadArray(context, member.file, member.begin, options);
+    const auto array = ReadNpyArray(context, member.file, member.begin, options.unknown);
     if (!array.ok()) return InMember(array.error(), member.entry->name);
     const NodeIndex name = graph.AddBytes(Kind::kStr, member.begin, graph.Keep(ByteBuffer(key.begin(), key.end())));
     const std::array<NodeIndex, 2> item = {name, array.value()};

@@ -6,9 +6,16 @@
 
 #include "pickle/findings.h"
 #include "pickle/import.h"
+#include "pickle/node.h"
+#include "pickle/rule.h"
 #include "pickle/zip.h"
 
 namespace safemodel::pickle {
+
+// ReadNpyArray enters one .npy file that lies at `begin` of the graph's stream and returns its node. An array of
+// objects is a pickle, which the machine judges.
+Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, std::uint64_t begin,
+                               ConvertOptions::Unknown unknown);
 
 // ImportNpy reads one array; an array of objects is a pickle, which the machine judges. Layout "npy".
 Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options, Findings& findings);

@@ -412,18 +412,24 @@ Result<TreeRef> MaskedToTree(TreeContext& tree, NodeIndex call) {
   return ObjectWithArgs(tree, "numpy.ma", "MaskedArray", {array, mask, tree.Of(tree.graph().ItemsOf(state)[6])});
 }
 
-// JoblibToTree: the array that followed a wrapper takes its place; only subclasses get here.
+// SubclassOf returns the class of a joblib array: the first argument of its constructor where joblib up to 0.9 compressed.
+NodeIndex SubclassOf(const Graph& graph, NodeIndex state) {
+  const NodeIndex subclass = LastValue(graph, state, "subclass");
+  return subclass != kNoNode ? subclass : graph.ItemsOf(LastValue(graph, state, "init_args"))[0];
+}
+
+// JoblibToTree: the array of a wrapper takes its place; only subclasses get here.
 Result<TreeRef> JoblibToTree(TreeContext& tree, NodeIndex call) {
   const Graph& graph = tree.graph();
   const auto tensor = tree.tables().tensor_of.find(call);
   if (tensor == tree.tables().tensor_of.end()) {
     return Error{Stage::kMalformed, "PKL-MALFORMED", "a joblib array is used without its bytes", graph.offset(call)};
   }
-  const GlobalName& subclass = graph.GlobalOf(LastValue(graph, graph.CallOf(call).state, "subclass"));
+  const GlobalName& subclass = graph.GlobalOf(SubclassOf(graph, graph.CallOf(call).state));
   return ObjectWithArgs(tree, "numpy", subclass.mapped_name, {tree.Tensor(tensor->second)});
 }
 
-const std::array<Rule, 11> kRules = {{
+const std::array<Rule, 13> kRules = {{
     {.name = "numpy_dtype", .on_call = OnDtype, .on_build = OnDtypeState, .to_tree = DtypeToTree},
     {.name = "numpy_array", .on_build = OnArrayState, .to_tree = ArrayToTree},
     {.name = "numpy_frombuffer", .on_call = OnFromBuffer, .to_tree = TensorToTree},
@@ -438,6 +444,8 @@ const std::array<Rule, 11> kRules = {{
     {.name = "numpy_seed", .to_tree = PyxToTree},
     {.name = "of_class", .to_tree = PyxToTree},
     {.name = "joblib_array", .to_tree = JoblibToTree},
+    {.name = "joblib_file", .to_tree = JoblibToTree},
+    {.name = "joblib_zfile", .to_tree = JoblibToTree},
 }};
 
 }  // namespace

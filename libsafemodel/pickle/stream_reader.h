@@ -18,8 +18,9 @@ namespace safemodel::pickle {
 // cpython#154848).
 class StreamReader {
  public:
-  StreamReader(const ByteSource& source, Graph& graph, std::uint64_t begin)
-      : source_(source), graph_(graph), window_offset_(begin) {}
+  // The stream ends at `end`, whatever the source holds behind it.
+  StreamReader(const ByteSource& source, Graph& graph, std::uint64_t begin, std::uint64_t end)
+      : source_(source), graph_(graph), end_(end), window_offset_(begin) {}
 
   bool U8(std::uint8_t& value) {
     if (cursor_ == limit_ && !Refill(1)) return false;
@@ -49,7 +50,7 @@ class StreamReader {
   void CloseFrame();
 
   [[nodiscard]] std::uint64_t position() const { return window_offset_ + cursor_; }
-  [[nodiscard]] std::uint64_t remaining() const { return source_.size() - position(); }
+  [[nodiscard]] std::uint64_t remaining() const { return end_ - position(); }
   [[nodiscard]] const Error& error() const { return error_; }
 
  private:
@@ -60,6 +61,7 @@ class StreamReader {
 
   const ByteSource& source_;
   Graph& graph_;
+  std::uint64_t end_;
   ByteView window_;
   std::size_t cursor_ = 0;
   std::size_t limit_ = 0;  // end of the window or of the frame, whatever comes first

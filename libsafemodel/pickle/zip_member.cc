@@ -3,22 +3,21 @@
 
 #include <zlib.h>
 
-#include <algorithm>
-#include <array>
-#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
 
 #include "base/try.h"
+#include "pickle/decoder.h"
+#include "pickle/wrapper_codecs.h"
 
 namespace safemodel::pickle {
 namespace {
 
-constexpr std::size_t kPieceBytes = 256u << 10;
-
-Error OutsideMember(std::uint64_t offset) { return {Stage::kIo, "truncated", "a read leaves the member", offset}; }
+Error Broken(const std::string& name, std::uint64_t offset) {
+  return {Stage::kMalformed, "ZIP-MALFORMED", "the deflated bytes of a member are broken", offset, name};
+}
 
 Error WrongCrc(const std::string& name) {
   return {Stage::kMalformed, "ZIP-CRC",
@@ -99,125 +98,43 @@ class CheckedSource final : public ByteSource {
   mutable std::map<std::uint64_t, Range> ranges_;  // by offset, disjoint, never adjacent
 };
 
-// Inflater owns a zlib stream of raw deflate data.
-class Inflater {
+// MemberDecoder inflates a member and compares its size and its CRC at the end.
+class MemberDecoder final : public Decoder {
  public:
-  Inflater() { ready_ = inflateInit2(&stream_, -MAX_WBITS) == Z_OK; }
-  ~Inflater() { inflateEnd(&stream_); }
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-  [[nodiscard]] bool ready() const { return ready_; }
-  z_stream& stream() { return stream_; }
-  void Restart() { inflateReset(&stream_); }
+  MemberDecoder(std::uint64_t size, std::optional<std::uint32_t> crc, std::string name)
+      : size_(size), expected_(crc), name_(std::move(name)) {}
 
- private:
-  z_stream stream_{};
-  bool ready_ = false;
-};
-
-class InflatingSource final : public ByteSource {
- public:
-  InflatingSource(SharedSource stored, std::uint64_t size, std::optional<std::uint32_t> crc, std::string name)
-      : stored_(std::move(stored)), size_(size), expected_(crc), name_(std::move(name)) {}
-  [[nodiscard]] std::uint64_t size() const override { return size_; }
-  [[nodiscard]] bool sequential() const override { return true; }
-
-  [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
-    if (offset > size_ || out.size() > size_ - offset) return OutsideMember(offset);
-    if (out.empty()) return {};
-    const std::lock_guard lock(mutex_);
-    Status status = Read(offset, out);
-    if (!status.ok()) position_ = size_ + 1;  // start again next time, and find the same error
-    return status;
-  }
-
- private:
-  Status Read(std::uint64_t offset, MutableBytes out) const {
-    if (offset < position_ || !inflater_) SAFEMODEL_TRY(Restart());
-    std::array<std::uint8_t, 16u << 10> skipped;
-    while (position_ < offset) {
-      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(offset - position_, skipped.size()));
-      SAFEMODEL_TRY(Produce(MutableBytes(skipped).first(size)));
-    }
-    while (!out.empty()) {
-      const MutableBytes piece = out.first(std::min(out.size(), kPieceBytes));
-      SAFEMODEL_TRY(Produce(piece));
-      out = out.subspan(piece.size());
-    }
-    return {};
-  }
-
-  Status Restart() const {
-    if (!inflater_) inflater_ = std::make_unique<Inflater>();
-    if (!inflater_->ready()) return Error{Stage::kIo, "out_of_memory", "zlib could not start", kNoOffset, name_};
-    inflater_->Restart();
-    inflater_->stream().avail_in = 0;
-    position_ = 0;
-    taken_ = 0;
+ protected:
+  Status Begin(CompressedInput& input) override {
+    made_ = 0;
     crc_ = 0;
-    ended_ = false;
+    return inflate_->Start(input);
+  }
+
+  Status Step(CompressedInput& input, MutableBytes& rest) override {
+    const auto made = inflate_->Decode(input, rest);
+    if (!made.ok()) return made.error().stage == Stage::kMalformed ? Broken(name_, input.position()) : made.error();
+    if (made.value() == 0) return Finish(input);
+    crc_ = Crc(crc_, rest.first(made.value()));
+    made_ += made.value();
+    rest = rest.subspan(made.value());
     return {};
   }
 
-  [[nodiscard]] Error Broken() const {
-    return {Stage::kMalformed, "ZIP-MALFORMED", "the deflated bytes of a member are broken", taken_, name_};
+ private:
+  // Finish: the stored bytes end where the data does.
+  Status Finish(const CompressedInput& input) {
+    End();
+    if (made_ != size_ || !input.AtEnd()) return Broken(name_, input.position());
+    return expected_ && crc_ != *expected_ ? WrongCrc(name_) : Status{};
   }
 
-  Status Refill() const {
-    z_stream& stream = inflater_->stream();
-    if (stream.avail_in != 0 || taken_ == stored_->size()) return {};
-    input_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, stored_->size() - taken_)));
-    SAFEMODEL_TRY(stored_->ReadAt(taken_, input_));
-    taken_ += input_.size();
-    stream.next_in = input_.data();
-    stream.avail_in = static_cast<uInt>(input_.size());
-    return {};
-  }
-
-  // Inflate fills as much of `out` as there is and returns what is left of it.
-  Result<MutableBytes> Inflate(MutableBytes out) const {
-    z_stream& stream = inflater_->stream();
-    while (!out.empty() && !ended_) {
-      SAFEMODEL_TRY(Refill());
-      stream.next_out = out.data();
-      stream.avail_out = static_cast<uInt>(out.size());
-      const int code = inflate(&stream, Z_NO_FLUSH);
-      if (code != Z_OK && code != Z_STREAM_END) return Broken();  // Z_BUF_ERROR: no input is left
-      out = out.last(stream.avail_out);
-      ended_ = code == Z_STREAM_END;
-    }
-    return out;
-  }
-
-  Status Produce(MutableBytes out) const {
-    SAFEMODEL_ASSIGN(const MutableBytes missing, Inflate(out));
-    if (!missing.empty()) return Broken();
-    position_ += out.size();
-    crc_ = Crc(crc_, out);
-    return position_ == size_ ? CheckEnd() : Status{};
-  }
-
-  // CheckEnd: the data ends here too. A member that inflates to more bytes than it says holds different data for
-  // readers that stop at the size and for those that do not.
-  Status CheckEnd() const {
-    std::array<std::uint8_t, 1> extra{};
-    SAFEMODEL_ASSIGN(const MutableBytes missing, Inflate(extra));
-    if (missing.empty() || inflater_->stream().avail_in != 0 || taken_ != stored_->size()) return Broken();
-    if (expected_ && crc_ != *expected_) return WrongCrc(name_);
-    return {};
-  }
-
-  SharedSource stored_;
   std::uint64_t size_;
   std::optional<std::uint32_t> expected_;
   std::string name_;
-  mutable std::mutex mutex_;
-  mutable std::unique_ptr<Inflater> inflater_;
-  mutable ByteBuffer input_;
-  mutable std::uint64_t position_ = 0;  // plain bytes produced
-  mutable std::uint64_t taken_ = 0;     // stored bytes handed to zlib
-  mutable std::uint32_t crc_ = 0;
-  mutable bool ended_ = false;
+  std::unique_ptr<Decoder> inflate_ = MakeInflateDecoder();
+  std::uint64_t made_ = 0;
+  std::uint32_t crc_ = 0;
 };
 
 }  // namespace
@@ -232,7 +149,9 @@ Result<SharedSource> MakeInflatingSource(SharedSource stored, std::uint64_t size
     return Error{Stage::kLimit, "LIMIT-RATIO", "a member inflates to far more bytes than honest data does", kNoOffset,
                  std::move(name)};
   }
-  return SharedSource(std::make_shared<InflatingSource>(std::move(stored), size, crc, std::move(name)));
+  Error wrong_size = Broken(name, kNoOffset);
+  auto decoder = std::make_unique<MemberDecoder>(size, crc, std::move(name));
+  return MakeDecodingSource(std::move(stored), std::move(decoder), size, StreamEnd::kCheck, std::move(wrong_size));
 }
 
 }  // namespace safemodel::pickle

@@ -31,7 +31,7 @@ HOMES = {
     r"flatbuffers/.*": "container",
     r".*_generated\.h": "container",
     r"nlohmann/.*": "json",
-    r"zlib\.h": "pickle",
+    r"(zlib|bzlib|lzma|lz4frame)\.h": "pickle",
     r"CLI/.*": "cli",
 }
 # Headers of the compiler and the system that code may use anywhere below the public API.
@@ -131,6 +131,7 @@ VIOLATIONS = [
     ("libsafemodel/trust/a.cc", HEAD + '#include "manifest_generated.h"\n', "belongs in container/"),
     ("libsafemodel/trust/a.cc", HEAD + "#include <nlohmann/json.hpp>\n", "belongs in json/"),
     ("libsafemodel/formats/a.cc", HEAD + "#include <zlib.h>\n", "belongs in pickle/"),
+    ("libsafemodel/codec/a.cc", HEAD + "#include <lz4frame.h>\n", "belongs in pickle/"),
     ("libsafemodel/model/a.cc", HEAD + "#include <openssl/sha.h>\n", "dependencies.md"),
     ("libsafemodel/include/safemodel/a.h", HEADER + "#include <zstd.h>\n", "public header"),
     ("libsafemodel/include/safemodel/a.h", HEADER + '#include "base/file.h"\n', "public header"),

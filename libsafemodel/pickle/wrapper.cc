@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/wrapper.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "base/checked.h"
+#include "base/cursor.h"
+#include "base/try.h"
+#include "pickle/decoder.h"
+#include "pickle/wrapper_codecs.h"
+#include "pickle/wrapper_zfile.h"
+
+namespace safemodel::pickle {
+namespace {
+
+constexpr std::size_t kHeadBytes = 32;
+constexpr std::size_t kPieceBytes = 256u << 10;
+
+struct Magic {
+  WrapperKind kind;
+  std::string_view bytes;
+};
+
+constexpr Magic kMagics[] = {
+    {WrapperKind::kGzip, "\x1F\x8B"},
+    {WrapperKind::kXz, std::string_view("\xFD"
+                                        "7zXZ\0",
+                                        6)},
+    {WrapperKind::kLzma, std::string_view("\x5D\0", 2)},
+    {WrapperKind::kLz4, "\x04\x22\x4D\x18"},
+    {WrapperKind::kZFile, "ZF"},
+};
+
+bool StartsWith(ByteView start, std::string_view magic) { return AsText(start).starts_with(magic); }
+
+bool IsZlib(ByteView start) { return start.size() >= 2 && start[0] == 0x78 && (start[0] * 256u + start[1]) % 31 == 0; }
+
+// IsBzip2 compares the magic of the first block (or of the end of an empty stream) too: BZ alone is also an opcode of
+// pickle, BINBYTES, with the first byte of its length.
+bool IsBzip2(ByteView start) {
+  constexpr std::size_t kLevel = 3;
+  if (!StartsWith(start, "BZh") || start.size() <= kLevel || start[kLevel] < '1' || start[kLevel] > '9') return false;
+  const ByteView block = start.subspan(kLevel + 1);
+  return StartsWith(block, "1AY&SY") || StartsWith(block, "\x17\x72\x45\x38\x50\x90");
+}
+
+// MayJoin: the tools of these formats read one member after the other.
+bool MayJoin(WrapperKind kind) { return kind == WrapperKind::kGzip || kind == WrapperKind::kXz; }
+
+std::unique_ptr<Decoder> MakeDecoder(WrapperKind kind, const WrapperLimits& limits) {
+  switch (kind) {
+    case WrapperKind::kZlib: return MakeZlibDecoder();
+    case WrapperKind::kGzip: return MakeGzipDecoder();
+    case WrapperKind::kBzip2: return MakeBzip2Decoder();
+    case WrapperKind::kXz: return MakeXzDecoder(limits.lzma_memory);
+    case WrapperKind::kLzma: return MakeLzmaDecoder(limits.lzma_memory);
+    case WrapperKind::kLz4: return MakeLz4Decoder();
+    case WrapperKind::kZFile: return MakeZFileDecoder();
+  }
+  return nullptr;
+}
+
+// FileDecoder decodes a whole file: joined members, and what follows the last one.
+class FileDecoder final : public Decoder {
+ public:
+  FileDecoder(WrapperKind kind, const WrapperLimits& limits) : kind_(kind), member_(MakeDecoder(kind, limits)) {}
+
+ protected:
+  Status Begin(CompressedInput& input) override { return member_->Start(input); }
+
+  Status Step(CompressedInput& input, MutableBytes& rest) override {
+    SAFEMODEL_ASSIGN(const std::size_t made, member_->Decode(input, rest));
+    rest = rest.subspan(made);
+    if (made != 0) return {};
+    SAFEMODEL_ASSIGN(const ByteView next, input.Window(kHeadBytes));
+    if (MayJoin(kind_) && RecogniseWrapper(next) == kind_) return member_->Start(input);
+    End();
+    return ExpectZeros(input);
+  }
+
+ private:
+  static Status ExpectZeros(CompressedInput& input) {
+    while (!input.AtEnd()) {
+      SAFEMODEL_ASSIGN(const ByteView bytes, input.Window());
+      if (std::ranges::any_of(bytes, [](std::uint8_t byte) { return byte != 0; })) {
+        return Error{Stage::kMalformed, "WRAP-OUTSIDE", "bytes follow the end of the compressed data",
+                     input.position()};
+      }
+      input.Use(bytes.size());
+    }
+    return {};
+  }
+
+  WrapperKind kind_;
+  std::unique_ptr<Decoder> member_;
+};
+
+// Budget is how many plain bytes a file may hold: in proportion to its size and, so that a bomb is met early, to what
+// was used of it so far.
+class Budget {
+ public:
+  Budget(std::uint64_t stored_size, const WrapperLimits& limits)
+      : ratio_(limits.ratio),
+        burst_(limits.burst_bytes),
+        most_(std::max(InProportion(stored_size), limits.ratio_free_bytes)) {}
+  [[nodiscard]] bool Allows(std::uint64_t made, std::uint64_t used) const {
+    return made <= most_ && (made <= burst_ || made - burst_ <= InProportion(used));
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t InProportion(std::uint64_t stored) const {
+    return CheckedMul(stored, ratio_).value_or(std::numeric_limits<std::uint64_t>::max());
+  }
+  std::uint64_t ratio_;
+  std::uint64_t burst_;
+  std::uint64_t most_;
+};
+
+// Measured is what one pass over the compressed data found.
+struct Measured {
+  std::uint64_t size = 0;
+  ByteBuffer kept;  // all plain bytes, as long as they are few
+};
+
+Status Measure(Decoder& decoder, CompressedInput& input, const Budget& budget, std::uint64_t most_kept, Measured& out) {
+  SAFEMODEL_TRY(decoder.Start(input));
+  ByteBuffer piece(kPieceBytes);
+  for (;;) {
+    SAFEMODEL_ASSIGN(const std::size_t made, decoder.Decode(input, piece));
+    if (made == 0) return {};
+    if (!budget.Allows(out.size + made, input.position())) {
+      return Error{Stage::kLimit, "LIMIT-RATIO", "a compressed file holds far more bytes than honest data does",
+                   input.position()};
+    }
+    out.size += made;
+    if (out.size <= most_kept) {
+      out.kept.insert(out.kept.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(made));
+    } else {
+      out.kept = {};
+    }
+  }
+}
+
+Error ChangedMeanwhile() {
+  return {Stage::kIo, "changed", "the compressed file changed while it was read; try again once nothing writes to it"};
+}
+
+}  // namespace
+
+const char* WrapperName(WrapperKind kind) {
+  constexpr std::array<const char*, 7> kNames = {"zlib", "gzip", "bzip2", "xz", "lzma", "lz4", "Z-file"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::optional<WrapperKind> RecogniseWrapper(ByteView start) {
+  if (IsZlib(start)) return WrapperKind::kZlib;
+  if (IsBzip2(start)) return WrapperKind::kBzip2;
+  for (const Magic& magic : kMagics) {
+    if (StartsWith(start, magic.bytes)) return magic.kind;
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Unwrapped>> Unwrap(SharedSource source, std::uint64_t stored_size, const WrapperLimits& limits) {
+  SAFEMODEL_ASSIGN(const ByteBuffer head,
+                   ReadRange(*source, 0, std::min<std::uint64_t>(kHeadBytes, source->size()), kHeadBytes));
+  const std::optional<WrapperKind> kind = RecogniseWrapper(head);
+  if (!kind) return std::optional<Unwrapped>();
+  auto decoder = std::make_unique<FileDecoder>(*kind, limits);
+  CompressedInput input(source);
+  Measured measured;
+  const Status status = Measure(*decoder, input, Budget(stored_size, limits), limits.kept_bytes, measured);
+  if (!status.ok() && status.error().stage == Stage::kIo) return status.error();
+  Unwrapped unwrapped{*kind, {}, {}};
+  if (!status.ok()) unwrapped.fault = status.error();
+  if (measured.kept.size() == measured.size) {
+    unwrapped.plain = MakeMemorySource(std::move(measured.kept));
+  } else {
+    unwrapped.plain = MakeDecodingSource(std::move(source), std::move(decoder), measured.size,
+                                         status.ok() ? StreamEnd::kCheck : StreamEnd::kIgnore, ChangedMeanwhile());
+  }
+  return std::optional<Unwrapped>(std::move(unwrapped));
+}
+
+Result<Peeled> PeelWrappers(SharedSource source, const WrapperLimits& limits) {
+  const std::uint64_t stored_size = source->size();
+  Peeled peeled{std::move(source), {}, {}};
+  for (;;) {
+    SAFEMODEL_ASSIGN(std::optional<Unwrapped> inner, Unwrap(peeled.plain, stored_size, limits));
+    if (!inner) return peeled;
+    if (peeled.wrappers.size() == limits.depth) {
+      if (!peeled.fault)
+        peeled.fault =
+            Error{Stage::kLimit, "LIMIT-DEPTH", "compressed files are nested too deeply inside each other", kNoOffset};
+      return peeled;
+    }
+    peeled.plain = std::move(inner->plain);
+    peeled.wrappers.push_back(inner->kind);
+    if (!peeled.fault) peeled.fault = std::move(inner->fault);
+  }
+}
+
+Error BrokenStream(const CompressedInput& input) {
+  return {Stage::kMalformed, "WRAP-MALFORMED", "the compressed bytes are broken; get a fresh copy", input.position()};
+}
+
+Error TruncatedStream(const CompressedInput& input) {
+  return {Stage::kMalformed, "WRAP-MALFORMED", "the compressed file ends too early; get a fresh copy",
+          input.position()};
+}
+
+Error WrongChecksum(const CompressedInput& input) {
+  return {Stage::kMalformed, "WRAP-CRC",
+          "the compressed bytes do not have the checksum that stands in the file; get a fresh copy", input.position()};
+}
+
+Error NoMemory(const CompressedInput& input) {
+  return {Stage::kIo, "out_of_memory", "a decoder could not start", input.position()};
+}
+
+}  // namespace safemodel::pickle

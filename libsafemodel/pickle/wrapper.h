@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that are compressed as a whole: zlib, gzip, bzip2, xz, LZMA, LZ4, and the Z-files of joblib up to 0.9.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <safemodel/result.h>
+
+#include "base/source.h"
+
+namespace safemodel::pickle {
+
+enum class WrapperKind : std::uint8_t { kZlib, kGzip, kBzip2, kXz, kLzma, kLz4, kZFile };
+
+// WrapperName returns the name of the format, such as "gzip".
+const char* WrapperName(WrapperKind kind);
+
+// WrapperLimits bound what a compressed file may make its reader do.
+struct WrapperLimits {
+  std::uint64_t ratio = 250;  // plain bytes from one byte of the file, beyond the bytes below
+  std::uint64_t ratio_free_bytes = 16ull << 20;
+  std::uint64_t burst_bytes = 32ull << 20;  // that may run ahead of the ratio, such as an array of zeros at the front
+  std::uint64_t lzma_memory = 128ull << 20;  // what xz -9 writes needs 65 MiB
+  std::uint64_t kept_bytes = 16ull << 20;    // plain bytes that stay in memory; more are decoded again when read
+  std::size_t depth = 8;                     // wrappers inside wrappers
+};
+
+// Unwrapped is the content of a wrapper, together with what is wrong with it: `plain` holds what stands in front of the
+// fault. A reader that takes the bytes as they come has used those already, so they are judged first.
+struct Unwrapped {
+  WrapperKind kind = WrapperKind::kZlib;
+  SharedSource plain;
+  // kMalformed WRAP-MALFORMED, WRAP-CRC (the checksum does not hold), WRAP-OUTSIDE (other bytes than zeros follow the
+  // end); kLimit LIMIT-RATIO, LIMIT-BYTES; kUnsupported FILE-UNSUPPORTED.
+  std::optional<Error> fault;
+};
+
+// RecogniseWrapper tells the kind by the first bytes of a file, of which 32 suffice; nothing when it is none.
+std::optional<WrapperKind> RecogniseWrapper(ByteView start);
+
+// Unwrap decodes a file once to learn its size and whether it is whole; the plain bytes are sequential() unless they
+// are few. Members of gzip and xz may be joined; zeros may follow the end. Nothing when the file is no wrapper. Errors:
+// those of the source. `stored_size` is the size that the ratio compares with: of the outermost file.
+Result<std::optional<Unwrapped>> Unwrap(SharedSource source, std::uint64_t stored_size, const WrapperLimits& limits);
+
+// Peeled is a file without its wrappers, outermost first, and the first fault that was met.
+struct Peeled {
+  SharedSource plain;
+  std::vector<WrapperKind> wrappers;
+  std::optional<Error> fault;
+};
+
+// PeelWrappers unwraps until the content is no wrapper; fault kLimit LIMIT-DEPTH when there are too many.
+Result<Peeled> PeelWrappers(SharedSource source, const WrapperLimits& limits);
+
+}  // namespace safemodel::pickle
