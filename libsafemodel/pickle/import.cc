@@ -12,7 +12,10 @@
 #include "pickle/machine.h"
 #include "pickle/npy.h"
 #include "pickle/npy_header.h"
+#include "pickle/tar.h"
 #include "pickle/torch_layout.h"
+#include "pickle/torch_legacy.h"
+#include "pickle/torch_tar.h"
 #include "pickle/zip.h"
 
 namespace safemodel::pickle {
@@ -22,8 +25,6 @@ namespace {
 constexpr std::uint64_t kHeadBytes = 512;  // the first header of a tar
 constexpr std::uint8_t kProto = 0x80;
 constexpr int kMostStreams = 64;  // that are judged; the file is refused whatever they hold
-// The first stream of a file of torch.save before 1.6 is this number.
-constexpr std::uint8_t kLegacyMagic[] = {0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19};
 
 Error NotRead() {
   return {Stage::kUnsupported, "FILE-UNSUPPORTED", "the file is none of the formats that are read", 0};
@@ -37,44 +38,13 @@ bool IsPickle(ByteView head, const Graph& graph, const Error& error) {
          std::string_view(error.code) == "GLOBAL-DOTTED";
 }
 
-// IsTarHeader tells what tarfile takes for a header: the sum of its bytes stands in it, as octal digits or in binary.
-bool IsTarHeader(ByteView head) {
-  constexpr std::size_t kSum = 148;
-  constexpr std::size_t kSumSize = 8;
-  if (head.size() < kHeadBytes) return false;
-  const ByteView field = head.subspan(kSum, kSumSize);
-  std::int64_t plain = std::int64_t{' '} * kSumSize;
-  std::int64_t with_signs = plain;
-  for (std::size_t i = 0; i < kHeadBytes; ++i) {
-    if (i >= kSum && i < kSum + kSumSize) continue;
-    plain += head[i];
-    with_signs += static_cast<std::int8_t>(head[i]);
-  }
-  std::int64_t stated = 0;
-  const bool binary = field[0] == 0x80;
-  for (const std::uint8_t byte : field.subspan(binary ? 1 : 0)) {
-    if (binary) {
-      stated = stated << 8 | byte;
-    } else if (byte == 0) {
-      break;
-    } else if (byte >= '0' && byte <= '7') {
-      stated = stated << 3 | (byte - '0');
-    }
-  }
-  return stated == plain || stated == with_signs;
-}
-
 // CheckPolyglot refuses what other readers open as something else: torch.load looks for a tar first, joblib.load for
 // bz2, whose magic is a pickle's BINBYTES too.
 Status CheckPolyglot(ByteView head) {
   const bool bzip2 = head.size() >= 4 && head[0] == 'B' && head[1] == 'Z' && head[2] == 'h' && head[3] >= '1' &&
                      head[3] <= '9';
-  if (!bzip2 && !IsTarHeader(head)) return {};
-  return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the pickle is an archive too, whose content other readers load", 0};
-}
-
-bool IsLegacyMagic(const Graph& graph, NodeIndex root) {
-  return graph.kind(root) == Kind::kLong && std::ranges::equal(graph.LongOf(root), kLegacyMagic);
+  if (!bzip2 && !LooksLikeTar(head)) return {};
+  return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the file is an archive too, whose content other readers load", 0};
 }
 
 // CheckRest judges the streams that follow the first one. Loaders ignore them or read them later; either way none may
@@ -117,13 +87,12 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   JoblibLayout joblib;
   const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &joblib});
   if (!result.ok()) return IsPickle(head, graph, result.error()) ? result.error() : NotRead();
-  const Status rest = CheckRest(source, result.value().end, options);
-  if (!rest.ok() && rest.error().stage == Stage::kUnsafe) return rest.error();
-  if (IsLegacyMagic(graph, result.value().root)) {
-    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
-                 "files of torch.save before version 1.6 are not read; save it again", 0};
+  if (IsTorchLegacyMagic(graph, result.value().root)) {
+    SAFEMODEL_TRY(CheckPolyglot(head));
+    return ImportTorchLegacy(source, options);
   }
-  SAFEMODEL_TRY(rest);
+  SAFEMODEL_TRY(CheckMagicIsPlain(source, graph, result.value(), options.limits));
+  SAFEMODEL_TRY(CheckRest(source, result.value().end, options));
   SAFEMODEL_TRY(CheckPolyglot(head));
   if (joblib.used()) SAFEMODEL_TRY(CheckPlainReading(source, options));
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
@@ -137,12 +106,24 @@ Result<ImportedModel> ImportZip(const SharedSource& source, const ImportOptions&
   return NotRead();
 }
 
+// ImportTar judges the file as a pickle too, for which readers other than torch.load take it.
+Result<ImportedModel> ImportTar(const SharedSource& source, ByteView head, const ImportOptions& options) {
+  auto as_pickle = ImportPickle(source, head, options);
+  if (as_pickle.ok() || as_pickle.error().stage == Stage::kUnsafe) return as_pickle;
+  SAFEMODEL_ASSIGN(const TarArchive archive, TarArchive::Open(source));
+  return ImportTorchTar(archive, options);
+}
+
 }  // namespace
 
 Result<ImportedModel> ImportPickleFamily(SharedSource source, const ImportOptions& options) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, 0, std::min(kHeadBytes, source->size()), kHeadBytes));
   if (LooksLikeZip(head)) return ImportZip(source, options);
-  if (LooksLikeNpy(head)) return ImportNpy(source, options);
+  if (LooksLikeNpy(head)) {
+    SAFEMODEL_TRY(CheckPolyglot(head));
+    return ImportNpy(source, options);
+  }
+  if (LooksLikeTar(head)) return ImportTar(source, head, options);
   return ImportPickle(source, head, options);
 }
 

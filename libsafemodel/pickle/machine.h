@@ -37,8 +37,9 @@ class RawInput {
 class Layout {
  public:
   virtual ~Layout() = default;
-  // OnPersistentId is called when PERSID or BINPERSID made `reference`. Default: PKL-PERSID, as in CPython.
-  virtual Status OnPersistentId(RuleContext& context, NodeIndex reference);
+  // OnPersistentId is called when PERSID or BINPERSID made `reference` and returns what it stands for: `reference`
+  // itself, or another node. Default: PKL-PERSID, as in CPython.
+  virtual Result<NodeIndex> OnPersistentId(RuleContext& context, NodeIndex reference);
   // AfterBuild is called right after each BUILD was judged and returns what takes the place of `built` on the stack
   // (the memo keeps `built`). Default: `built`.
   virtual Result<NodeIndex> AfterBuild(RuleContext& context, NodeIndex built, RawInput& input);
@@ -48,7 +49,8 @@ class Layout {
 
 struct MachineOptions {
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
-  Layout* layout = nullptr;  // borrowed; nothing: Layout's defaults
+  Layout* layout = nullptr;            // borrowed; nothing: Layout's defaults
+  const ByteSource* source = nullptr;  // borrowed; what the stream is read from when it is not the graph's own
 };
 
 struct MachineResult {
@@ -58,7 +60,8 @@ struct MachineResult {
   std::uint8_t protocol = 0;  // the highest that PROTO declared
 };
 
-// RunMachine runs the stream that starts at `begin` of context.graph.stream(). Errors, by precedence: kUnsafe (at the
+// RunMachine runs the stream that starts at `begin` of context.graph.stream() or of options.source. Several streams may
+// be run on one graph with one set of tables, one inside another too. Errors, by precedence: kUnsafe (at the
 // opcode that would have called something no table vouches for, even when the stream breaks later), kMalformed, kLimit,
 // kUnsupported; and last kUnsafe for names that are merely unlisted, unless they are to be kept inert: those go to
 // context.tables.inert. Time is linear in the bytes read; nothing recurses.

@@ -99,7 +99,7 @@ bool Machine::Build() {
 
 bool Machine::PushPersistent(NodeIndex id) {
   const NodeIndex reference = graph_.AddPersistent(opcode_offset_, id);
-  return Check(layout_.OnPersistentId(context_, reference)) && Push(reference);
+  return PushResult(layout_.OnPersistentId(context_, reference));
 }
 
 bool Machine::PersId() {
