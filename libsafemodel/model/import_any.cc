@@ -14,42 +14,21 @@ namespace {
 
 constexpr std::uint64_t kHeadBytes = 16;
 
-// Signature is how files of a format that is not read here begin.
-struct Signature {
-  std::size_t offset;
-  std::string_view bytes;
-  const char* format;
-};
-
-constexpr Signature kOtherFormats[] = {
-    {0, "GGUF", "GGUF"},
-    {0, std::string_view("\x89HDF\r\n\x1a\n", 8), "HDF5 (Keras)"},
-    {4, "TFL3", "TensorFlow Lite"},
-    {0, std::string_view("7z\xBC\xAF\x27\x1C", 6), "7-Zip archive"},
-    {0, "Rar!\x1A\x07", "RAR archive"},
-    {0, std::string_view("\x08\x07\x12", 3), "ONNX"},  // ir_version 7, then the producer's name
-    {0, std::string_view("\x08\x08\x12", 3), "ONNX"},
-    {0, std::string_view("\x08\x09\x12", 3), "ONNX"},
-    {0, std::string_view("\x08\x0A\x12", 3), "ONNX"},
-};
-
 Result<ByteBuffer> HeadOf(const File& file) {
   return ReadRange(file, 0, std::min(kHeadBytes, file.size()), kHeadBytes);
 }
 
-bool StartsWith(ByteView head, std::size_t offset, ByteView bytes) {
-  return head.size() >= offset + bytes.size() &&
-         std::equal(bytes.begin(), bytes.end(), head.begin() + static_cast<std::ptrdiff_t>(offset));
+bool StartsWith(ByteView head, ByteView bytes) {
+  return head.size() >= bytes.size() && std::equal(bytes.begin(), bytes.end(), head.begin());
 }
 
 Status RefuseOthers(ByteView head) {
-  if (StartsWith(head, 0, container::kMagic)) {
+  if (StartsWith(head, container::kMagic)) {
     return Error{Stage::kUsage, "is_container", "the input is a safemodel container already"};
   }
-  for (const Signature& signature : kOtherFormats) {
-    if (!StartsWith(head, signature.offset, AsBytes(signature.bytes))) continue;
+  if (const char* format = pickle::ForeignFormat(head); format != nullptr) {
     return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
-                 "this format is not read; convert it to safetensors with its own tools", 0, signature.format};
+                 "this format is not read; convert it to safetensors with its own tools", 0, format};
   }
   return {};
 }
@@ -83,7 +62,7 @@ Status RefusePolyglot(const std::shared_ptr<const File>& file, const Limits& lim
 
 Result<bool> IsContainer(const File& file) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(file));
-  return StartsWith(head, 0, container::kMagic);
+  return StartsWith(head, container::kMagic);
 }
 
 Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits,

@@ -105,6 +105,11 @@ Findings::MemberScope::MemberScope(Findings& findings, std::string_view name)
   findings.member_ += name;
 }
 
+bool Findings::JustSaid(const Error& error) const {
+  return !listed_.empty() && std::string_view(listed_.back().error.code) == error.code &&
+         listed_.back().error.stage == error.stage;
+}
+
 Findings::Part::Part(Findings& findings)
     : findings_(findings),
       outer_(std::exchange(findings.first_, {})),

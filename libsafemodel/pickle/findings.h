@@ -56,6 +56,10 @@ class Findings {
   // AddOpaque counts the current member among those that no reader claims.
   void AddOpaque();
 
+  // JustSaid says whether the last finding is about this error.
+  [[nodiscard]] bool JustSaid(const Error& error) const;
+  // Holds says whether there is a finding of this rule.
+  [[nodiscard]] bool Holds(std::string_view rule) const { return rules_.contains(rule); }
   [[nodiscard]] ScanVerdict worst() const { return worst_; }
   // MoveTo hands everything over.
   void MoveTo(ScanReport& report) &&;

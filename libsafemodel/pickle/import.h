@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include <safemodel/bytes.h>
 #include <safemodel/convert.h>
 #include <safemodel/limits.h>
 #include <safemodel/result.h>
@@ -27,6 +28,9 @@ struct ImportOptions {
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
   SiblingOpener open_sibling = {};  // nothing: companions are reported as missing
 };
+
+// ForeignFormat returns the name of a format that is not read here, by the first bytes of a file, or nothing.
+const char* ForeignFormat(ByteView head);
 
 // ImportPickleFamily recognises the format by content and returns the model, with names of tensors, without having
 // executed anything. Errors: kUnsafe with a rule id as code and the offending name as subject; kMalformed, kUnsupported

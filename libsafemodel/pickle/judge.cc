@@ -30,7 +30,8 @@ bool IsIdentifierPath(std::string_view path) {
 std::string FullName(const GlobalName& global) { return std::string(global.module) + "." + std::string(global.name); }
 
 Judge::Judge(RuleContext& context, const AllowList& allow_list, ConvertOptions::Unknown unknown)
-    : context_(context), graph_(context.graph), allow_list_(allow_list), unknown_(unknown), matcher_(context) {}
+    : context_(context), graph_(context.graph), allow_list_(allow_list), unknown_(unknown), matcher_(context),
+      first_call_(context.graph.calls().size()) {}
 
 Error Judge::ErrorAbout(Stage stage, const char* code, const char* text, std::uint64_t offset, NodeIndex callee) const {
   Error error{stage, code, text, offset};
@@ -66,6 +67,8 @@ Status Judge::Took(const Status& status, NodeIndex call) {
   if (status.ok() || status.error().stage == Stage::kIo) return status;
   graph_.CallOf(call).entry = nullptr;
   graph_.Taint(call);
+  // A rule that runs a stream of its own passes on what that has recorded.
+  if (context_.findings.JustSaid(status.error())) return {};
   context_.findings.AddAbout(graph_, call, status.error(), VerdictOf(status.error()));
   return {};
 }
@@ -442,7 +445,8 @@ Status Judge::AddItems(std::uint64_t offset, NodeIndex target, std::span<const N
 }
 
 void Judge::Finish() {
-  for (const Call& call : graph_.calls()) {
+  for (std::size_t i = first_call_; i < graph_.calls().size(); ++i) {
+    const Call& call = graph_.calls()[i];
     if (call.entry == nullptr || call.entry->state_need == AllowEntry::Need::kOptional || call.state != kNoNode)
       continue;
     Refuse("STATE-SCHEMA", "a native object was made and never given its state, which crashes whoever uses it",

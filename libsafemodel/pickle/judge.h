@@ -86,6 +86,7 @@ class Judge {
   const AllowList& allow_list_;
   ConvertOptions::Unknown unknown_;
   Matcher matcher_;
+  std::size_t first_call_;  // of the stream; those before were made by streams around it or before it
   std::map<ImportKey, std::uint32_t> imported_;
 };
 

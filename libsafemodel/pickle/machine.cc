@@ -16,7 +16,7 @@ namespace {
 constexpr unsigned kMostNestedStreams = 8;
 }  // namespace
 
-Status Layout::OnPersistentId(RuleContext& context, NodeIndex reference) {
+Result<NodeIndex> Layout::OnPersistentId(RuleContext& context, NodeIndex reference) {
   return Error{Stage::kMalformed, "PKL-PERSID", "a persistent id means nothing in this kind of file",
                context.graph.offset(reference)};
 }
@@ -225,7 +225,7 @@ template bool Machine::BinGet<4>();
 namespace {
 
 Status RunStream(RuleContext& context, std::uint64_t begin, const MachineOptions& options, MachineResult& result) {
-  const ByteSource& source = *context.graph.stream();
+  const ByteSource& source = options.source != nullptr ? *options.source : *context.graph.stream();
   if (source.size() >= std::uint64_t{1} << 47) {
     return Error{Stage::kLimit, "LIMIT-BYTES", "the pickle is larger than this reader can address"};
   }
@@ -235,6 +235,7 @@ Status RunStream(RuleContext& context, std::uint64_t begin, const MachineOptions
   }
   Layout plain;
   Layout& layout = options.layout != nullptr ? *options.layout : plain;
+  context.unknown = options.unknown;
   StreamReader reader(source, context.graph, begin, end);
   Judge judge(context, AllowList::BuiltIn(), options.unknown);
   Machine machine(context, judge, reader, layout, 0);

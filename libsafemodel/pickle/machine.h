@@ -38,9 +38,9 @@ class RawInput {
 class Layout {
  public:
   virtual ~Layout() = default;
-  // OnPersistentId is called when PERSID or BINPERSID made `reference`. An error becomes a finding about it. Default:
-  // PKL-PERSID, as in CPython.
-  virtual Status OnPersistentId(RuleContext& context, NodeIndex reference);
+  // OnPersistentId is called when PERSID or BINPERSID made `reference` and returns what it stands for: `reference`
+  // itself, or another node. An error becomes a finding about it. Default: PKL-PERSID, as in CPython.
+  virtual Result<NodeIndex> OnPersistentId(RuleContext& context, NodeIndex reference);
   // AfterBuild is called right after each BUILD was judged and returns what takes the place of `built` on the stack
   // (the memo keeps `built`). An error ends the stream. Default: `built`.
   virtual Result<NodeIndex> AfterBuild(RuleContext& context, NodeIndex built, RawInput& input);
@@ -57,17 +57,18 @@ struct MachineResult {
 
 struct MachineOptions {
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
-  Layout* layout = nullptr;  // borrowed; nothing: Layout's defaults
+  Layout* layout = nullptr;            // borrowed; nothing: Layout's defaults
+  const ByteSource* source = nullptr;  // borrowed; what the stream is read from when it is not the graph's own
   // end is where the bytes of the file end that the stream is in; nothing: the source's.
   std::optional<std::uint64_t> end = {};
   MachineResult* reached = nullptr;  // borrowed; how far the stream was read, also when that failed
 };
 
-// RunMachine runs the stream that starts at `begin` of context.graph.stream(), to its end or to where it breaks, and
-// records what it finds. The error is the gravest of its findings: kUnsafe for what is dangerous, wherever it stands;
-// then what ended the stream (kMalformed, kLimit, kUnsupported); and last kUnsafe for names that are merely unlisted,
-// unless they are to be kept inert: those go to context.tables.inert. Time is linear in the bytes read; nothing
-// recurses.
+// RunMachine runs the stream that starts at `begin` of context.graph.stream() or of options.source, to its end or to
+// where it breaks, and records what it finds. Several streams may be run on one graph with one set of tables, one
+// inside another too. The error is the gravest of its findings: kUnsafe for what is dangerous, wherever it stands; then
+// what ended the stream (kMalformed, kLimit, kUnsupported); and last kUnsafe for names that are merely unlisted, unless
+// they are to be kept inert: those go to context.tables.inert. Time is linear in the bytes read; nothing recurses.
 Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, const MachineOptions& options);
 
 }  // namespace safemodel::pickle

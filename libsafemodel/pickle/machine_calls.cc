@@ -102,12 +102,11 @@ bool Machine::Build() {
 
 bool Machine::PushPersistent(NodeIndex id) {
   const NodeIndex reference = graph_.AddPersistent(at_.offset, id);
-  const Status status = layout_.OnPersistentId(context_, reference);
-  if (!status.ok()) {
-    if (status.error().stage == Stage::kIo) return Fail(status.error());
-    context_.findings.AddAbout(graph_, reference, status.error(), VerdictOf(status.error()));
-    graph_.Taint(reference);
-  }
+  const auto meant = layout_.OnPersistentId(context_, reference);
+  if (meant.ok()) return Push(meant.value());
+  if (meant.error().stage == Stage::kIo) return Fail(meant.error());
+  context_.findings.AddAbout(graph_, reference, meant.error(), VerdictOf(meant.error()));
+  graph_.Taint(reference);
   return Push(reference);
 }
 

@@ -124,7 +124,7 @@ bool Machine::Unicode() {
 }
 
 bool Machine::PushBytes(Kind kind, std::uint64_t size) {
-  if (size > kLargeBytes) {
+  if (size > kLargeBytes && reader_.ReadsGraphStream()) {
     const std::uint64_t data = reader_.position();
     if (!reader_.Skip(size)) return ReadFailed();
     return Push(graph_.AddStreamBytes(kind, at_.offset, data, size));

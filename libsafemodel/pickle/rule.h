@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <safemodel/convert.h>
@@ -43,11 +44,15 @@ struct DtypeNote {
   Objects objects = Objects::kNo;  // an object dtype, or a record with an object field
 };
 
-// StorageNote is what a persistent reference of torch means.
+// StorageNote is what a persistent reference of torch means: a range of bytes of an area of memory. Only old files have
+// references to less than the whole area.
 struct StorageNote {
   std::uint32_t storage = 0;
   Dtype dtype = Dtype::kU8;
   std::uint64_t elements = 0;
+  std::uint64_t begin = 0;  // bytes
+  std::uint64_t bytes = 0;
+  const AllowEntry* type = nullptr;  // the storage class
 };
 
 // Python2Text says what a `str` of Python 2 becomes when it has letters outside ASCII.
@@ -58,11 +63,13 @@ struct ImportTables {
   std::vector<ImportedStorage> storages;
   std::vector<ElementType> element_types;
   std::vector<ImportedTensor> tensors;
-  std::vector<std::uint8_t> tensor_flags;                  // TensorNodeFlags, one for each tensor
-  std::unordered_map<NodeIndex, std::uint32_t> tensor_of;  // calls that are tensors
-  std::unordered_map<NodeIndex, StorageNote> storage_of;   // persistent references that are storages
-  std::unordered_map<NodeIndex, DtypeNote> dtype_of;       // calls that are numpy dtypes
-  std::unordered_map<NodeIndex, NodeIndex> encoded;        // text nodes and the bytes that they stand for
+  std::vector<std::uint8_t> tensor_flags;                   // TensorNodeFlags, one for each tensor
+  std::unordered_map<NodeIndex, std::uint32_t> tensor_of;   // calls and references that are tensors
+  std::unordered_map<NodeIndex, StorageNote> storage_of;  // persistent references that are storages
+  std::unordered_set<NodeIndex> loaded_bytes;               // constants that were read as files of their own
+  unsigned load_depth = 0;                                  // how many such files the current stream is inside of
+  std::unordered_map<NodeIndex, DtypeNote> dtype_of;        // calls that are numpy dtypes
+  std::unordered_map<NodeIndex, NodeIndex> encoded;         // text nodes and the bytes that they stand for
   std::vector<UnlistedName> inert;
   Python2Text python2_text = Python2Text::kBytes;
   enum class ByteOrder : std::uint8_t { kLittle, kBig };
@@ -81,6 +88,7 @@ struct RuleContext {
   ImportTables& tables;
   const Limits& limits;
   Findings& findings;
+  ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;  // of the stream that runs
 };
 
 // Rule is named by table entries (`rule NAME`). Each function may be null.

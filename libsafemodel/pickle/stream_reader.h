@@ -51,6 +51,8 @@ class StreamReader {
 
   [[nodiscard]] std::uint64_t position() const { return window_offset_ + cursor_; }
   [[nodiscard]] std::uint64_t remaining() const { return end_ - position(); }
+  // ReadsGraphStream says that positions are those of graph.stream(), where bytes can be left.
+  [[nodiscard]] bool ReadsGraphStream() const { return &source_ == graph_.stream().get(); }
   [[nodiscard]] const Error& error() const { return error_; }
 
  private:

@@ -25,40 +25,42 @@ unsigned SwapWidth(const TorchType& type) {
   return complex ? type.item_size / 2 : type.item_size;
 }
 
-Error BadId(const Graph& graph, NodeIndex reference) {
+}  // namespace
+
+Error BadPersistentId(const Graph& graph, NodeIndex reference) {
   return {Stage::kMalformed, "PKL-PERSID", "a persistent id is not one that torch.save writes",
           graph.offset(reference)};
 }
 
-}  // namespace
-
-Status TorchLayout::OnPersistentId(RuleContext& context, NodeIndex reference) {
-  const Graph& graph = context.graph;
-  const NodeIndex id = graph.PersistentIdOf(reference);
-  if (graph.kind(id) != Kind::kTuple || graph.ItemsOf(id).size() != 5) return BadId(graph, reference);
-  const std::span<const NodeIndex> parts = graph.ItemsOf(id);
-  const bool shape = graph.TextOf(parts[0]) == "storage" && graph.kind(parts[1]) == Kind::kGlobal &&
-                     graph.IsText(parts[2]) && graph.IsText(parts[3]) && graph.kind(parts[4]) == Kind::kInt &&
-                     graph.IntOf(parts[4]) >= 0;
-  if (!shape) return BadId(graph, reference);
-  const AllowEntry* type = graph.GlobalOf(parts[1]).entry;
-  // PyTorch takes any name with `Storage` in it, whatever the module says; only those of its own modules are storages
-  // here.
+const AllowEntry* StorageClassOf(const Graph& graph, NodeIndex node) {
+  if (graph.kind(node) != Kind::kGlobal) return nullptr;
+  const AllowEntry* type = graph.GlobalOf(node).entry;
   const bool torch =
       type != nullptr && (type->module == "torch" || type->module == "torch.cuda" || type->module == "torch.storage");
-  if (!torch) return BadId(graph, reference);
+  return torch && type->name.ends_with("Storage") ? type : nullptr;
+}
+
+Result<NodeIndex> TorchLayout::OnPersistentId(RuleContext& context, NodeIndex reference) {
+  const Graph& graph = context.graph;
+  const NodeIndex id = graph.PersistentIdOf(reference);
+  if (graph.kind(id) != Kind::kTuple || graph.ItemsOf(id).size() != 5) return BadPersistentId(graph, reference);
+  const std::span<const NodeIndex> parts = graph.ItemsOf(id);
+  const AllowEntry* type = StorageClassOf(graph, parts[1]);
+  const bool shape = graph.TextOf(parts[0]) == "storage" && type != nullptr && graph.IsText(parts[2]) &&
+                     graph.IsText(parts[3]) && graph.kind(parts[4]) == Kind::kInt && graph.IntOf(parts[4]) >= 0;
+  if (!shape) return BadPersistentId(graph, reference);
   if (graph.TextOf(parts[3]) == "meta") {
     return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "a tensor on the meta device has no data",
                  graph.offset(reference)};
   }
   StorageNote note;
-  SAFEMODEL_ASSIGN(note, Open(context, reference, type->name, graph.TextOf(parts[2]),
-                              static_cast<std::uint64_t>(graph.IntOf(parts[4]))));
+  SAFEMODEL_ASSIGN(
+      note, Open(context, reference, *type, graph.TextOf(parts[2]), static_cast<std::uint64_t>(graph.IntOf(parts[4]))));
   context.tables.storage_of.emplace(reference, note);
-  return {};
+  return reference;
 }
 
-Result<StorageNote> TorchLayout::Open(RuleContext& context, NodeIndex reference, std::string_view class_name,
+Result<StorageNote> TorchLayout::Open(RuleContext& context, NodeIndex reference, const AllowEntry& type_entry,
                                       std::string_view key, std::uint64_t elements) {
   const std::uint64_t offset = context.graph.offset(reference);
   const auto refuse = [&](Stage stage, const char* code, const char* text) {
@@ -66,12 +68,12 @@ Result<StorageNote> TorchLayout::Open(RuleContext& context, NodeIndex reference,
   };
   if (const auto known = known_.find(std::string(key)); known != known_.end()) {
     // PyTorch keeps the first one it sees under a key; whoever checks the second one checks something else.
-    if (known->second.class_name != class_name || known->second.note.elements != elements) {
+    if (known->second.type->name != type_entry.name || known->second.elements != elements) {
       return refuse(Stage::kUnsafe, "MEM-STORAGE", "one storage is described in two ways");
     }
-    return known->second.note;
+    return known->second;
   }
-  const auto type = FindStorageType(class_name);
+  const auto type = FindStorageType(type_entry.name);
   if (!type)
     return refuse(Stage::kUnsupported, "FILE-UNSUPPORTED", "storages of this type are not read by this version");
   const auto bytes = CheckedMul<std::uint64_t>(elements, type->item_size);
@@ -87,9 +89,14 @@ Result<StorageNote> TorchLayout::Open(RuleContext& context, NodeIndex reference,
     const unsigned width = SwapWidth(*type);
     if (width > 1) source = MakeSwappedSource(std::move(source), width, {{0, width, 1}});
   }
-  StorageNote note{static_cast<std::uint32_t>(context.tables.storages.size()), type->dtype, elements};
+  const StorageNote note{.storage = static_cast<std::uint32_t>(context.tables.storages.size()),
+                         .dtype = type->dtype,
+                         .elements = elements,
+                         .begin = 0,
+                         .bytes = *bytes,
+                         .type = &type_entry};
   context.tables.storages.push_back({std::move(source), type->dtype});
-  known_.emplace(key, Known{note, class_name});
+  known_.emplace(key, note);
   return note;
 }
 
@@ -173,8 +180,9 @@ Status CheckInflation(const ZipEntry& pickle) {
   constexpr std::uint64_t kFree = std::uint64_t{16} << 20;
   constexpr std::uint64_t kRatio = 24;
   if (pickle.size <= kFree || pickle.size / kRatio <= pickle.stored_size) return {};
-  return Error{Stage::kLimit, "LIMIT-RATIO", "the compressed pickle grows beyond its limit; save it again with torch.save",
-               pickle.data_offset, pickle.name};
+  return Error{Stage::kLimit, "LIMIT-RATIO",
+               "the compressed pickle grows beyond its limit; save it again with torch.save", pickle.data_offset,
+               pickle.name};
 }
 
 }  // namespace
@@ -183,6 +191,22 @@ bool IsTorchArchive(const ZipArchive& archive) {
   const std::string root(RootOf(archive));
   if (root.empty()) return false;
   return Has(archive, root + "data.pkl") || Has(archive, root + "version") || Has(archive, root + ".data/version");
+}
+
+std::string TorchPickleName(const ZipArchive& archive) { return std::string(RootOf(archive)) + "data.pkl"; }
+
+bool IsTorchPickleName(std::string_view name) {
+  constexpr std::string_view kName = "/data.pkl";
+  return name.size() > kName.size() &&
+         std::equal(kName.begin(), kName.end(), name.end() - kName.size(), [](char want, char have) {
+           return want == (have >= 'A' && have <= 'Z' ? static_cast<char>(have - 'A' + 'a') : have);
+         });
+}
+
+bool IsTorchStorageName(std::string_view name) {
+  constexpr std::string_view kFolder = "/data/";
+  const std::size_t folder = name.find(kFolder);
+  return folder != std::string_view::npos && name.find('/', folder + kFolder.size()) == std::string_view::npos;
 }
 
 Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options, Findings& findings) {

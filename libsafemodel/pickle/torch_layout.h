@@ -23,22 +23,31 @@ class TorchLayout final : public Layout {
   using StorageOpener = std::function<Result<SharedSource>(std::string_view key)>;
   explicit TorchLayout(StorageOpener open) : open_(std::move(open)) {}
 
-  Status OnPersistentId(RuleContext& context, NodeIndex reference) override;
+  Result<NodeIndex> OnPersistentId(RuleContext& context, NodeIndex reference) override;
 
  private:
-  struct Known {
-    StorageNote note;
-    std::string_view class_name;
-  };
-  Result<StorageNote> Open(RuleContext& context, NodeIndex reference, std::string_view class_name, std::string_view key,
+  Result<StorageNote> Open(RuleContext& context, NodeIndex reference, const AllowEntry& type, std::string_view key,
                            std::uint64_t elements);
 
   StorageOpener open_;
-  std::unordered_map<std::string, Known> known_;
+  std::unordered_map<std::string, StorageNote> known_;
 };
+
+// StorageClassOf returns the entry of a storage class of PyTorch's own modules, or nothing. PyTorch takes any name with
+// `Storage` in it, whatever the module says.
+const AllowEntry* StorageClassOf(const Graph& graph, NodeIndex node);
+
+// BadPersistentId is the error for an id that torch.save does not write.
+Error BadPersistentId(const Graph& graph, NodeIndex reference);
 
 // IsTorchArchive says whether an archive has the shape that torch.save gives it.
 bool IsTorchArchive(const ZipArchive& archive);
+
+// TorchPickleName returns the name of the member that torch.load runs; IsTorchPickleName and IsTorchStorageName say
+// whether a name is that of such a member, or of a storage, under whatever root. PyTorch does not regard case.
+std::string TorchPickleName(const ZipArchive& archive);
+bool IsTorchPickleName(std::string_view name);
+bool IsTorchStorageName(std::string_view name);
 
 // ImportTorchZip reads such an archive.
 Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options, Findings& findings);

@@ -7,7 +7,9 @@
 #include "base/try.h"
 #include "pickle/allow_list.h"
 #include "pickle/rule.h"
+#include "pickle/torch_legacy.h"
 #include "pickle/torch_types.h"
+#include "pickle/torch_view.h"
 #include "pickle/tree.h"
 #include "value/tensor_view.h"
 
@@ -89,28 +91,12 @@ Status MakeTensor(RuleContext& context, NodeIndex call) {
   const auto shape = ReadSizes(context, args[2]);
   const auto strides = ReadSizes(context, args[3]);
   const bool offset_fits = graph.kind(args[1]) == Kind::kInt && graph.IntOf(args[1]) >= 0;
-  const auto byte_offset =
-      offset_fits ? CheckedMul<std::uint64_t>(static_cast<std::uint64_t>(graph.IntOf(args[1])), type.item_size)
-                  : std::nullopt;
-  if (!shape || !strides || !byte_offset) {
+  if (!shape || !strides || !offset_fits) {
     return Refuse(graph, call, "MEM-VIEW", "the shape, strides or offset of a tensor are no sizes");
   }
-  // Even where strides of 0 or a dimension of 0 keep the view small: readers multiply the shape.
-  const auto count = ElementCount(*shape);
-  if (!count.ok() || !ContiguousBytes(count.value(), type.item_size * std::uint64_t{8}).ok()) {
-    return Refuse(graph, call, "MEM-SIZE", "the size of a tensor overflows");
-  }
-  const std::uint64_t bytes = context.tables.storages[storage.storage].source->size();
-  if (!CheckView(type.item_size * std::uint64_t{8}, *shape, *strides, *byte_offset, bytes).ok()) {
-    return Refuse(graph, call, "MEM-VIEW", "a tensor reaches outside its storage");
-  }
-  ImportedTensor tensor{.name = {},
-                        .dtype = type.dtype,
-                        .element_type = 0,
-                        .shape = *shape,
-                        .strides = *strides,
-                        .storage = storage.storage,
-                        .byte_offset = *byte_offset};
+  auto view = MakeTorchView(storage, type, {*shape, *strides, static_cast<std::uint64_t>(graph.IntOf(args[1]))});
+  if (!view.ok()) return Refuse(graph, call, view.error().code, view.error().text);
+  ImportedTensor tensor = std::move(view).value();
   if (type.dtype == Dtype::kF4E2M1) SAFEMODEL_TRY(PackPairs(context, call, tensor));
   if (type.dtype == Dtype::kForeign) {
     tensor.element_type =
@@ -181,9 +167,10 @@ Result<TreeRef> TypedToTree(TreeContext& tree, NodeIndex call) {
                      static_cast<std::uint8_t>(bare ? kObjectArgs : kObjectArgs | kObjectState));
 }
 
-constexpr std::array<Rule, 3> kRules{{
+constexpr std::array<Rule, 4> kRules{{
     {.name = "torch_tensor", .on_call = MakeTensor, .to_tree = TensorToTree},
     {.name = "torch_parameter", .on_call = MakeParameter, .to_tree = ParameterToTree},
+    {.name = "torch_bytes", .fold = LoadTorchBytes},
     {.name = "torch_typed", .on_call = MakeTyped, .to_tree = TypedToTree},
 }};
 

@@ -53,7 +53,7 @@ class TreeMaker final : public TreeContext {
   TreeRef GlobalOf(const GlobalName& global);
   Result<TreeRef> CallOf(NodeIndex node);
   TreeRef ObjectOf(TreeRef cls, std::vector<TreeRef> args, NodeIndex call, std::uint8_t flags);
-  Result<TreeRef> Storage(NodeIndex node);
+  Result<TreeRef> Persistent(NodeIndex node);
   Result<NodeId> Resolve(TreeRef ref) const;
 
   const Graph& graph_;
@@ -184,8 +184,9 @@ Result<TreeRef> TreeMaker::CallOf(NodeIndex node) {
   return ObjectOf(GlobalOf(graph_.GlobalOf(call.callee)), std::move(args), node, flags);
 }
 
-// Storage makes an object of the storage's type that holds all its elements as a tensor.
-Result<TreeRef> TreeMaker::Storage(NodeIndex node) {
+// Persistent: a tensor, or an object of the storage's type that holds all its elements as a tensor.
+Result<TreeRef> TreeMaker::Persistent(NodeIndex node) {
+  if (const auto known = tables_.tensor_of.find(node); known != tables_.tensor_of.end()) return Tensor(known->second);
   const auto note = tables_.storage_of.find(node);
   if (note == tables_.storage_of.end()) {
     return Error{Stage::kMalformed, "PKL-PERSID", "a persistent id stands for nothing", graph_.offset(node)};
@@ -195,10 +196,11 @@ Result<TreeRef> TreeMaker::Storage(NodeIndex node) {
   tensor.shape = {note->second.elements};
   tensor.strides = {1};
   tensor.storage = note->second.storage;
-  const NodeIndex type = graph_.ItemsOf(graph_.PersistentIdOf(node))[1];
+  tensor.byte_offset = note->second.begin;
   const TreeRef held = Tensor(tables_.AddTensor(std::move(tensor), kTensorTorch));
   const TreeRef args = Parent(NodeKind::kTuple, {held}, 0);
-  return Parent(NodeKind::kObject, {GlobalOf(graph_.GlobalOf(type)), args}, kObjectArgs);
+  const AllowEntry& type = *note->second.type;
+  return Parent(NodeKind::kObject, {Global(type.module, type.name), args}, kObjectArgs);
 }
 
 Result<TreeRef> TreeMaker::Convert(NodeIndex node) {
@@ -225,7 +227,7 @@ Result<TreeRef> TreeMaker::Convert(NodeIndex node) {
     case Kind::kDict: return Dict(node);
     case Kind::kGlobal: return GlobalOf(graph_.GlobalOf(node));
     case Kind::kCall: return CallOf(node);
-    case Kind::kPersistent: return Storage(node);
+    case Kind::kPersistent: return Persistent(node);
     case Kind::kRawArray: return Tensor(graph_.TensorOf(node));
   }
   return Error{Stage::kInternal, "internal", "a graph node has no kind"};

@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "base/try.h"
+#include "pickle/member_name.h"
 #include "pickle/zip_member.h"
 #include "pickle/zip_records.h"
 
@@ -33,21 +34,6 @@ std::string Folded(std::string_view name) {
 
 bool IsAscii(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
-// IsSafeName: no reader may be led out of a folder, cut the name at a NUL, or take it for another one.
-bool IsSafeName(std::string_view name) {
-  if (name.empty() || name.front() == '/') return false;
-  if (name.size() >= 2 && name[1] == ':') return false;  // a drive
-  for (const char c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '\\') return false;
-  }
-  for (std::size_t begin = 0; begin <= name.size();) {
-    const std::size_t end = std::min(name.find('/', begin), name.size());
-    if (name.substr(begin, end - begin) == "..") return false;
-    begin = end + 1;
-  }
-  return true;
 }
 
 // Faults collects what is wrong with an archive.
@@ -131,7 +117,7 @@ void CheckMember(const ZipHeader& central, const ZipHeader& local, Faults& fault
     faults.push_back(Refusal(Stage::kUnsafe, "ZIP-NAME-MISMATCH", "the two headers of a member have different names",
                              central, at));
   }
-  if (!IsSafeName(central.name)) {
+  if (!IsSafeMemberName(central.name)) {
     faults.push_back(Refusal(Stage::kUnsafe, "ZIP-NAME",
                              "the name of a member leads out of its folder or holds control characters", central, at));
   }

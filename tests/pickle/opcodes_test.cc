@@ -15,7 +15,7 @@ using P = Program;
 // Takes any persistent id.
 class AnyId : public Layout {
  public:
-  Status OnPersistentId(RuleContext&, NodeIndex) override { return {}; }
+  Result<NodeIndex> OnPersistentId(RuleContext&, NodeIndex reference) override { return reference; }
 };
 
 struct Row {

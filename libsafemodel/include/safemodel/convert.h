@@ -46,7 +46,7 @@ struct UnlistedName {
 };
 
 struct ConvertReport {
-  std::string layout;   // "torch-zip", "pickle", "joblib", "npy", "npz", "safetensors"
+  std::string layout;   // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz", "safetensors"
   std::string verdict;  // "clean" or "unknown"
   std::string name;
   std::string version;

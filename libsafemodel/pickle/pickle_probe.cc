@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/pickle_probe.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/try.h"
+#include "pickle/findings.h"
+#include "pickle/machine.h"
+#include "pickle/opcode.h"
+
+namespace safemodel::pickle {
+namespace {
+
+constexpr std::uint64_t kFirstLook = 64u << 10;
+constexpr std::uint64_t kShallowLook = 4u << 10;
+constexpr std::uint64_t kSearchEverywhere = 1u << 20;  // bytes in which every offset may be a start
+constexpr std::uint64_t kMostSearched = 64u << 20;
+constexpr std::uint64_t kMostProbedOpcodes = 1u << 22;  // of one search
+constexpr std::uint64_t kOpcodesBehindProto = 4;        // PROTO and three more
+
+constexpr Opcode kStarts[] = {
+    Opcode::kProto,      Opcode::kFrame,       Opcode::kMark,           Opcode::kNone,      Opcode::kNewTrue,
+    Opcode::kNewFalse,   Opcode::kInt,         Opcode::kLong,           Opcode::kBinInt,    Opcode::kBinInt1,
+    Opcode::kBinInt2,    Opcode::kLong1,       Opcode::kLong4,          Opcode::kFloat,     Opcode::kBinFloat,
+    Opcode::kString,     Opcode::kBinString,   Opcode::kShortBinString, Opcode::kUnicode,   Opcode::kShortBinUnicode,
+    Opcode::kBinUnicode, Opcode::kBinUnicode8, Opcode::kShortBinBytes,  Opcode::kBinBytes,  Opcode::kBinBytes8,
+    Opcode::kByteArray8, Opcode::kEmptyList,   Opcode::kEmptyTuple,     Opcode::kEmptyDict, Opcode::kEmptySet,
+    Opcode::kGlobal,     Opcode::kExt1,        Opcode::kExt2,           Opcode::kExt4,      Opcode::kPersId,
+};
+
+// Look is what one run of the machine over the first bytes showed.
+struct Look {
+  MachineResult reached;
+  bool acts = false;   // it imports something and then calls, builds or looks up an extension
+  bool ended = false;  // the bytes that were looked at ran out before the stream broke
+};
+
+bool IsAct(const GlobalName& global) {
+  const auto is_name = [](std::string_view name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return byte >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+             c == '.';
+    });
+  };
+  return is_name(global.module) && is_name(global.name);
+}
+
+Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64_t size, const Limits& limits) {
+  SAFEMODEL_ASSIGN(const SharedSource slice, MakeSliceSource(source, begin, size));
+  Graph graph(slice);
+  ImportTables tables;
+  Findings findings;
+  RuleContext context{graph, tables, limits, findings};
+  Look look;
+  const auto run = RunMachine(context, 0, {.unknown = ConvertOptions::Unknown::kKeepInert, .reached = &look.reached});
+  if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
+  const bool imports = std::any_of(graph.globals().begin(), graph.globals().end(), IsAct);
+  look.acts = (imports && !graph.calls().empty()) || findings.Holds("EXT-CODE");
+  look.ended = look.reached.root == kNoNode && look.reached.end == size;
+  return look;
+}
+
+}  // namespace
+
+bool MayStartPickle(std::uint8_t byte) {
+  static const auto starts = [] {
+    std::array<bool, 256> table{};
+    for (const Opcode opcode : kStarts) table[static_cast<std::uint8_t>(opcode)] = true;
+    return table;
+  }();
+  return starts[byte];
+}
+
+Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits) {
+  const std::uint64_t rest = source->size() - begin;
+  if (rest == 0) return false;
+  const std::uint64_t first = std::min(rest, depth == ProbeDepth::kWhole ? kFirstLook : kShallowLook);
+  SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, begin, std::min<std::uint64_t>(rest, 2), 2));
+  if (!MayStartPickle(head[0])) return false;
+  SAFEMODEL_ASSIGN(Look look, LookAt(source, begin, first, limits));
+  const auto is_pickle = [&](const Look& seen, std::uint64_t size) {
+    const bool declared = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5 &&
+                          (seen.reached.opcodes > kOpcodesBehindProto || seen.reached.root != kNoNode);
+    const bool exact = seen.reached.root != kNoNode && seen.reached.end == size && size == rest;
+    return declared || exact || seen.acts;
+  };
+  if (is_pickle(look, first)) return true;
+  if (first == rest || !look.ended || depth == ProbeDepth::kShallow) return false;
+  SAFEMODEL_ASSIGN(look, LookAt(source, begin, rest, limits));
+  return is_pickle(look, rest);
+}
+
+Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin, const Limits& limits) {
+  const std::uint64_t size = source->size();
+  const std::uint64_t end = std::min(size, begin + kMostSearched);
+  std::uint64_t opcodes = 0;
+  for (std::uint64_t window = begin; window < end && opcodes < kMostProbedOpcodes; window += kFirstLook) {
+    // One byte more, for the number of a protocol behind its opcode.
+    const std::uint64_t length = std::min(kFirstLook + 1, size - window);
+    SAFEMODEL_ASSIGN(const ByteBuffer bytes, ReadRange(*source, window, length, kFirstLook + 1));
+    for (std::size_t i = 0; i < bytes.size() && i < kFirstLook; ++i) {
+      const std::uint64_t at = window + i;
+      const bool declares =
+          bytes[i] == static_cast<std::uint8_t>(Opcode::kProto) && i + 1 < bytes.size() && bytes[i + 1] <= 5;
+      if (!declares && (at - begin >= kSearchEverywhere || !MayStartPickle(bytes[i]))) continue;
+      SAFEMODEL_ASSIGN(const Look look, LookAt(source, at, std::min(kShallowLook, size - at), limits));
+      opcodes += look.reached.opcodes + 1;
+      if (look.acts || (declares && look.reached.opcodes > kOpcodesBehindProto)) return at;
+      if (opcodes >= kMostProbedOpcodes) break;
+    }
+  }
+  return size;
+}
+
+}  // namespace safemodel::pickle

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/scan.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "base/cursor.h"
+#include "base/try.h"
+#include "base/utf8.h"
+#include "pickle/credentials.h"
+#include "pickle/joblib_layout.h"
+#include "pickle/machine.h"
+#include "pickle/npy.h"
+#include "pickle/npy_header.h"
+#include "pickle/pickle_probe.h"
+#include "pickle/recognise.h"
+#include "pickle/tar.h"
+#include "pickle/torch_layout.h"
+#include "pickle/torch_legacy.h"
+#include "pickle/torch_tar.h"
+#include "pickle/wrapper.h"
+#include "pickle/zip.h"
+
+namespace safemodel::pickle {
+namespace {
+
+constexpr unsigned kMostLevels = 8;  // of archives and wrappers inside each other
+constexpr std::size_t kMostStreams = 100'000;
+constexpr std::uint64_t kMostText = 16u << 20;  // of an opaque member that is searched for credentials
+
+// Role is what is known of bytes before they are looked at.
+enum class Role : std::uint8_t {
+  kInput,    // a file by itself, or a member of an archive
+  kStorage,  // the bytes of a tensor: they are probed, but not followed far
+};
+
+Error Unsupported(const char* text, const char* subject) {
+  return {Stage::kUnsupported, "FILE-UNSUPPORTED", text, 0, subject};
+}
+
+// AddCredentials records the credentials in a text that stands at `offset` of the current member.
+void AddCredentials(ByteView text, std::uint64_t offset, Findings& findings) {
+  FindCredentials(text, [&](const Credential& found) {
+    Error error{Stage::kUnsafe, CredentialRule(found.kind),
+                "a credential was saved with the model; whoever gets the file can use it", offset,
+                std::string(found.name) + " " + RedactCredential(text, found)};
+    findings.Add(std::move(error), ScanVerdict::kUnknown);
+  });
+}
+
+// Scanner judges one input and what is inside it. Its functions call each other once for each level of nesting, of
+// which there are few.
+class Scanner {
+ public:
+  Scanner(const ImportOptions& options, Findings& findings) : options_(options), findings_(findings) {}
+
+  Result<ScanClaim> Scan(const SharedSource& source, Role role, unsigned level);
+
+ private:
+  Result<ScanClaim> ScanZip(const SharedSource& source, unsigned level);
+  Result<ScanClaim> ScanCarved(const SharedSource& source, unsigned level);
+  Status ScanMembers(const ZipArchive& archive, const std::unordered_set<std::string_view>& storages,
+                     const std::string& skip, unsigned level);
+  Status ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level);
+  Result<ScanClaim> ScanTar(const SharedSource& source, ByteView head, unsigned level);
+  Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
+  Result<ScanClaim> ScanNpy(const SharedSource& source);
+  Result<ScanClaim> ScanStreams(const SharedSource& source, ByteView head, unsigned level);
+  Status ScanRest(const SharedSource& source, std::uint64_t& at, unsigned level);
+  // Stream is what one stream turned out to be.
+  struct Stream {
+    MachineResult reached;
+    bool joblib = false;
+    bool legacy_torch = false;
+  };
+  Result<Stream> RunStream(const SharedSource& source, std::uint64_t at, unsigned level);
+  Result<ScanClaim> ScanLegacyTorch(const SharedSource& source, std::uint64_t behind_magic, unsigned level);
+  Status ScanConstants(const Graph& graph, unsigned level);
+
+  // Take records an error of a reader unless its part holds it already; only kIo stays an error.
+  Status Take(const Findings::Part& part, const Error& error);
+
+  const ImportOptions& options_;
+  Findings& findings_;
+};
+
+Status Scanner::Take(const Findings::Part& part, const Error& error) {
+  if (error.stage == Stage::kIo) return error;
+  if (!part.Holds(error)) findings_.Add(error);
+  return {};
+}
+
+Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned level) {
+  if (level > kMostLevels) {
+    findings_.Add({Stage::kLimit, "LIMIT-DEPTH", "archives are nested too deeply inside each other", 0});
+    return ScanClaim{"nested", 0};
+  }
+  SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
+  if (head.empty()) return ScanClaim{};
+  if (LooksLikeZip(head)) return ScanZip(source, level);
+  if (LooksLikeTar(head)) return ScanTar(source, head, level);
+  if (LooksLikeNpy(head)) return ScanNpy(source);
+  if (const char* format = ForeignFormat(head); format != nullptr && role == Role::kInput) {
+    findings_.Add(Unsupported("this format may carry programs and is not read; scan it with its own tools", format));
+    return ScanClaim{"foreign", 0};
+  }
+  if (role == Role::kInput && RecogniseWrapper(head)) {
+    SAFEMODEL_ASSIGN(std::optional<Unwrapped> unwrapped, Unwrap(source, source->size(), {}));
+    if (unwrapped) return ScanWrapped(source, std::move(*unwrapped), level);
+  }
+  const ProbeDepth depth = role == Role::kInput ? ProbeDepth::kWhole : ProbeDepth::kShallow;
+  SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, depth, options_.limits));
+  if (pickle) return ScanStreams(source, head, level);
+  return ScanClaim{};
+}
+
+Status Scanner::ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level) {
+  const Findings::MemberScope scope(findings_, name);
+  const Findings::Part part(findings_);
+  if (!source.ok()) return Take(part, source.error());
+  const auto claim = Scan(source.value(), role, level + 1);
+  if (!claim.ok() && claim.error().stage == Stage::kIo) return claim.error();
+  if (!claim.ok()) return Take(part, claim.error());
+  if (!claim.value().layout.empty() || role == Role::kStorage) return {};
+  findings_.AddOpaque();
+  const Status text = ScanText(*source.value(), findings_);
+  return text.ok() ? Status() : Take(part, text.error());
+}
+
+Status Scanner::ScanMembers(const ZipArchive& archive, const std::unordered_set<std::string_view>& storages,
+                            const std::string& skip, unsigned level) {
+  for (const ZipEntry& entry : archive.entries()) {
+    if (entry.directory() || entry.name == skip) continue;
+    const bool storage = storages.contains(entry.name);
+    // The cheapest no comes first: an archive may have very many tensors.
+    if (storage) {
+      const auto first = archive.ReadHead(entry, 4);
+      if (first.ok() && (first.value().empty() || (!MayStartPickle(first.value()[0]) && !LooksLikeZip(first.value()))))
+        continue;
+    }
+    SAFEMODEL_TRY(ScanMember(entry.name, archive.OpenEntry(entry, ZipCrc::kIgnore),
+                             storage ? Role::kStorage : Role::kInput, level));
+  }
+  return {};
+}
+
+Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {
+  const Findings::Part part(findings_);
+  auto survey = SurveyZip(source);
+  if (!survey.ok()) {
+    SAFEMODEL_TRY(Take(part, survey.error()));
+    return ScanCarved(source, level);
+  }
+  for (const Error& fault : survey.value().faults) findings_.Add(fault);
+  if (!survey.value().faults.empty()) return ScanCarved(source, level);
+  const ZipArchive& archive = survey.value().archive;
+  if (!IsTorchArchive(archive)) {
+    SAFEMODEL_TRY(ScanMembers(archive, {}, {}, level));
+    return ScanClaim{"zip", source->size()};
+  }
+  const std::string pickle = TorchPickleName(archive);
+  {
+    const Findings::MemberScope scope(findings_, pickle);
+    const auto model = ImportTorchZip(archive, options_, findings_);
+    if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
+  }
+  std::unordered_set<std::string_view> storages;
+  for (const ZipEntry& entry : archive.entries()) {
+    if (IsTorchStorageName(entry.name)) storages.insert(entry.name);
+  }
+  SAFEMODEL_TRY(ScanMembers(archive, storages, pickle, level));
+  return ScanClaim{"torch-zip", source->size()};
+}
+
+// ScanCarved judges whatever looks like a member in an archive that readers would see differently.
+Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, unsigned level) {
+  SAFEMODEL_ASSIGN(const std::vector<ZipEntry> entries, CarveZip(*source));
+  std::unordered_map<std::string_view, const ZipEntry*> storages;
+  for (const ZipEntry& entry : entries) {
+    if (IsTorchStorageName(entry.name)) storages.emplace(entry.name.substr(entry.name.rfind('/') + 1), &entry);
+  }
+  TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
+    const auto found = storages.find(key);
+    if (found == storages.end()) {
+      return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
+                   "data/" + std::string(key)};
+    }
+    return OpenCarved(source, *found->second);
+  });
+  for (const ZipEntry& entry : entries) {
+    if (entry.directory()) continue;
+    const auto member = OpenCarved(source, entry);
+    const bool torch = !storages.empty() && IsTorchPickleName(entry.name);
+    if (!torch || !member.ok()) {
+      SAFEMODEL_TRY(ScanMember(entry.name, member, Role::kInput, level));
+      continue;
+    }
+    const Findings::MemberScope scope(findings_, entry.name);
+    Graph graph(member.value());
+    ImportTables tables;
+    RuleContext context{graph, tables, options_.limits, findings_};
+    const auto run = RunMachine(context, 0, {.unknown = options_.unknown, .layout = &layout});
+    if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
+  }
+  return ScanClaim{"zip", 0};
+}
+
+// ScanTar judges the file as a pickle too, for which readers other than torch.load take it.
+Result<ScanClaim> Scanner::ScanTar(const SharedSource& source, ByteView head, unsigned level) {
+  SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, ProbeDepth::kWhole, options_.limits));
+  if (pickle) SAFEMODEL_TRY(ScanStreams(source, head, level));
+  const Findings::Part part(findings_);
+  const auto archive = TarArchive::Open(source);
+  if (!archive.ok()) {
+    SAFEMODEL_TRY(Take(part, archive.error()));
+    return ScanClaim{"tar", 0};
+  }
+  const bool torch = archive.value().Find("pickle") != nullptr || archive.value().Find("storages") != nullptr;
+  if (torch) {
+    const auto model = ImportTorchTar(archive.value(), options_, findings_);
+    if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
+    if (model.ok()) return ScanClaim{"torch-tar", source->size()};
+  }
+  for (const TarEntry& entry : archive.value().entries()) {
+    if (entry.kind != TarEntry::Kind::kFile) continue;
+    SAFEMODEL_TRY(ScanMember(entry.name, archive.value().OpenEntry(entry), Role::kInput, level));
+  }
+  return ScanClaim{torch ? "torch-tar" : "tar", source->size()};
+}
+
+Result<ScanClaim> Scanner::ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level) {
+  // A reader that does not unpack the file may take it for a pickle of its own.
+  SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, ProbeDepth::kWhole, options_.limits));
+  if (pickle) {
+    findings_.Add({Stage::kUnsafe, "FILE-POLYGLOT", "the compressed file is a pickle too", 0});
+    SAFEMODEL_TRY(ScanStreams(source, {}, level));
+  }
+  const Findings::MemberScope scope(findings_, std::string("(") + WrapperName(unwrapped.kind) + ")");
+  SAFEMODEL_ASSIGN(ScanClaim inner, Scan(unwrapped.plain, Role::kInput, level + 1));
+  if (unwrapped.fault) findings_.Add(*unwrapped.fault);
+  if (inner.layout.empty()) {
+    findings_.AddOpaque();
+    inner.layout = "opaque";
+  }
+  inner.layout += std::string(", ") + WrapperName(unwrapped.kind);
+  inner.explained = unwrapped.fault ? 0 : source->size();
+  return inner;
+}
+
+Result<ScanClaim> Scanner::ScanNpy(const SharedSource& source) {
+  const Findings::Part part(findings_);
+  const auto model = ImportNpy(source, options_, findings_);
+  if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
+  return ScanClaim{"npy", model.ok() ? source->size() : 0};
+}
+
+Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint64_t at, unsigned level) {
+  JoblibLayout layout(source, options_);
+  Graph graph(layout.stream());
+  ImportTables tables;
+  RuleContext context{graph, tables, options_.limits, findings_};
+  Stream stream;
+  const auto run = RunMachine(
+      context, at, {.unknown = options_.unknown, .layout = &layout, .end = source->size(), .reached = &stream.reached});
+  if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
+  stream.joblib = layout.used();
+  stream.legacy_torch = stream.reached.root != kNoNode && IsTorchLegacyMagic(graph, stream.reached.root);
+  if (stream.reached.root != kNoNode) {
+    const Status magic = CheckMagicIsPlain(source, graph, stream.reached, options_.limits);
+    if (!magic.ok() && magic.error().stage == Stage::kIo) return magic.error();
+    if (!magic.ok() && std::string_view(magic.error().code) == "TORCH-MAGIC") findings_.Add(magic.error());
+  }
+  SAFEMODEL_TRY(ScanConstants(graph, level));
+  return stream;
+}
+
+// ScanLegacyTorch reads the five streams and the storages of a file of torch.save before 1.6.
+Result<ScanClaim> Scanner::ScanLegacyTorch(const SharedSource& source, std::uint64_t behind_magic, unsigned level) {
+  const Findings::Part part(findings_);
+  const auto model = ImportTorchLegacy(source, options_, findings_);
+  if (model.ok()) return ScanClaim{"torch-legacy", source->size()};
+  SAFEMODEL_TRY(Take(part, model.error()));
+  std::uint64_t at = behind_magic;
+  SAFEMODEL_TRY(ScanRest(source, at, level));
+  return ScanClaim{"torch-legacy", 0};
+}
+
+Result<ScanClaim> Scanner::ScanStreams(const SharedSource& source, ByteView head, unsigned level) {
+  SAFEMODEL_ASSIGN(const Stream first, RunStream(source, 0, level));
+  if (const Status polyglot = CheckPolyglot(head); !polyglot.ok()) findings_.Add(polyglot.error());
+  if (first.legacy_torch) return ScanLegacyTorch(source, first.reached.end, level);
+  const Findings::Part part(findings_);
+  if (first.joblib) {
+    const Status plain = CheckPlainReading(source, options_);
+    if (!plain.ok()) SAFEMODEL_TRY(Take(part, plain.error()));
+  }
+  const bool broken = first.reached.root == kNoNode;
+  std::uint64_t at = broken ? std::min(source->size(), first.reached.end + 1) : first.reached.end;
+  SAFEMODEL_TRY(ScanRest(source, at, level));
+  return ScanClaim{first.joblib ? "joblib" : "pickle", broken ? first.reached.end : at};
+}
+
+// ScanRest judges what follows a stream: further streams, zeros, and anything else that holds a stream. `at` becomes
+// the end of what is explained.
+Status Scanner::ScanRest(const SharedSource& source, std::uint64_t& at, unsigned level) {
+  const std::uint64_t size = source->size();
+  bool told = false;
+  std::uint64_t next = at;
+  for (std::size_t streams = 0; next < size; ++streams) {
+    SAFEMODEL_ASSIGN(next, SkipZeros(*source, next));
+    if (next == size) break;
+    if (streams >= kMostStreams) {
+      findings_.Add({Stage::kLimit, "LIMIT-COUNT", "more streams follow one another than the limit", next});
+      return {};
+    }
+    SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, next, ProbeDepth::kWhole, options_.limits));
+    if (!pickle) {
+      if (!std::exchange(told, true)) {
+        findings_.Add({Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", next});
+      }
+      SAFEMODEL_ASSIGN(next, FindPickle(source, next + 1, options_.limits));
+      continue;
+    }
+    if (streams == 0) {
+      findings_.Add(
+          {Stage::kUnsafe, "PKL-MULTI-STREAM", "the file holds several pickles; pickle.load reads the first", next},
+          ScanVerdict::kClean);
+    }
+    SAFEMODEL_ASSIGN(const Stream stream, RunStream(source, next, level));
+    const bool broken = stream.reached.root == kNoNode;
+    next = broken ? std::min(size, stream.reached.end + 1) : stream.reached.end;
+    if (!told) at = next;
+  }
+  if (!told) at = size;
+  return {};
+}
+
+// ScanConstants looks at texts and bytes that a stream holds: archives and pickles inside them, and credentials.
+Status Scanner::ScanConstants(const Graph& graph, unsigned level) {
+  constexpr std::uint64_t kShortest = 22;  // of an archive
+  for (NodeIndex node = 0; node < graph.size(); ++node) {
+    const Kind kind = graph.kind(node);
+    const bool text = kind == Kind::kStr || kind == Kind::kPy2Str;
+    if (!text && kind != Kind::kBytes && kind != Kind::kByteArray) continue;
+    const auto bytes = kind == Kind::kStr ? std::optional(AsBytes(graph.TextOf(node))) : graph.BytesOf(node);
+    if (bytes) AddCredentials(*bytes, graph.offset(node), findings_);
+    if (kind == Kind::kStr || graph.SizeOf(node) < kShortest) continue;
+    SAFEMODEL_ASSIGN(const SharedSource inner, graph.SourceOf(node));
+    SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*inner, 0, 4, 4));
+    if (LooksLikeZip(head)) SAFEMODEL_TRY(ScanMember("(bytes)", inner, Role::kInput, level));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status ScanText(const ByteSource& source, Findings& findings) {
+  const std::uint64_t size = std::min(source.size(), kMostText);
+  if (size == 0) return {};
+  constexpr std::uint64_t kLook = 4096;
+  SAFEMODEL_ASSIGN(const ByteBuffer look, ReadRange(source, 0, std::min(size, kLook), kLook));
+  if (std::find(look.begin(), look.end(), 0) != look.end()) return {};  // not text
+  SAFEMODEL_ASSIGN(const ByteBuffer text, ReadRange(source, 0, size, kMostText));
+  AddCredentials(text, 0, findings);
+  return {};
+}
+
+Result<ScanClaim> ScanSource(const SharedSource& source, const ImportOptions& options, Findings& findings) {
+  ImportOptions scan = options;
+  scan.purpose = ImportOptions::Purpose::kScan;
+  scan.unknown = ConvertOptions::Unknown::kKeepInert;
+  return Scanner(scan, findings).Scan(source, Role::kInput, 0);
+}
+
+}  // namespace safemodel::pickle

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/tar_header.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/checked.h"
+#include "base/cursor.h"
+#include "base/try.h"
+
+namespace safemodel::pickle {
+
+namespace {
+
+constexpr std::size_t kSum = 148;
+constexpr std::size_t kSumSize = 8;
+constexpr std::string_view kPosix(
+    "ustar\0"
+    "00",
+    8);
+constexpr std::string_view kGnu("ustar  \0", 8);
+
+Error Malformed(const char* text, std::uint64_t offset) { return {Stage::kMalformed, "TAR-MALFORMED", text, offset}; }
+
+// Sums are those of all bytes with the field of the sum itself as spaces; old programs took bytes as signed.
+struct Sums {
+  std::int64_t plain = std::int64_t{' '} * kSumSize;
+  std::int64_t with_signs = std::int64_t{' '} * kSumSize;
+};
+
+Sums SumsOf(ByteView block) {
+  Sums sums;
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    if (i >= kSum && i < kSum + kSumSize) continue;
+    sums.plain += block[i];
+    sums.with_signs += static_cast<std::int8_t>(block[i]);
+  }
+  return sums;
+}
+
+// Text cuts a field at its first NUL.
+std::string_view Text(ByteView field) {
+  const std::string_view text = AsText(field);
+  return text.substr(0, text.find('\0'));
+}
+
+// Octal reads spaces, octal digits, then nothing but spaces and NULs; an empty field is 0.
+std::optional<std::uint64_t> Octal(ByteView field) {
+  const std::string_view text = AsText(field);
+  constexpr std::string_view kFill(" \0", 2);
+  const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
+  std::size_t end = begin;
+  std::uint64_t value = 0;
+  for (; end < text.size() && text[end] >= '0' && text[end] <= '7'; ++end) {
+    value = value << 3 | static_cast<std::uint64_t>(text[end] - '0');  // 12 digits are 36 bits
+  }
+  if (text.find_first_not_of(kFill, end) != std::string_view::npos) return std::nullopt;
+  return value;
+}
+
+// Number reads octal digits, or as GNU writes what they cannot hold: 0x80, then the number in big-endian order.
+std::optional<std::uint64_t> Number(ByteView field) {
+  if (field[0] != 0x80) return Octal(field);
+  std::uint64_t value = 0;
+  for (const std::uint8_t byte : field.subspan(1)) {
+    if (value >> 55 != 0) return std::nullopt;
+    value = value << 8 | byte;
+  }
+  return value;
+}
+
+// IsNumber also takes negative numbers (0xFF): times before 1970.
+bool IsNumber(ByteView field) { return field[0] == 0xFF || Number(field); }
+
+}  // namespace
+
+bool HasTarChecksum(ByteView block) {
+  if (block.size() < kTarBlock) return false;
+  block = block.first(kTarBlock);
+  const ByteView field = block.subspan(kSum, kSumSize);
+  std::int64_t stated = 0;
+  const bool binary = field[0] == 0x80;
+  for (const std::uint8_t byte : field.subspan(binary ? 1 : 0)) {
+    if (binary) {
+      stated = stated << 8 | byte;
+    } else if (byte == 0) {
+      break;
+    } else if (byte >= '0' && byte <= '7') {
+      stated = stated << 3 | (byte - '0');
+    }
+  }
+  const Sums sums = SumsOf(block);
+  return stated == sums.plain || stated == sums.with_signs;
+}
+
+Result<TarHeader> ReadTarHeader(ByteView block, std::uint64_t offset) {
+  ByteReader reader(block, offset);
+  TarHeader header;
+  SAFEMODEL_ASSIGN(const ByteView name, reader.Take(100));
+  header.name = Text(name);
+  for (int i = 0; i < 3; ++i) {  // mode, user, group
+    SAFEMODEL_ASSIGN(const ByteView field, reader.Take(8));
+    if (!IsNumber(field)) return Malformed("a number in a header is none", reader.offset());
+  }
+  SAFEMODEL_ASSIGN(const ByteView size_field, reader.Take(12));
+  SAFEMODEL_ASSIGN(const ByteView time, reader.Take(12));
+  SAFEMODEL_ASSIGN(const ByteView sum_field, reader.Take(kSumSize));
+  SAFEMODEL_ASSIGN(const std::uint8_t type, reader.U8());
+  SAFEMODEL_TRY(reader.Take(100));  // of links, which are refused
+  SAFEMODEL_ASSIGN(const ByteView magic, reader.Take(8));
+  SAFEMODEL_TRY(reader.Take(64));  // names of user and group
+  for (int i = 0; i < 2; ++i) {    // numbers of a device
+    SAFEMODEL_ASSIGN(const ByteView field, reader.Take(8));
+    if (!IsNumber(field)) return Malformed("a number in a header is none", reader.offset());
+  }
+  SAFEMODEL_ASSIGN(const ByteView prefix_field, reader.Take(155));
+  const auto size = Number(size_field);
+  const auto sum = Number(sum_field);
+  if (!size || !sum || !IsNumber(time)) return Malformed("a number in a header is none", offset);
+  const Sums sums = SumsOf(block);
+  const auto stated = static_cast<std::int64_t>(*sum);
+  if (stated != sums.plain && stated != sums.with_signs) return Malformed("the sum of a header is wrong", offset);
+  header.size = *size;
+  header.type = static_cast<char>(type);
+  const bool posix = AsText(magic) == kPosix;
+  const bool old = std::all_of(magic.begin(), magic.end(), [](std::uint8_t byte) { return byte == 0; });
+  if (!posix && !old && AsText(magic) != kGnu) return Malformed("a header is of no known kind of tar", offset);
+  const std::string_view prefix = Text(prefix_field);
+  if (prefix.empty()) return header;
+  // GNU has other fields in its place, which tarfile takes for a folder all the same.
+  if (!posix) {
+    return Error{Stage::kUnsafe, "TAR-NAME", "readers put the name of a member together differently", offset,
+                 header.name};
+  }
+  header.name = std::string(prefix) + "/" + header.name;
+  return header;
+}
+
+std::optional<std::uint64_t> ParseTarSize(std::string_view digits) {
+  constexpr std::size_t kMostDigits = 18;
+  if (digits.empty() || digits.size() > kMostDigits) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char digit : digits) {
+    if (digit < '0' || digit > '9') return std::nullopt;
+    value = 10 * value + static_cast<std::uint64_t>(digit - '0');
+  }
+  return value;
+}
+
+Result<std::map<std::string, std::string>> ReadPaxRecords(ByteView bytes, std::uint64_t offset) {
+  std::map<std::string, std::string> records;
+  std::string_view rest = AsText(bytes);
+  while (!rest.empty()) {
+    const std::size_t space = rest.find(' ');
+    const auto size = ParseTarSize(rest.substr(0, std::min(space, rest.size())));
+    if (space == std::string_view::npos || !size || *size <= space + 1 || *size > rest.size()) {
+      return Malformed("a record of a pax header has no length", offset);
+    }
+    const std::string_view record = rest.substr(space + 1, static_cast<std::size_t>(*size) - space - 1);
+    const std::size_t equals = record.find('=');
+    if (equals == 0 || equals == std::string_view::npos || record.back() != '\n') {
+      return Malformed("a record of a pax header is broken", offset);
+    }
+    const std::string key(record.substr(0, equals));
+    if (!records.emplace(key, record.substr(equals + 1, record.size() - equals - 2)).second) {
+      return Error{Stage::kUnsafe, "TAR-NAME", "a pax header says the same thing twice", offset, key};
+    }
+    rest.remove_prefix(static_cast<std::size_t>(*size));
+  }
+  return records;
+}
+
+}  // namespace safemodel::pickle
