@@ -9,7 +9,8 @@
 
 namespace safemodel::pickle {
 
-// ImportNpy reads one array; an array of objects is a pickle, which the machine judges. Layout "npy".
+// ImportNpy reads one array; an array of objects is a pickle, which the machine judges. Layout "npy". One newline may
+// follow that pickle, nothing else: kMalformed PKL-TRAILING.
 Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options);
 
 // IsNpzArchive says whether every member is a .npy file by content (folders aside), and there is one.
