@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A passphrase source does not answer with a plain text, which nobody would wipe.
-// expect: (no matching|conversion|could not convert|no viable)
+// expect: (cannot convert|could not convert|no matching|no viable)
 #include <string>
 
 #include <safemodel/keys.h>
