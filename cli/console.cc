@@ -154,16 +154,20 @@ std::string HumanTime(std::int64_t unix_seconds) {
 }
 
 std::optional<std::int64_t> ParseTime(const std::string& text) {
-  if (!text.empty() && text.back() == 'd' && text.find_first_not_of("0123456789") == text.size() - 1 &&
+  if (text.size() > 1 && text.back() == 'd' && text.find_first_not_of("0123456789") == text.size() - 1 &&
       text.size() <= 6) {
     return std::time(nullptr) + std::stoll(text) * 86400;
   }
-  for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"}) {
-    std::tm fields{};
-    const char* end = strptime(text.c_str(), format, &fields);
-    if (end != nullptr && *end == '\0') return timegm(&fields);
-  }
-  return std::nullopt;
+  constexpr std::size_t kDateBytes = 10;
+  const std::string full = text.size() == kDateBytes ? text + "T00:00:00Z" : text;
+  std::tm fields{};
+  const char* end = strptime(full.c_str(), "%Y-%m-%dT%H:%M:%SZ", &fields);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  // strptime takes 31 February, second 60 and single digits, and timegm makes other times of them: only what is
+  // written back as it was is a time.
+  const std::int64_t time = timegm(&fields);
+  if (HumanTime(time) != full) return std::nullopt;
+  return time;
 }
 
 }  // namespace safemodel::cli

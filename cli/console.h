@@ -65,7 +65,7 @@ std::string Describe(const Error& error, const std::string& input);
 // HumanBytes returns "1.2 GiB"; HumanTime an RFC 3339 time in UTC.
 std::string HumanBytes(std::uint64_t bytes);
 std::string HumanTime(std::int64_t unix_seconds);
-// ParseTime reads "2027-01-31T00:00:00Z", "2027-01-31", or "90d" from now.
+// ParseTime reads "2027-01-31T00:00:00Z", "2027-01-31", or "90d" from now; real dates only.
 std::optional<std::int64_t> ParseTime(const std::string& text);
 
 // Verb is a subcommand: its options are bound to its own state, and Run does the work after parsing.

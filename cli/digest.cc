@@ -32,33 +32,35 @@ void WriteResult(JsonWriter& json, const std::string& file, const Result<DigestR
   json.EndObject();
 }
 
-int RunDigest(const State& state) {
+void PrintDocument(const State& state, const std::vector<Result<DigestReport>>& reports, int exit_code) {
   JsonWriter json(stdout);
-  if (state.console.json()) {
-    json.BeginObject();
-    json.Key("files"), json.BeginArray();
-  }
+  json.BeginObject();
+  json.Key("files"), json.BeginArray();
+  for (std::size_t i = 0; i < reports.size(); ++i) WriteResult(json, state.files[i], reports[i]);
+  json.EndArray();
+  json.Key("ok"), json.Boolean(exit_code == kDone);
+  json.Key("exit"), json.Signed(exit_code);
+  json.EndObject();
+  json.Finish();
+}
+
+int RunDigest(const State& state) {
   int exit_code = kDone;
+  std::vector<Result<DigestReport>> reports;  // for the document, which begins when all work is done
   for (const std::string& file : state.files) {
-    const auto report = ComputeDigests(file, state.threads, Limits{}, state.console.MakeProgress("hashing"));
+    auto report = ComputeDigests(file, state.threads, Limits{}, state.console.MakeProgress("hashing"));
     if (!report.ok()) {
       exit_code = Graver(exit_code, ExitCodeOf(report.error().stage));
       state.console.Explain(report.error(), file);
     }
     if (state.console.json()) {
-      WriteResult(json, file, report);
+      reports.push_back(std::move(report));
     } else if (report.ok()) {
       std::printf("%s  %s  %s\n", HexOf(report.value().tensor_digest).c_str(),
                   HexOf(report.value().content_digest).c_str(), EscapeForTerminal(file, 4096).c_str());
     }
   }
-  if (state.console.json()) {
-    json.EndArray();
-    json.Key("ok"), json.Boolean(exit_code == kDone);
-    json.Key("exit"), json.Signed(exit_code);
-    json.EndObject();
-    json.Finish();
-  }
+  if (state.console.json()) PrintDocument(state, reports, exit_code);
   return exit_code;
 }
 

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 
 #include "console.h"
 #include "escape.h"
@@ -23,22 +24,35 @@ struct State {
 
 constexpr std::size_t kTreeLines = 200;
 
-// Authenticity says whether a given key vouches for what is shown. Without keys nobody does.
+// Authenticity says whether a given key vouches for what is shown. Without keys nobody does; with keys, a refusal says
+// why none does.
 struct Authenticity {
   bool checked = false;
-  bool trusted = false;
+  std::optional<Error> refusal;
   std::vector<SignatureReport> signatures;
+
+  [[nodiscard]] bool trusted() const { return checked && !refusal; }
+  // A check that was asked for and failed is a failure, whatever else could be shown.
+  [[nodiscard]] int exit_code() const { return refusal ? ExitCodeOf(refusal->stage) : kDone; }
 };
 
 Result<Authenticity> Check(const State& state, const UnverifiedModel& model) {
-  if (!state.trust.has_keys()) return Authenticity{};
+  if (!state.trust.has_keys()) {
+    if (!state.trust.expects()) return Authenticity{};
+    return Error{Stage::kUsage, "expect_needs_key", "--expect is about signed names: give the signer's key with --key"};
+  }
   auto policy = state.trust.MakePolicy();
   if (!policy.ok()) return policy.error();
   Verdict verdict = Verify(state.file, policy.value(), state.trust.MakeExpectation(), VerifyScope::kManifest,
                            state.trust.MakeOpenOptions());
-  // The file was opened twice: a verdict on another manifest says nothing about what is shown.
-  const bool same = verdict.info && verdict.info->manifest_digest == model.info.manifest_digest;
-  return Authenticity{true, verdict.status.ok() && same, std::move(verdict.signatures)};
+  Authenticity authenticity{true, std::nullopt, std::move(verdict.signatures)};
+  if (!verdict.status.ok()) {
+    authenticity.refusal = verdict.status.error();
+  } else if (!verdict.info || verdict.info->manifest_digest != model.info.manifest_digest) {
+    // The file was opened twice: a verdict on another manifest says nothing about what is shown.
+    authenticity.refusal = Error{Stage::kIo, "changed", "the container was replaced while it was read; try again"};
+  }
+  return authenticity;
 }
 
 void WriteObjects(JsonWriter& json, const std::vector<UnverifiedObject>& objects) {
@@ -61,9 +75,11 @@ void WriteObjects(JsonWriter& json, const std::vector<UnverifiedObject>& objects
 void PrintJson(const State& state, const UnverifiedModel& model, const Authenticity& authenticity) {
   JsonWriter json(stdout);
   json.BeginObject();
-  json.Key("ok"), json.Boolean(true);
+  json.Key("ok"), json.Boolean(!authenticity.refusal);
   json.Member("file", state.file);
-  json.Key("authenticated"), json.Boolean(authenticity.trusted);
+  if (authenticity.refusal) WriteError(json, *authenticity.refusal);
+  json.Key("exit"), json.Signed(authenticity.exit_code());
+  json.Key("authenticated"), json.Boolean(authenticity.trusted());
   json.Member("format", std::to_string(model.major) + "." + std::to_string(model.minor));
   json.Member("file_bytes", model.file_bytes);
   json.Member("core_bytes", model.core_bytes);
@@ -93,14 +109,15 @@ void PrintJson(const State& state, const UnverifiedModel& model, const Authentic
 }
 
 void PrintTrust(const UnverifiedModel& model, const Authenticity& authenticity) {
-  if (authenticity.trusted) {
+  if (authenticity.trusted()) {
     std::printf(
         "trust      the manifest and all that follows is signed by a key you gave; verify checks the stored bytes\n");
   } else if (model.signatures.empty()) {
     std::printf("trust      NOT SIGNED: nothing below is authenticated\n");
+  } else if (authenticity.checked) {
+    std::printf("trust      NOT TRUSTED: none of your keys accounts for it; nothing below is authenticated\n");
   } else {
-    std::printf("trust      NOT CHECKED: %s\n",
-                authenticity.checked ? "none of your keys accounts for it" : "give --key to check the signatures");
+    std::printf("trust      NOT CHECKED: give --key to check the signatures\n");
   }
   PrintSignatures(authenticity.checked ? authenticity.signatures : model.signatures);
 }
@@ -141,7 +158,11 @@ int RunInspect(const State& state) {
   } else {
     PrintText(state, model.value(), authenticity.value());
   }
-  return kDone;
+  if (authenticity.value().refusal) {
+    std::fflush(stdout);  // on a terminal the reason comes after what it is about
+    state.console.Explain(*authenticity.value().refusal, state.file);
+  }
+  return authenticity.value().exit_code();
 }
 
 }  // namespace
@@ -150,6 +171,11 @@ Verb AddInspect(CLI::App& parent, Console& console) {
   CLI::App* verb =
       parent.add_subcommand("inspect", "Show what is inside a container, and whether anybody vouches for it");
   auto state = std::make_shared<State>(State{console, {}, {}});
+  verb->footer(
+      "Without --key no signature is checked, and exit code 0 says only that the container could be read. With --key,\n"
+      "0 says that a key you gave vouches for what is shown; otherwise it is shown all the same, with the exit code "
+      "of\n"
+      "the refusal (1 for signatures). Stored bytes are checked by verify.");
   verb->add_option("FILE", state->file, "The container")->required();
   state->trust.AddOptions(*verb);
   verb->add_flag("--tensors", state->tensors, "List the tensors");

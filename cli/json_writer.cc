@@ -35,6 +35,7 @@ void JsonWriter::Separate() {
 }
 
 void JsonWriter::Open(char bracket) {
+  begun_ = true;
   Separate();
   Write(std::string_view(&bracket, 1));
   filled_.push_back(false);

@@ -17,6 +17,10 @@ class JsonWriter {
  public:
   explicit JsonWriter(std::FILE* out) : out_(out) {}
 
+  // Begun says whether this process has begun a document: there is to be one only. A verb begins when its work is done,
+  // so that what fails meanwhile can still be told in a document of its own.
+  static bool Begun() { return begun_; }
+
   void BeginObject() { Open('{'); }
   void EndObject() { Close('}'); }
   void BeginArray() { Open('['); }
@@ -45,6 +49,7 @@ class JsonWriter {
   void Separate();
   void Write(std::string_view text);
 
+  static inline bool begun_ = false;
   std::FILE* out_;
   std::vector<bool> filled_;  // whether each open level has a member already
   bool after_key_ = false;

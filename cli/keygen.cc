@@ -21,7 +21,7 @@ struct State {
 };
 
 int RunKeygen(const State& state) {
-  std::string passphrase;
+  Passphrase passphrase;
   if (!state.no_passphrase) {
     auto answer = AskPassphrase(state.passphrase_file, Confirm::kYes)();
     if (!answer.ok()) return state.console.Fail(answer.error());

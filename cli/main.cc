@@ -2,19 +2,20 @@
 // The command line: one subcommand for each verb. Exit codes and output rules are a contract with scripts.
 #include <csignal>
 #include <cstdio>
-#include <exception>
-#include <new>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "console.h"
 #include "escape.h"
+#include "last_words.h"
 #include "report.h"
 
 namespace {
 
 using safemodel::cli::Console;
+using safemodel::cli::Output;
 using safemodel::cli::Verb;
 
 constexpr const char* kDescription =
@@ -25,12 +26,18 @@ constexpr const char* kFooter =
     "Exit codes: 0 done and trusted, 1 refused, 2 usage, 3 malformed, unsupported or over a limit,\n"
     "4 input/output, 5 key or passphrase, 6 configuration, 70 a bug in safemodel.";
 
+// OutputOf looks for --json before anything is parsed: whatever fails from here on is told in the form asked for.
+Output OutputOf(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--json") return Output::kJson;
+  }
+  return Output::kText;
+}
+
 // Reports a mistake in the arguments. CLI11 also ends parsing this way for --help and --version, which are no mistakes.
-int ReportParse(CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+int ReportParse(CLI::App& app, const CLI::ParseError& error, Output output) {
   if (error.get_exit_code() == 0) return app.exit(error);
-  bool json = false;
-  for (int i = 1; i < argc; ++i) json = json || std::string_view(argv[i]) == "--json";
-  if (json) {
+  if (output == Output::kJson) {
     safemodel::cli::JsonWriter writer(stdout);
     writer.BeginObject();
     writer.Key("ok"), writer.Boolean(false);
@@ -60,11 +67,7 @@ int RunVerb(const std::vector<Verb>& verbs) {
   return safemodel::cli::kUsage;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is reported as an error of writing
-  std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
+int Run(int argc, char** argv) {
   CLI::App app(kDescription, "safemodel");
   app.set_version_flag("--version", std::string("safemodel ") + SAFEMODEL_VERSION);
   app.footer(kFooter);
@@ -78,15 +81,20 @@ int main(int argc, char** argv) {
   };
   try {
     app.parse(argc, argv);
-    return RunVerb(verbs);
   } catch (const CLI::ParseError& error) {
-    return ReportParse(app, error, argc, argv);
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "safemodel: out of memory (io: out_of_memory)\n");
-    return safemodel::cli::kSystem;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "safemodel: a bug: %s (internal: exception)\n",
-                 safemodel::cli::EscapeForTerminal(error.what()).c_str());
-    return safemodel::cli::kBug;
+    return ReportParse(app, error, OutputOf(argc, argv));
+  }
+  return RunVerb(verbs);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is reported as an error of writing
+  std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
+  try {
+    return Run(argc, argv);
+  } catch (...) {
+    return safemodel::cli::ReportException(OutputOf(argc, argv), stdout, stderr);
   }
 }

@@ -5,9 +5,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
+#include <string_view>
+#include <utility>
 
 namespace safemodel::cli {
 namespace {
@@ -40,36 +42,52 @@ class EchoOff {
   bool changed_ = false;
 };
 
-Result<std::string> Prompt(const char* question) {
+// ReadLine reads up to the first byte among `ends` and leaves that out. One byte at a time, straight into guarded
+// memory: a buffer would be a second copy. Returns false when the input ended, or was given up with Ctrl-C or Ctrl-D on
+// a terminal, before the line did.
+Result<bool> ReadLine(int fd, std::string_view ends, std::string_view gives_up, Passphrase& line) {
+  for (;;) {
+    std::uint8_t byte = 0;
+    const ssize_t n = read(fd, &byte, 1);
+    if (n < 0 && errno == EINTR) continue;
+    const char c = static_cast<char>(byte);
+    if (n <= 0 || gives_up.find(c) != std::string_view::npos) return false;
+    if (ends.find(c) != std::string_view::npos) return true;
+    if (Status added = line.Append({&byte, 1}); !added.ok()) return added.error();
+  }
+}
+
+Result<Passphrase> Prompt(const char* question) {
   const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (terminal < 0) {
     return Error{Stage::kKey, "no_terminal",
                  "the key needs a passphrase and there is no terminal: use --passphrase-file"};
   }
   dprintf(terminal, "%s", question);
-  std::string line;
-  bool complete = false;
+  Passphrase line;
+  Result<bool> complete = false;
   {
     const EchoOff echo_off(terminal);
-    char c = 0;
-    while (read(terminal, &c, 1) == 1 && c != '\x03' && c != '\x04') {
-      if (c == '\n' || c == '\r') {
-        complete = true;
-        break;
-      }
-      line += c;
-    }
+    complete = ReadLine(terminal, "\n\r", "\x03\x04", line);
   }
   dprintf(terminal, "\n");
   close(terminal);
-  if (!complete) return Error{Stage::kKey, "interrupted", "no passphrase was entered"};
+  if (!complete.ok()) return complete.error();
+  if (!complete.value()) return Error{Stage::kKey, "interrupted", "no passphrase was entered"};
   return line;
 }
 
-Result<std::string> FirstLine(const std::string& path) {
-  std::ifstream in(path);
-  std::string line;
-  if (!in || !std::getline(in, line)) {
+// FirstLine reads a file, or a pipe such as a shell makes for <(command).
+Result<Passphrase> FirstLine(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  Passphrase line;
+  Result<bool> complete = false;
+  if (file >= 0) {
+    complete = ReadLine(file, "\n", {}, line);
+    close(file);
+  }
+  if (!complete.ok()) return complete.error();
+  if (!complete.value() && line.empty()) {
     return Error{Stage::kKey, "no_passphrase", "the passphrase file cannot be read or is empty", kNoOffset, path};
   }
   return line;
@@ -78,13 +96,14 @@ Result<std::string> FirstLine(const std::string& path) {
 }  // namespace
 
 PassphraseSource AskPassphrase(const std::string& file, Confirm confirm) {
-  return [file, confirm]() -> Result<std::string> {
+  return [file, confirm]() -> Result<Passphrase> {
     if (!file.empty()) return FirstLine(file);
     auto first = Prompt("Passphrase: ");
     if (!first.ok() || confirm == Confirm::kNo) return first;
     auto second = Prompt("Passphrase again: ");
     if (!second.ok()) return second;
-    if (first.value() != second.value()) return Error{Stage::kKey, "passphrases_differ", "the two passphrases differ"};
+    if (!first.value().Equals(second.value()))
+      return Error{Stage::kKey, "passphrases_differ", "the two passphrases differ"};
     return first;
   };
 }

@@ -57,8 +57,8 @@ int RunSign(State& state) {
     state.options.not_after = ParseTime(state.not_after);
     if (!state.options.not_after) {
       return state.console.Fail(Error{Stage::kUsage, "bad_time",
-                                      "--not-after takes 2027-01-31, 2027-01-31T00:00:00Z or 90d", kNoOffset,
-                                      state.not_after});
+                                      "--not-after takes a real date: 2027-01-31, 2027-01-31T00:00:00Z or 90d",
+                                      kNoOffset, state.not_after});
     }
   }
   auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);

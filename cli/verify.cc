@@ -53,14 +53,24 @@ void PrintJson(JsonWriter& json, const State& state, const std::string& file, co
   json.EndObject();
 }
 
+void PrintDocument(const State& state, const std::vector<Verdict>& verdicts, int exit_code) {
+  JsonWriter json(stdout);
+  json.BeginObject();
+  json.Key("files"), json.BeginArray();
+  for (std::size_t i = 0; i < verdicts.size(); ++i) PrintJson(json, state, state.files[i], verdicts[i]);
+  json.EndArray();
+  json.Key("ok"), json.Boolean(exit_code == kDone);
+  json.Key("exit"), json.Signed(exit_code);
+  json.EndObject();
+  json.Finish();
+}
+
 void PrintText(const State& state, const std::string& file, const Verdict& verdict) {
   // The name comes first: without --expect, the reader is the one who must recognise it.
   if (verdict.status.ok()) {
     std::printf("%s version %s: verified (%s, %s checked)  %s\n", verdict.info->name.c_str(),
                 verdict.info->version.c_str(), ScopeName(ScopeOf(state)), HumanBytes(verdict.bytes_checked).c_str(),
                 EscapeForTerminal(file).c_str());
-  } else {
-    state.console.Explain(verdict.status.error(), file);
   }
   if (!state.explain) return;
   if (!verdict.rule.empty()) std::printf("  rule       %s\n", EscapeForTerminal(verdict.rule).c_str());
@@ -72,29 +82,22 @@ void PrintText(const State& state, const std::string& file, const Verdict& verdi
 int RunVerify(const State& state) {
   auto policy = state.trust.MakePolicy();
   if (!policy.ok()) return state.console.Fail(policy.error());
-  JsonWriter json(stdout);
-  if (state.console.json()) {
-    json.BeginObject();
-    json.Key("files"), json.BeginArray();
-  }
   int exit_code = kDone;
+  std::vector<Verdict> verdicts;  // for the document, which begins when all work is done
   for (const std::string& file : state.files) {
-    const Verdict verdict = Verify(file, policy.value(), state.trust.MakeExpectation(), ScopeOf(state),
-                                   state.trust.MakeOpenOptions(), state.console.MakeProgress("verifying"));
-    if (!verdict.status.ok()) exit_code = Graver(exit_code, ExitCodeOf(verdict.status.error().stage));
+    Verdict verdict = Verify(file, policy.value(), state.trust.MakeExpectation(), ScopeOf(state),
+                             state.trust.MakeOpenOptions(), state.console.MakeProgress("verifying"));
+    if (!verdict.status.ok()) {
+      exit_code = Graver(exit_code, ExitCodeOf(verdict.status.error().stage));
+      state.console.Explain(verdict.status.error(), file);
+    }
     if (state.console.json()) {
-      PrintJson(json, state, file, verdict);
+      verdicts.push_back(std::move(verdict));
     } else {
       PrintText(state, file, verdict);
     }
   }
-  if (state.console.json()) {
-    json.EndArray();
-    json.Key("ok"), json.Boolean(exit_code == kDone);
-    json.Key("exit"), json.Signed(exit_code);
-    json.EndObject();
-    json.Finish();
-  }
+  if (state.console.json()) PrintDocument(state, verdicts, exit_code);
   return exit_code;
 }
 

@@ -24,6 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   SAFEMODEL_PROPERTY(length.ok() && length.value() == size && size <= limits.envelope_bytes);
+  SAFEMODEL_PROPERTY(envelope.value().items.size() <= limits.envelope_items);
   const ByteBuffer body = SerializeEnvelopeBody(envelope.value());
   SAFEMODEL_PROPERTY(body.size() + kEnvelopeTailBytes == size && std::equal(body.begin(), body.end(), frame.begin()));
   Digest other = stated;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -61,6 +62,14 @@ Status WriteFully(int fd, std::uint64_t offset, ByteView bytes, const std::strin
     offset += static_cast<std::uint64_t>(n);
   }
   return {};
+}
+
+constexpr std::uint64_t kCopyBytes = 1u << 20;
+
+// LinksAreMissing tells a system that makes no hard links, or none of this kind, from one where a link failed: FAT and
+// many network and user-space file systems, sandboxes that forbid them (EACCES), a missing /proc (ENOENT).
+bool LinksAreMissing(int error) {
+  return error == EPERM || error == EOPNOTSUPP || error == ENOSYS || error == EACCES || error == ENOENT;
 }
 
 }  // namespace
@@ -194,32 +203,123 @@ Result<std::shared_ptr<const File>> OutputFile::Reader() const {
 Status OutputFile::Commit() {
   if (fsync(descriptor_.get()) != 0)
     return SystemError("write_failed", "the output could not be written to disk", path_);
+  SAFEMODEL_TRY(TakeName());
+  if (fsync(folder_.get()) != 0) return NotSynced();
+  return {};
+}
+
+Status OutputFile::TakeName() {
   const bool replace = overwrite_ == Overwrite::kReplace;
   if (temporary_.empty()) {
     // A nameless file can be linked but not renamed: to replace, it first gets a temporary name.
     const std::string target = replace ? TemporaryName() : name_;
     const std::string self = "/proc/self/fd/" + std::to_string(descriptor_.get());
-    if (linkat(AT_FDCWD, self.c_str(), folder_.get(), target.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (linkat(AT_FDCWD, self.c_str(), folder_.get(), target.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      if (!replace) return {};
+      temporary_ = target;
+    } else {
       if (errno == EEXIST) return AlreadyExists(path_);
-      return SystemError("write_failed", "the output could not be named", path_);
+      if (!LinksAreMissing(errno)) return SystemError("write_failed", "the output could not be named", path_);
+      SAFEMODEL_TRY(CopyToTemporary());
     }
-    if (replace) temporary_ = target;
-  } else if (!replace) {
-    if (linkat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), 0) != 0) {
-      if (errno == EEXIST) return AlreadyExists(path_);
-      return SystemError("write_failed", "the output could not be named", path_);
-    }
+  }
+  return replace ? Replace() : TakeNewName();
+}
+
+// TakeNewName gives the temporary file its name unless there is such a file. A link does that everywhere where there
+// are hard links, and a rename with a flag on most other file systems.
+Status OutputFile::TakeNewName() {
+  if (linkat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), 0) == 0) {
     unlinkat(folder_.get(), temporary_.c_str(), 0);
     temporary_.clear();
+    return {};
   }
-  if (replace) {
-    if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0) {
-      return SystemError("write_failed", "the output could not be named", path_);
-    }
+  if (errno == EEXIST) return AlreadyExists(path_);
+  if (!LinksAreMissing(errno)) return SystemError("write_failed", "the output could not be named", path_);
+  if (renameat2(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), RENAME_NOREPLACE) == 0) {
     temporary_.clear();
+    return {};
   }
-  if (fsync(folder_.get()) != 0) return SystemError("write_failed", "the folder could not be written to disk", path_);
+  if (errno == EEXIST) return AlreadyExists(path_);
+  if (errno != EINVAL && !LinksAreMissing(errno))
+    return SystemError("write_failed", "the output could not be named", path_);
+  return ReserveName();
+}
+
+// ReserveName is for file systems that have neither: it takes the name with an empty file, which only one process can
+// make, and replaces that one. Whoever puts another file there meanwhile keeps it, but for the moment between the look
+// and the rename.
+Status OutputFile::ReserveName() {
+  struct stat reserved {};
+  struct stat named {};
+  const Descriptor place(
+      openat(folder_.get(), name_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600));
+  if (!place.valid() && errno == EEXIST) return AlreadyExists(path_);
+  if (!place.valid() || fstat(place.get(), &reserved) != 0)
+    return SystemError("write_failed", "the output could not be named", path_);
+  if (fstatat(folder_.get(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+      StateOf(named).identity != StateOf(reserved).identity) {
+    return AlreadyExists(path_);
+  }
+  Status replaced = Replace();
+  if (!replaced.ok()) unlinkat(folder_.get(), name_.c_str(), 0);
+  return replaced;
+}
+
+Status OutputFile::Replace() {
+  if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0) {
+    return SystemError("write_failed", "the output could not be named", path_);
+  }
+  temporary_.clear();
   return {};
+}
+
+// CopyToTemporary makes a file with a temporary name of a nameless one that cannot be linked: without hard links, or
+// without /proc. What Reader returned before goes on reading the nameless one, which has the same bytes.
+Status OutputFile::CopyToTemporary() {
+  struct stat status {};
+  if (fstat(descriptor_.get(), &status) != 0)
+    return SystemError("write_failed", "the output cannot be examined", path_);
+  const std::string temporary = TemporaryName();
+  Descriptor copy(openat(folder_.get(), temporary.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
+                         status.st_mode & 0777));
+  if (!copy.valid()) return SystemError("open_failed", "the output cannot be created", path_);
+  const Descriptor nameless = std::exchange(descriptor_, std::move(copy));
+  temporary_ = temporary;
+  ByteBuffer block(static_cast<std::size_t>(std::min<std::uint64_t>(size_, kCopyBytes)));
+  for (std::uint64_t offset = 0; offset < size_;) {
+    const ssize_t n = pread(nameless.get(), block.data(), block.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return SystemError("write_failed", "the output could not be copied", path_);
+    const auto read = static_cast<std::size_t>(n);
+    SAFEMODEL_TRY(WriteFully(descriptor_.get(), offset, ByteView(block).first(read), path_));
+    offset += read;
+  }
+  if (fsync(descriptor_.get()) != 0)
+    return SystemError("write_failed", "the output could not be written to disk", path_);
+  return {};
+}
+
+bool OutputFile::HasName() const {
+  struct stat self {};
+  struct stat named {};
+  return fstat(descriptor_.get(), &self) == 0 &&
+         fstatat(folder_.get(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         StateOf(self).identity == StateOf(named).identity;
+}
+
+// NotSynced takes a new name back. After it replaced a file there is nothing to go back to.
+Error OutputFile::NotSynced() const {
+  Error error = SystemError("write_failed", "the folder could not be written to disk; the output was removed", path_);
+  if (!HasName()) {
+    error.text = "the folder could not be written to disk, and another file has the name of the output by now";
+  } else if (overwrite_ == Overwrite::kReplace || unlinkat(folder_.get(), name_.c_str(), 0) != 0) {
+    error.code = "not_durable";
+    error.text =
+        "the output is complete and in its place, but its folder could not be written to disk: it may not survive a "
+        "power cut";
+  }
+  return error;
 }
 
 }  // namespace safemodel

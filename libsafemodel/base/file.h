@@ -72,6 +72,7 @@ Result<std::optional<FileIdentity>> IdentityOf(const std::string& path);
 
 // OutputFile is a new file that gets its name only when it is complete. Where the file system allows it has no name at
 // all before (O_TMPFILE), so that even a killed process leaves nothing behind. Mode 0666 less the umask unless stated.
+// Needs no hard links.
 class OutputFile {
  public:
   enum class Overwrite : std::uint8_t { kRefuse, kReplace };
@@ -90,11 +91,22 @@ class OutputFile {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // Reader returns a source over what was written so far, valid after Commit too.
   [[nodiscard]] Result<std::shared_ptr<const File>> Reader() const;
-  // Commit syncs the file, gives it its name and syncs the folder.
+  // Commit syncs the file, gives it its name and syncs the folder. After an error the name does not exist, or names
+  // what it named before. One error is different: kIo "not_durable" says that the output is complete and has its name,
+  // but that the folder could not be synced, so that a power cut may undo the naming. That is the answer where the name
+  // could not be taken back, as when it replaced another file, which is gone.
   [[nodiscard]] Status Commit();
 
  private:
   OutputFile() = default;
+  [[nodiscard]] Status TakeName();
+  [[nodiscard]] Status TakeNewName();
+  [[nodiscard]] Status ReserveName();
+  [[nodiscard]] Status Replace();
+  [[nodiscard]] Status CopyToTemporary();
+  [[nodiscard]] bool HasName() const;
+  [[nodiscard]] Error NotSynced() const;
+
   Descriptor descriptor_;
   Descriptor folder_;
   std::string path_;

@@ -54,6 +54,8 @@ Status CheckHead(const Head& head, std::uint64_t available, const Limits& limits
   if (head.item_count > (head.total_length - kEnvelopeHeadBytes - kEnvelopeTailBytes) / kItemHeadBytes) {
     return Malformed("bad_item_count", "the envelope is too short for its number of items", {}, 12);
   }
+  if (head.item_count > limits.envelope_items)
+    return OverLimit("many_items", "the envelope has more items than the limit", {}, 12);
   if (head.generation == 0 || head.generation == std::numeric_limits<std::uint64_t>::max()) {
     return Malformed("bad_generation", "the generation of an envelope is 1 to 2^64-2", {}, 24);
   }

@@ -88,6 +88,39 @@ std::string PublicKey::KeyId() const { return IdOf(bytes_); }
 
 std::string PublicKey::ToMinisign() const { return crypto::SerializeMinisignPublic({bytes_, minisign_id_}); }
 
+struct Passphrase::Guarded {
+  crypto::SecretBytes memory{kMostBytes};
+  std::size_t size = 0;
+};
+
+Passphrase::Passphrase() : guarded_(std::make_unique<Guarded>()) {}
+Passphrase::Passphrase(Passphrase&&) noexcept = default;
+Passphrase& Passphrase::operator=(Passphrase&&) noexcept = default;
+Passphrase::~Passphrase() = default;
+
+Result<Passphrase> Passphrase::FromBytes(ByteView text) {
+  Passphrase passphrase;
+  SAFEMODEL_TRY(passphrase.Append(text));
+  return passphrase;
+}
+
+Status Passphrase::Append(ByteView text) {
+  const std::size_t size = bytes().size();
+  if (text.size() > kMostBytes - size)
+    return Error{Stage::kKey, "long_passphrase", "a passphrase has at most 1024 bytes"};
+  if (guarded_ == nullptr) guarded_ = std::make_unique<Guarded>();
+  std::copy(text.begin(), text.end(), guarded_->memory.bytes().begin() + static_cast<std::ptrdiff_t>(size));
+  guarded_->size = size + text.size();
+  return {};
+}
+
+ByteView Passphrase::bytes() const {
+  if (guarded_ == nullptr) return {};
+  return ByteView(guarded_->memory.bytes()).first(guarded_->size);
+}
+
+bool Passphrase::Equals(const Passphrase& other) const { return crypto::EqualSecrets(bytes(), other.bytes()); }
+
 struct SecretKey::Guarded {
   crypto::MinisignSecretKey key;
   PublicKey public_key;
@@ -122,7 +155,7 @@ Result<SecretKey> SecretKey::FromFile(const std::string& path, const PassphraseS
 
 const PublicKey& SecretKey::public_key() const { return guarded_->public_key; }
 
-Status SecretKey::WriteFiles(const std::string& stem, const std::string* passphrase, Overwrite overwrite) const {
+Status SecretKey::WriteFiles(const std::string& stem, const Passphrase* passphrase, Overwrite overwrite) const {
   if (passphrase != nullptr && passphrase->empty()) {
     return Error{Stage::kUsage, "empty_passphrase",
                  "an empty passphrase protects nothing; ask for no passphrase instead"};
@@ -135,10 +168,12 @@ Status SecretKey::WriteFiles(const std::string& stem, const std::string* passphr
   SAFEMODEL_ASSIGN(const auto text, crypto::SerializeMinisignSecret(guarded_->key, passphrase, crypto::kScryptCost));
   SAFEMODEL_TRY(secret_file.Append(text.bytes()));
   SAFEMODEL_TRY(public_file.Append(AsBytes(public_key().ToMinisign())));
-  SAFEMODEL_TRY(secret_file.Commit());
+  Status kept = secret_file.Commit();
+  // A secret key that replaced another one has its name for good: the public key must follow.
+  if (!kept.ok() && std::string_view(kept.error().code) != "not_durable") return kept;
   Status published = public_file.Commit();
   if (!published.ok() && overwrite == Overwrite::kRefuse) unlink(secret_path.c_str());
-  return published;
+  return published.ok() ? kept : published;
 }
 
 std::array<std::uint8_t, 64> SecretKey::SignBytes(ByteView message) const { return guarded_->key.pair.Sign(message); }

@@ -55,9 +55,10 @@ std::array<std::uint8_t, 32> Checksum(ByteView number_and_key) {
 }
 
 // Mask XORs the box with scrypt's output: the same step hides and reveals.
-Status Mask(MutableBytes box, const std::string& passphrase, ByteView salt, const ScryptCost& cost) {
+Status Mask(MutableBytes box, ByteView passphrase, ByteView salt, const ScryptCost& cost) {
   SecretBytes stream(kBoxBytes);
-  if (crypto_pwhash_scryptsalsa208sha256(stream.bytes().data(), stream.size(), passphrase.data(), passphrase.size(),
+  if (crypto_pwhash_scryptsalsa208sha256(stream.bytes().data(), stream.size(),
+                                         reinterpret_cast<const char*>(passphrase.data()), passphrase.size(),
                                          salt.data(), cost.operations, static_cast<std::size_t>(cost.memory)) != 0) {
     return Error{Stage::kIo, "no_memory", "there is not enough memory to derive a key from the passphrase"};
   }
@@ -70,11 +71,8 @@ Status Reveal(MutableBytes box, ByteView salt, const ScryptCost& cost, const Pas
     return Error{Stage::kLimit, "scrypt_cost", "the key file asks for more work than minisign ever writes"};
   }
   if (!source) return Error{Stage::kKey, "passphrase_needed", "the key file is protected and no passphrase was given"};
-  auto passphrase = source();
-  if (!passphrase.ok()) return passphrase.error();
-  const Status masked = Mask(box, passphrase.value(), salt, cost);
-  Wipe(passphrase.value());
-  return masked;
+  SAFEMODEL_ASSIGN(const Passphrase passphrase, source());
+  return Mask(box, passphrase.bytes(), salt, cost);
 }
 
 // ParseBox reads the revealed box. The public half is derived again: signing with halves that do not belong together
@@ -156,7 +154,7 @@ Result<MinisignSecretKey> ParseMinisignSecret(ByteView text, const PassphraseSou
   return ParseBox(box, is_protected);
 }
 
-Result<SecretBytes> SerializeMinisignSecret(const MinisignSecretKey& key, const std::string* passphrase,
+Result<SecretBytes> SerializeMinisignSecret(const MinisignSecretKey& key, const Passphrase* passphrase,
                                             const ScryptCost& cost) {
   SecretBytes bytes(kSecretBytes);
   const MutableBytes box = bytes.bytes().last(kBoxBytes);
@@ -169,7 +167,7 @@ Result<SecretBytes> SerializeMinisignSecret(const MinisignSecretKey& key, const 
   std::array<std::uint8_t, kSaltBytes> salt{};
   if (passphrase != nullptr) {
     RandomBytes(salt);
-    SAFEMODEL_TRY(Mask(box, *passphrase, salt, cost));
+    SAFEMODEL_TRY(Mask(box, passphrase->bytes(), salt, cost));
   }
   head.Bytes(kEd25519);
   head.Bytes(passphrase != nullptr ? kScrypt : kUnprotected);

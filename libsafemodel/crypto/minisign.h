@@ -44,7 +44,7 @@ std::string SerializeMinisignPublic(const MinisignPublicKey& key);
 
 Result<MinisignSecretKey> ParseMinisignSecret(ByteView text, const PassphraseSource& passphrase);
 // SerializeMinisignSecret leaves the key unprotected when `passphrase` is null. kIo "no_memory" when scrypt gets none.
-Result<SecretBytes> SerializeMinisignSecret(const MinisignSecretKey& key, const std::string* passphrase,
+Result<SecretBytes> SerializeMinisignSecret(const MinisignSecretKey& key, const Passphrase* passphrase,
                                             const ScryptCost& cost);
 
 }  // namespace safemodel::crypto

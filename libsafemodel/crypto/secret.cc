@@ -27,9 +27,8 @@ SecretBytes& SecretBytes::operator=(SecretBytes&& other) noexcept {
 
 SecretBytes::~SecretBytes() { sodium_free(data_); }
 
-void Wipe(std::string& text) {
-  sodium_memzero(text.data(), text.size());
-  text.clear();
+bool EqualSecrets(ByteView a, ByteView b) {
+  return a.size() == b.size() && (a.empty() || sodium_memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
 }  // namespace safemodel::crypto

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
 
 #include <safemodel/bytes.h>
 
@@ -27,7 +26,7 @@ class SecretBytes {
   std::size_t size_;
 };
 
-// Wipe overwrites a text in a way that no optimiser removes.
-void Wipe(std::string& text);
+// EqualSecrets compares two secrets in a time that tells only their sizes.
+bool EqualSecrets(ByteView a, ByteView b);
 
 }  // namespace safemodel::crypto

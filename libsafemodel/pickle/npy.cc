@@ -21,6 +21,17 @@ namespace {
 
 constexpr std::size_t kMagicBytes = 6;
 
+// EndsHere says whether nothing of weight lies behind a pickle that ends at `end` of a .npy file. numpy reads the
+// pickle and no further, so that it opens files with anything behind it. One newline is the only such thing that real
+// files have (numpy's own py2-np0-objarr.npy ends with one, put there by an editor or by version control). It can hide
+// nothing; whatever else follows stays refused.
+bool EndsHere(const ByteSource& file, std::uint64_t end) {
+  if (end == file.size()) return true;
+  std::array<std::uint8_t, 1> last{};
+  return file.size() - end == last.size() && file.ReadAt(end, last).ok() && last[0] == '
+';
+}
+
 Error InMember(Error error, const std::string& name) {
   if (error.subject.empty()) error.subject = name;
   return error;
@@ -41,7 +52,7 @@ Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, s
     const std::uint64_t end = begin + file->size();
     SAFEMODEL_ASSIGN(const MachineResult result,
                      RunMachine(context, begin + header.data_offset, {.unknown = unknown, .end = end}));
-    if (result.end == end) return result.root;
+    if (EndsHere(*file, result.end - begin)) return result.root;
     return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end};
   }
   SAFEMODEL_ASSIGN(SharedSource data, MakeSliceSource(file, header.data_offset, file->size() - header.data_offset));

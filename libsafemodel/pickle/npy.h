@@ -17,7 +17,8 @@ namespace safemodel::pickle {
 Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, std::uint64_t begin,
                                ConvertOptions::Unknown unknown);
 
-// ImportNpy reads one array; an array of objects is a pickle, which the machine judges. Layout "npy".
+// ImportNpy reads one array; an array of objects is a pickle, which the machine judges. Layout "npy". One
+// newline may follow that pickle, nothing else: kMalformed PKL-TRAILING.
 Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options, Findings& findings);
 
 // IsNpzArchive says whether every member is a .npy file by content (folders aside), and there is one.

@@ -79,6 +79,9 @@ Result<container::EnvelopeItem> MakeStatementItem(const container::Manifest& man
 }
 
 Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits) {
+  if (envelope.items.size() > limits.envelope_items) {
+    return Error{Stage::kLimit, "many_items", "the envelope is full: it would have more items than the limit"};
+  }
   if (CountOf(envelope.items, container::ItemKind::kStatement) +
           CountOf(envelope.items, container::ItemKind::kHardwareStatement) >
       limits.statements) {

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import re
+import resource
 import signal
 import stat
 import struct
@@ -31,6 +32,18 @@ def safetensors(tensors, metadata=None):
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + data
+
+
+def holders(pid, maps, text):
+    """The flags of each mapping of a process that holds the text, once for each place; large mappings are not searched."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for start, end, flags in re.findall(rb"^([0-9a-f]+)-([0-9a-f]+) rw.*?^VmFlags: ([^\n]*)$", maps, re.MULTILINE | re.DOTALL):
+            begin, size = int(start, 16), int(end, 16) - int(start, 16)
+            if size > 64 << 20:
+                continue
+            memory.seek(begin)
+            for _ in range(memory.read(size).count(text)):
+                yield flags
 
 
 def floats(count):
@@ -171,6 +184,50 @@ class ExitCodeTest(CliTest):
         self.run_cli("sign", "m.safemodel", "-k", "bad.pub", expect=5)
         self.run_cli("sign", "m.safemodel", "-k", "missing.key", expect=4)
 
+    def test_inspect_with_a_key_is_trusted_or_fails(self):
+        self.make_signed()
+        self.run_cli("keygen", "-o", "stranger", "--no-passphrase")
+        self.run_cli("convert", "m.safetensors", "-o", "unsigned.safemodel")
+        trusted = self.run_json("inspect", "m.safemodel", "--key", "k.pub", "--expect", "m")
+        self.assertEqual((trusted["ok"], trusted["exit"], trusted["authenticated"]), (True, 0, True))
+        unchecked = self.run_json("inspect", "m.safemodel")
+        self.assertEqual((unchecked["ok"], unchecked["exit"], unchecked["authenticated"]), (True, 0, False))
+        for file, arguments, code in (
+            ("m.safemodel", ["--key", "stranger.pub"], "unknown_key"),
+            ("m.safemodel", ["--key", "k.pub", "--expect", "other"], "unexpected_model"),
+            ("unsigned.safemodel", ["--key", "k.pub"], "no_signature"),
+        ):
+            with self.subTest(code=code):
+                answer = self.run_json("inspect", file, *arguments, expect=1)
+                self.assertEqual((answer["ok"], answer["code"], answer["exit"], answer["authenticated"]), (False, code, 1, False))
+                self.assertEqual(sorted(t["name"] for t in answer["tensors"]), ["b", "w"])
+                shown = self.run_cli("inspect", file, *arguments, "--tensors", expect=1)
+                self.assertRegex(shown.stdout, rb"NOT (TRUSTED|SIGNED)")
+                self.assertIn(b"2 tensors", shown.stdout)
+                self.assertIn(f": {code})".encode(), shown.stderr)
+        self.run_cli("sign", "m.safemodel", "-k", "stranger.key")
+        self.run_cli("inspect", "m.safemodel", "--key", "stranger.pub")
+        self.write("bad.pub", b"not a key\n")
+        self.assertEqual(self.run_json("inspect", "m.safemodel", "--key", "bad.pub", expect=5)["stage"], "key")
+        self.assertEqual(self.run_json("inspect", "m.safemodel", "--expect", "m", expect=2)["code"], "expect_needs_key")
+
+    def test_skipping_verification_excludes_what_is_verified_by(self):
+        self.make_signed()
+        for arguments in (["--key", "k.pub"], ["--expect", "m"]):
+            self.assertEqual(self.run_json("export", "m.safemodel", "-o", "o.npz", "--insecure-skip-verification", *arguments, expect=2)["code"], "bad_arguments")
+        self.assertFalse((self.path / "o.npz").exists())
+        self.run_cli("export", "m.safemodel", "-o", "o.npz", "--insecure-skip-verification")
+
+    def test_times_are_real(self):
+        self.make_signed()
+        sign = ["sign", "m.safemodel", "-k", "k.key", "--role", "approver", "--not-after"]
+        for text in ("2027-02-31", "2027-02-29", "2027-04-31T00:00:00Z", "2027-13-01", "2027-01-00", "2027-1-1", " 2027-01-01", "2027-01-01T24:00:00Z", "2027-01-01T00:00:60Z", "2027-01-01T00:00:00", "2027-01-01 00:00:00Z", "12027-01-01", "2027-01-01x", "d", "-1d", "1234567d"):
+            with self.subTest(text=text):
+                self.assertEqual(self.run_json(*sign[:-1], f"--not-after={text}", expect=2)["code"], "bad_time")
+        for text in ("2096-02-29", "2097-12-31T23:59:59Z", "90d"):
+            self.run_cli(*sign, text)
+        self.assertEqual([s["not_after"][:10] for s in self.run_json("inspect", "m.safemodel")["signatures"]][1:3], ["2096-02-29", "2097-12-31"])
+
     def test_the_gravest_exit_code_of_several_files_wins(self):
         self.make_signed()
         self.write("cut", (self.path / "m.safemodel").read_bytes()[:100])
@@ -222,6 +279,60 @@ class OutputTest(CliTest):
             child.wait()
             if child.returncode != 0:
                 self.assertEqual(sorted(p.name for p in self.path.iterdir()), ["big.safetensors"])
+
+    def test_failures_are_told_in_both_places(self):
+        self.make_signed()
+        self.run_cli("keygen", "-o", "stranger", "--no-passphrase")
+        for arguments, expect in (
+            (["verify", "m.safemodel", "--key", "stranger.pub"], 1),
+            (["verify", "m.safemodel"], 1),
+            (["inspect", "m.safemodel", "--key", "stranger.pub"], 1),
+            (["inspect", "missing"], 4),
+            (["digest", "missing"], 4),
+            (["export", "m.safemodel", "-o", "o.npz", "--key", "stranger.pub"], 1),
+            (["export", "m.safemodel", "-o", "o.bin", "--key", "k.pub"], 2),
+            (["convert", "missing", "-o", "o.safemodel"], 4),
+            (["sign", "missing", "-k", "k.key"], 4),
+            (["sign", "m.safemodel", "-k", "missing"], 4),
+            (["sign", "m.safemodel", "-k", "k.key", "--detached", "--append"], 2),
+            (["keygen", "-o", "k", "--no-passphrase"], 2),
+            (["keygen", "-o", "q", "--passphrase-file", "missing"], 5),
+        ):
+            with self.subTest(arguments=arguments):
+                result = self.run_cli(*arguments, "--json", "--quiet", expect=expect)
+                document = json.loads(result.stdout)
+                self.assertIs(document["ok"], False)
+                self.assertEqual(document["exit"], expect)
+                failed = document["files"][0] if arguments[0] in ("verify", "digest") and "files" in document else document
+                self.assertTrue({"stage", "code", "message"} <= failed.keys())
+                self.assertIn(f"({failed['stage']}: {failed['code']})".encode(), result.stderr)
+                plain = self.run_cli(*arguments, "--quiet", expect=expect)
+                self.assertEqual(plain.stderr, result.stderr)
+
+    def test_out_of_memory_is_told_in_one_document(self):
+        rows = 3000
+        tensors = {f"layer{i:05}": ("F32", [1], floats(1)) for i in range(rows)}
+        self.make_signed(tensors=tensors)
+        commands = (["inspect", "m.safemodel"], ["digest", "m.safetensors"], ["verify", "m.safemodel", "--key", "k.pub"], ["convert", "m.safetensors", "-o", "o.safemodel", "--threads", "1"])
+        told = set()
+        for megabytes in range(4, 40):
+            limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+            for command in commands:
+                (self.path / "o.safemodel").unlink(missing_ok=True)
+                result = subprocess.run([CLI, *command, "--json"], cwd=self.path, capture_output=True, preexec_fn=limit)
+                if b"Sanitizer" in result.stderr:
+                    self.skipTest("a sanitizer needs more addresses than can be limited")
+                if result.returncode == 127 or not (result.stdout or result.stderr):
+                    continue  # the program itself could not be loaded
+                with self.subTest(megabytes=megabytes, command=command[0]):
+                    document = json.loads(result.stdout)
+                    self.assertEqual(document.get("exit", 0), result.returncode)
+                    self.assertIn(result.returncode, (0, 4))
+                    if document.get("code") == "out_of_memory":
+                        told.add(command[0])
+                        self.assertIn(b"(io: out_of_memory)", result.stderr)
+                    self.assertEqual((self.path / "o.safemodel").exists(), command[0] == "convert" and result.returncode == 0)
+        self.assertTrue(told, "no limit was met")
 
     def test_closed_or_full_standard_output(self):
         self.make_signed()
@@ -275,6 +386,37 @@ class KeyTest(CliTest):
         self.run_cli("sign", "m.safemodel", "-k", "k.key", "--passphrase-file", "wrong", expect=5)
         self.run_cli("sign", "m.safemodel", "-k", "k.key", "--passphrase-file", "pass")
         self.run_cli("verify", "m.safemodel", "--key", "k.pub")
+
+    def test_a_passphrase_lies_in_guarded_memory_alone(self):
+        passphrase = os.urandom(12).hex().encode()
+        self.write("pass", passphrase + b"\n")
+        self.make_signed()
+        self.run_cli("keygen", "-o", "p", "--passphrase-file", "pass")
+        for command in (["keygen", "-o", "q"], ["sign", "m.safemodel", "-k", "p.key"]):
+            with self.subTest(verb=command[0]):
+                found = self.watch([*command, "--passphrase-file", "pass"], passphrase)
+                self.assertEqual([flags for flags in found if b"dd" not in flags.split()], [], "a core dump would have it")
+                self.assertEqual(len(found), 1)
+
+    def watch(self, command, text):
+        """The flags of each mapping that holds the text, at a moment when the program derives a key from it."""
+        child = subprocess.Popen([CLI, *command], cwd=self.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while child.poll() is None:
+                child.send_signal(signal.SIGSTOP)
+                try:
+                    maps = Path(f"/proc/{child.pid}/smaps").read_bytes()
+                    # scrypt's own memory: more than anything else that the program asks for
+                    if re.search(rb"^Size: +(?:[5-9]\d{5}|1\d{6}) kB$", maps, re.MULTILINE):
+                        return list(holders(child.pid, maps, text))
+                except PermissionError:
+                    self.skipTest("the memory of a child process cannot be read here")
+                child.send_signal(signal.SIGCONT)
+                time.sleep(0.01)
+            self.fail("the program ended before it was looked at")
+        finally:
+            child.kill()
+            child.wait()
 
     def test_an_unprotected_key_that_others_can_read_is_warned_of(self):
         self.make_signed()

@@ -21,14 +21,20 @@ using testing::WriteText;
 
 constexpr crypto::ScryptCost kCheap = {32768, 16u << 20};
 
+Passphrase Secret(const std::string& text) {
+  auto passphrase = Passphrase::FromBytes(AsBytes(text));
+  REQUIRE(passphrase.ok());
+  return std::move(passphrase).value();
+}
+
 PassphraseSource Says(std::string passphrase) {
-  return [passphrase = std::move(passphrase)]() -> Result<std::string> { return passphrase; };
+  return [passphrase = std::move(passphrase)]() -> Result<Passphrase> { return Secret(passphrase); };
 }
 
 PassphraseSource NeverAsked() {
-  return []() -> Result<std::string> {
+  return []() -> Result<Passphrase> {
     FAIL("a passphrase was asked for");
-    return std::string();
+    return Passphrase();
   };
 }
 
@@ -68,12 +74,13 @@ std::string Edited(Checksum checksum, Edit edit) {
 
 TEST_CASE("keys: a written pair reads back, protected and not, and signs alike") {
   const crypto::MinisignSecretKey key = TestKey();
-  const std::string protection = "tr\xC3\xA8s long";
-  for (const std::string* passphrase : {static_cast<const std::string*>(nullptr), &protection}) {
+  const std::string text_of_it = "tr\xC3\xA8s long";
+  const Passphrase protection = Secret(text_of_it);
+  for (const Passphrase* passphrase : {static_cast<const Passphrase*>(nullptr), &protection}) {
     const auto text = crypto::SerializeMinisignSecret(key, passphrase, kCheap);
     REQUIRE(text.ok());
     const auto again =
-        crypto::ParseMinisignSecret(text.value().bytes(), passphrase == nullptr ? NeverAsked() : Says(*passphrase));
+        crypto::ParseMinisignSecret(text.value().bytes(), passphrase == nullptr ? NeverAsked() : Says(text_of_it));
     REQUIRE(again.ok());
     CHECK(again.value().number == key.number);
     CHECK(again.value().pair.public_key() == key.pair.public_key());
@@ -121,7 +128,7 @@ TEST_CASE("keys: files of a generated key") {
     CHECK(ReadText(folder.Path("victim")) == "untouched");
   }
   SUBCASE("need a passphrase that is not empty") {
-    const std::string empty;
+    const Passphrase empty;
     const Status refused = key.value().WriteFiles(folder.Path("empty"), &empty, SecretKey::Overwrite::kRefuse);
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().stage == Stage::kUsage);
@@ -129,8 +136,35 @@ TEST_CASE("keys: files of a generated key") {
   }
 }
 
+TEST_CASE("keys: a passphrase is filled up to its limit, moves, and compares") {
+  Passphrase passphrase;
+  CHECK(passphrase.empty());
+  REQUIRE(passphrase.Append(AsBytes("cor")).ok());
+  REQUIRE(passphrase.Append(AsBytes("rect")).ok());
+  CHECK(AsText(passphrase.bytes()) == "correct");
+  CHECK(passphrase.Equals(Secret("correct")));
+  CHECK_FALSE(passphrase.Equals(Secret("corrupt")));
+  CHECK_FALSE(passphrase.Equals(Secret("correct ")));
+  CHECK_FALSE(passphrase.Equals(Passphrase()));
+  CHECK(Passphrase().Equals(Passphrase()));
+
+  Passphrase moved = std::move(passphrase);
+  CHECK(AsText(moved.bytes()) == "correct");
+  CHECK(passphrase.empty());                          // NOLINT(bugprone-use-after-move): it says so in its header
+  REQUIRE(passphrase.Append(AsBytes("again")).ok());  // NOLINT(bugprone-use-after-move)
+  CHECK(AsText(passphrase.bytes()) == "again");
+
+  const std::string longest(Passphrase::kMostBytes - 7, 'x');
+  REQUIRE(moved.Append(AsBytes(longest)).ok());
+  const Status refused = moved.Append(AsBytes("x"));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(std::string(refused.error().code) == "long_passphrase");
+  CHECK(AsText(moved.bytes()) == "correct" + longest);
+  CHECK_FALSE(Passphrase::FromBytes(AsBytes(longest + "12345678")).ok());
+}
+
 TEST_CASE("keys: a wrong passphrase, none, and a source that refuses") {
-  const std::string right = "right";
+  const Passphrase right = Secret("right");
   const auto text = crypto::SerializeMinisignSecret(TestKey(), &right, kCheap);
   REQUIRE(text.ok());
   const auto wrong = crypto::ParseMinisignSecret(text.value().bytes(), Says("wrong"));
@@ -138,7 +172,7 @@ TEST_CASE("keys: a wrong passphrase, none, and a source that refuses") {
   CHECK(wrong.error().stage == Stage::kKey);
   CHECK(std::string(wrong.error().code) == "wrong_passphrase");
   CHECK(crypto::ParseMinisignSecret(text.value().bytes(), {}).error().stage == Stage::kKey);
-  const auto refused = crypto::ParseMinisignSecret(text.value().bytes(), []() -> Result<std::string> {
+  const auto refused = crypto::ParseMinisignSecret(text.value().bytes(), []() -> Result<Passphrase> {
     return Error{Stage::kKey, "cancelled", "no passphrase"};
   });
   REQUIRE_FALSE(refused.ok());
@@ -260,7 +294,7 @@ TEST_CASE("keys: minisign reads our files and we read minisign's") {
   }
   SUBCASE("ours, protected, at the full cost that minisign writes") {
     auto key = SecretKey::Generate();
-    const std::string passphrase = "correct horse";
+    const Passphrase passphrase = Secret("correct horse");
     REQUIRE(key.value().WriteFiles(folder.Path("ours"), &passphrase, SecretKey::Overwrite::kRefuse).ok());
     REQUIRE(Run(in + "echo 'correct horse' | minisign -S -s ours.key -m message"));
     CHECK(Run(in + "minisign -V -p ours.pub -m message"));

@@ -84,6 +84,7 @@ void SetLimit(Limits& limits, const std::string& text) {
       {"total_plain_bytes", [&](std::uint64_t v) { limits.total_plain_bytes = v; }},
       {"directory_bytes", [&](std::uint64_t v) { limits.directory_bytes = v; }},
       {"envelope_bytes", [&](std::uint64_t v) { limits.envelope_bytes = v; }},
+      {"envelope_items", [&](std::uint64_t v) { limits.envelope_items = static_cast<std::uint32_t>(v); }},
       {"extensions", [&](std::uint64_t v) { limits.extensions = static_cast<std::uint32_t>(v); }},
       {"files", [&](std::uint64_t v) { limits.files = static_cast<std::uint32_t>(v); }},
       {"int_bytes", [&](std::uint64_t v) { limits.int_bytes = static_cast<std::uint32_t>(v); }},

@@ -41,8 +41,34 @@ class PublicKey {
   std::array<std::uint8_t, 8> minisign_id_{};  // a hint, kept so that a key file can be written again
 };
 
+// Passphrase is a secret text in guarded memory: locked, left out of core dumps, wiped when destroyed. Move-only; there
+// is no way to print it. Fill it byte by byte where the text comes from, so that no other copy is made.
+class Passphrase {
+ public:
+  static constexpr std::size_t kMostBytes = 1024;  // as in minisign
+
+  Passphrase();  // empty
+  // FromBytes copies a text that the caller holds and has to wipe. Errors: those of Append.
+  static Result<Passphrase> FromBytes(ByteView text);
+  Passphrase(Passphrase&&) noexcept;
+  Passphrase& operator=(Passphrase&&) noexcept;
+  ~Passphrase();
+
+  // Append adds to the end. kKey "long_passphrase" beyond kMostBytes, with nothing added.
+  [[nodiscard]] Status Append(ByteView text);
+  // bytes is empty for an empty or moved-from passphrase.
+  [[nodiscard]] ByteView bytes() const;
+  [[nodiscard]] bool empty() const { return bytes().empty(); }
+  // Equals takes the same time wherever the two differ.
+  [[nodiscard]] bool Equals(const Passphrase& other) const;
+
+ private:
+  struct Guarded;
+  std::unique_ptr<Guarded> guarded_;
+};
+
 // PassphraseSource is asked for a passphrase when a key file is protected. It may refuse with kKey.
-using PassphraseSource = std::function<Result<std::string>()>;
+using PassphraseSource = std::function<Result<Passphrase>()>;
 
 // SecretKey is an Ed25519 private key in guarded memory: locked, left out of core dumps, wiped when destroyed.
 // Move-only; there is no way to print it.
@@ -60,9 +86,9 @@ class SecretKey {
 
   [[nodiscard]] const PublicKey& public_key() const;
   // WriteFiles writes `stem`.key (mode 0600, never over an existing file unless `overwrite`) and `stem`.pub in
-  // minisign's formats. An empty optional passphrase leaves the key unprotected.
+  // minisign's formats. Without a passphrase (null) the key is left unprotected; an empty one is refused (kUsage).
   enum class Overwrite : std::uint8_t { kRefuse, kReplace };
-  Status WriteFiles(const std::string& stem, const std::string* passphrase, Overwrite overwrite) const;
+  Status WriteFiles(const std::string& stem, const Passphrase* passphrase, Overwrite overwrite) const;
 
   // SignBytes returns the 64 bytes of the Ed25519 signature of `message`.
   [[nodiscard]] std::array<std::uint8_t, 64> SignBytes(ByteView message) const;

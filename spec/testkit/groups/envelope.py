@@ -143,6 +143,11 @@ def limits():
                  frame=frame(items=[(c.ITEM_STATEMENT, b"{}")] * 65))
     yield vector("E4-wraps-65", "limit", "L-LIMITS", "65 key wraps", twin="E0-ok",
                  frame=lambda f: f.items.extend([(c.ITEM_KEY_WRAP, b"")] * 65))
+    yield vector("E4-items-512-ok", "ok", "E-ITEMS L-LIMITS", "512 items, nearly all of an unknown kind",
+                 frame=lambda f: f.items.extend([(999, b"")] * 511))
+    yield vector("E4-items-513", "limit", "E-ITEMS L-LIMITS", "513 items, nearly all of an unknown kind",
+                 code="many_items", twin="E4-items-512-ok",
+                 frame=lambda f: f.items.extend([(999, b"")] * 512))
 
 
 def foreign():

@@ -399,6 +399,8 @@ def times():
     yield signed("S15-not-after-ok", "ok", "S-TIMES", "not-after is now", at(until=c.NOW))
     yield signed("S15-expired", "untrusted", "S-TIMES", "not-after has passed by a second", at(until=c.NOW - 1),
                  twin="S15-not-after-ok", code="expired")
+    yield signed("S15-leap-day-ok", "ok", "S-TIMES", "not-after on 29 February of a leap year",
+                 at(until="2028-02-29T00:00:00Z"))
     yield signed("S15-skew-ok", "ok", "S-TIMES", "issued 300 s ahead", at(c.NOW + 300))
     yield signed("S15-ahead", "untrusted", "S-TIMES", "issued 301 s ahead", at(c.NOW + 301), twin="S15-skew-ok")
     for name, signer, reason in [
@@ -410,6 +412,11 @@ def times():
         ("hour-24", at("2026-01-01T24:00:00Z"), "hour 24"),
         ("month-13", at("2026-13-01T00:00:00Z"), "month 13"),
         ("feb-30", at("2026-02-30T00:00:00Z"), "30 February"),
+        ("feb-29", at("2026-02-29T00:00:00Z"), "29 February of a common year"),
+        ("feb-31", at(until="2027-02-31T00:00:00Z"), "31 February, in not-after"),
+        ("apr-31", at(until="2027-04-31T00:00:00Z"), "31 April, in not-after"),
+        ("day-0", at("2026-01-00T00:00:00Z"), "day 0"),
+        ("minute-60", at("2026-01-01T00:60:00Z"), "minute 60"),
         ("fraction", at("2026-01-01T00:00:00.5Z"), "half a second"),
         ("space", at("2026-01-01 00:00:00Z"), "a space for T"),
         ("lower", at("2026-01-01t00:00:00z"), "t and z"),

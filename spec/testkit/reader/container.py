@@ -193,6 +193,8 @@ def parse_envelope(frame, limits):
     malformed_unless(reserved == 0, "E-FRAME")
     require(total <= limits["envelope_bytes"], "limit", "L-LIMITS")
     malformed_unless(total >= 96 and total == len(frame), "E-FRAME")
+    malformed_unless(count <= (total - 96) // 8, "E-ITEMS")
+    require(count <= limits["envelope_items"], "limit", "L-LIMITS")
     malformed_unless(0 < generation < (1 << 64) - 1, "E-GENERATION")
     malformed_unless(blake3(frame[:-32]).digest() == frame[-32:], "E-FRAME")
     items, position, counts = [], 64, {}
