@@ -64,13 +64,10 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   RuleContext context{graph, tables, options.limits, findings};
   const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &joblib, .end = source->size()});
   if (!result.ok()) return IsPickle(head, graph, result.error()) ? result.error() : NotRead();
-  if (IsTorchLegacyMagic(graph, result.value().root)) {
-    SAFEMODEL_TRY(CheckPolyglot(head));
-    return ImportTorchLegacy(source, options, findings);
-  }
+  SAFEMODEL_TRY(CheckPolyglot(head));
+  if (IsTorchLegacyMagic(graph, result.value().root)) return ImportTorchLegacy(source, options, findings);
   SAFEMODEL_TRY(CheckMagicIsPlain(source, graph, result.value(), options.limits));
   SAFEMODEL_TRY(CheckRest(source, result.value().end, options, findings));
-  SAFEMODEL_TRY(CheckPolyglot(head));
   if (joblib.used()) SAFEMODEL_TRY(CheckPlainReading(source, options));
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
 }
