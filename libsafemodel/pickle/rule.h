@@ -62,6 +62,7 @@ struct ImportTables {
   std::unordered_map<NodeIndex, StorageNote> storage_of;  // persistent references that are storages
   std::unordered_map<NodeIndex, DtypeNote> dtype_of;        // calls that are numpy dtypes
   std::unordered_map<NodeIndex, NodeIndex> encoded;         // text nodes and the bytes that they stand for
+  std::unordered_map<const AllowEntry*, NodeIndex> named;   // names that calls stand for, such as type(None)
   std::vector<UnlistedName> inert;
   Python2Text python2_text = Python2Text::kBytes;
   enum class ByteOrder : std::uint8_t { kLittle, kBig };
@@ -97,6 +98,7 @@ struct Rule {
 
 // One table a library; FindRule looks in all of them.
 std::span<const Rule> PythonRules();
+std::span<const Rule> StandardLibraryRules();
 std::span<const Rule> TorchRules();
 std::span<const Rule> NumpyRules();
 std::span<const Rule> ScikitLearnRules();
