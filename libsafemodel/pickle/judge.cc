@@ -240,7 +240,9 @@ Result<NodeIndex> Judge::RebuildTyped(std::uint64_t offset, NodeIndex callee, No
   return Make(offset, {.callee = callee, .args = typed, .entry = entry, .how = How::kReduce}, entry->call, typed);
 }
 
-Status Judge::CheckAttributes(std::uint64_t offset, const Call& call, NodeIndex dict) const {
+Status Judge::CheckAttributes(std::uint64_t offset, const Call& call, NodeIndex dict) {
+  const std::pair<NodeIndex, const void*> pair{dict, call.entry == nullptr ? nullptr : call.entry->reserved};
+  if (graph_.sealed(dict) && checked_.contains(pair)) return {};
   const std::span<const NodeIndex> items = graph_.ItemsOf(dict);
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
     if (!graph_.IsText(items[i])) {
@@ -260,11 +262,12 @@ Status Judge::CheckAttributes(std::uint64_t offset, const Call& call, NodeIndex 
     error.subject += "." + std::string(name);
     return error;
   }
+  checked_.insert(pair);
   return {};
 }
 
 // CheckState looks at attribute names: of a dict, and of (dict, slots).
-Status Judge::CheckState(std::uint64_t offset, const Call& call, NodeIndex state) const {
+Status Judge::CheckState(std::uint64_t offset, const Call& call, NodeIndex state) {
   if (graph_.kind(state) == Kind::kDict) return CheckAttributes(offset, call, state);
   if (graph_.kind(state) != Kind::kTuple || graph_.ItemsOf(state).size() != 2) return {};
   for (const NodeIndex part : graph_.ItemsOf(state)) {

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <safemodel/convert.h>
@@ -65,8 +67,8 @@ class Judge {
                          NodeIndex args);
   // MatchesOne compares a node with alternatives. An error when code stands where data belongs.
   Result<bool> MatchesOne(const std::vector<const Schema*>& alternatives, NodeIndex node, const Error& refusal);
-  Status CheckState(std::uint64_t offset, const Call& call, NodeIndex state) const;
-  Status CheckAttributes(std::uint64_t offset, const Call& call, NodeIndex dict) const;
+  Status CheckState(std::uint64_t offset, const Call& call, NodeIndex state);
+  Status CheckAttributes(std::uint64_t offset, const Call& call, NodeIndex dict);
   Status CheckChangeable(std::uint64_t offset, NodeIndex target) const;
   Status CheckItem(std::uint64_t offset, const Call& call, const Schema* schema, NodeIndex item);
   Status Fill(std::uint64_t offset, NodeIndex container, std::span<const NodeIndex> items);
@@ -77,6 +79,8 @@ class Judge {
   ConvertOptions::Unknown unknown_;
   Matcher matcher_;
   std::map<ImportKey, std::uint32_t> imported_;
+  // Dicts whose names were compared with a set of reserved names: one dict may be the state of many objects.
+  std::set<std::pair<NodeIndex, const void*>> checked_;
   std::optional<Error> first_unknown_;
 };
 

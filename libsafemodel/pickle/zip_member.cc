@@ -17,6 +17,9 @@ namespace safemodel::pickle {
 namespace {
 
 constexpr std::size_t kPieceBytes = 256u << 10;
+// Going back means inflating from the start again. Honest readers do so a few times for a member.
+constexpr std::uint64_t kFreeWork = std::uint64_t{256} << 20;
+constexpr std::uint64_t kMostPasses = 16;
 
 Error OutsideMember(std::uint64_t offset) { return {Stage::kIo, "truncated", "a read leaves the member", offset}; }
 
@@ -190,6 +193,12 @@ class InflatingSource final : public ByteSource {
   }
 
   Status Produce(MutableBytes out) const {
+    work_ += out.size();
+    if (work_ > kFreeWork && work_ / kMostPasses > size_) {
+      return Error{Stage::kLimit, "LIMIT-BYTES",
+                   "a compressed member is read back and forth too often; save the file without compression", kNoOffset,
+                   name_};
+    }
     SAFEMODEL_ASSIGN(const MutableBytes missing, Inflate(out));
     if (!missing.empty()) return Broken();
     position_ += out.size();
@@ -215,6 +224,7 @@ class InflatingSource final : public ByteSource {
   mutable std::unique_ptr<Inflater> inflater_;
   mutable ByteBuffer input_;
   mutable std::uint64_t position_ = 0;  // plain bytes produced
+  mutable std::uint64_t work_ = 0;      // plain bytes produced, those of earlier passes too
   mutable std::uint64_t taken_ = 0;     // stored bytes handed to zlib
   mutable std::uint32_t crc_ = 0;
   mutable bool ended_ = false;
