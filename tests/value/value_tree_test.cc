@@ -475,23 +475,6 @@ TEST_CASE("value tree: billion laughs stays as small as it is") {
   CHECK(CodeOf(laughs(NodeKind::kSet)) == "set_item_too_large");
 }
 
-TEST_CASE("value tree: keys weigh as much as hashing them costs") {
-  // `dicts` dicts of one key, a tuple of `items` references to one text or to one integer.
-  const auto shared = [](int dicts, std::size_t items, std::size_t int_bytes) {
-    return Finish([=](ValueTreeBuilder& b) {
-      const NodeId item = int_bytes == 0 ? b.Str("a") : b.IntBytes(ByteBuffer(int_bytes, 1));
-      const NodeId key = b.Parent(NodeKind::kTuple, std::vector<NodeId>(items, item));
-      std::vector<NodeId> all;
-      for (int i = 0; i < dicts; ++i) all.push_back(DictOfKeys(b, {key}));
-      return b.Parent(NodeKind::kList, all);
-    });
-  };
-  CHECK(CodeOf(shared(1000, 1000, 0)) == "ok");
-  CHECK(CodeOf(shared(10'000, 1000, 0)) == "keys_too_large");
-  CHECK(CodeOf(shared(10'000, 10, 0)) == "ok");
-  CHECK(CodeOf(shared(100, 1000, 65'000)) == "keys_too_large");
-}
-
 TEST_CASE("value tree: a dict of a million entries is read in well under a second") {
   const auto start = std::chrono::steady_clock::now();
   const auto tree = Finish([](ValueTreeBuilder& b) {
