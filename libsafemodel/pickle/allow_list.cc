@@ -18,6 +18,9 @@ constexpr std::string_view kPython =
 constexpr std::string_view kTorch =
 #include "pickle/allow_list/torch.inc"
     ;
+constexpr std::string_view kTorchClasses =
+#include "pickle/allow_list/torch_classes.inc"
+    ;
 constexpr std::string_view kNumpy =
 #include "pickle/allow_list/numpy.inc"
     ;
@@ -79,7 +82,7 @@ Result<std::unique_ptr<const AllowList>> AllowList::Parse(const std::vector<std:
 
 const AllowList& AllowList::BuiltIn() {
   static const std::unique_ptr<const AllowList> list = [] {
-    auto parsed = Parse({kPython, kNumpy, kTorch, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses});
+    auto parsed = Parse({kPython, kNumpy, kTorch, kTorchClasses, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses});
     if (!parsed.ok()) std::abort();  // our own table; a test parses it first
     return std::move(parsed).value();
   }();
@@ -87,7 +90,7 @@ const AllowList& AllowList::BuiltIn() {
 }
 
 std::vector<std::string_view> AllowList::BuiltInTables() {
-  return {kPython, kNumpy, kTorch, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses};
+  return {kPython, kNumpy, kTorch, kTorchClasses, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses};
 }
 
 const AllowEntry* AllowList::Find(std::string_view module, std::string_view name) const {

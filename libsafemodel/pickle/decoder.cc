@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::size_t kWindowBytes = 256u << 10;
 constexpr std::size_t kScratchBytes = 64u << 10;
+// Going back means decoding from the start again. Honest readers do so a few times.
+constexpr std::uint64_t kFreeWork = std::uint64_t{256} << 20;
+constexpr std::uint64_t kMostPasses = 16;
 
 class DecodingSource final : public ByteSource {
  public:
@@ -57,6 +60,11 @@ class DecodingSource final : public ByteSource {
   }
 
   Status Produce(MutableBytes out) const {
+    work_ += out.size();
+    if (work_ > kFreeWork && work_ / kMostPasses > size_) {
+      return Error{Stage::kLimit, "LIMIT-BYTES",
+                   "compressed bytes are read back and forth too often; save the file without compression"};
+    }
     while (!out.empty()) {
       SAFEMODEL_ASSIGN(const std::size_t made, decoder_->Decode(input_, out));
       if (made == 0) return wrong_size_;
@@ -82,6 +90,7 @@ class DecodingSource final : public ByteSource {
   mutable std::unique_ptr<Decoder> decoder_;
   mutable ByteBuffer scratch_;
   mutable std::uint64_t position_ = 0;  // plain bytes produced
+  mutable std::uint64_t work_ = 0;      // plain bytes produced, those of earlier passes too
   mutable bool started_ = false;
 };
 

@@ -299,6 +299,8 @@ Result<NodeIndex> Judge::RebuildTyped(std::uint64_t offset, NodeIndex callee, No
 
 void Judge::CheckAttributes(std::uint64_t offset, NodeIndex target, NodeIndex dict) {
   const Call& call = graph_.CallOf(target);
+  const std::pair<NodeIndex, const void*> pair{dict, call.entry == nullptr ? nullptr : call.entry->reserved};
+  if (graph_.sealed(dict) && !checked_.insert(pair).second) return;
   const std::span<const NodeIndex> items = graph_.ItemsOf(dict);
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
     if (!graph_.IsText(items[i])) {

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <safemodel/convert.h>
@@ -88,6 +90,8 @@ class Judge {
   Matcher matcher_;
   std::size_t first_call_;  // of the stream; those before were made by streams around it or before it
   std::map<ImportKey, std::uint32_t> imported_;
+  // Dicts whose names were compared with a set of reserved names: one dict may be the state of many objects.
+  std::set<std::pair<NodeIndex, const void*>> checked_;
 };
 
 // FullName returns "module.name" as the pickle states it.

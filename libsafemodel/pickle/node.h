@@ -107,6 +107,8 @@ class Graph {
   [[nodiscard]] std::string_view TextOf(NodeIndex node) const;
   // IsText says that a node is a kStr, or a kPy2Str of ASCII letters, which every loader turns into a str.
   [[nodiscard]] bool IsText(NodeIndex node) const;
+  // StreamOffsetOf returns where in the stream the bytes start that were left there.
+  [[nodiscard]] std::uint64_t StreamOffsetOf(NodeIndex node) const { return nodes_[node].data_offset; }
   // SourceOf returns the bytes as a source, without copying those left in the stream.
   [[nodiscard]] Result<SharedSource> SourceOf(NodeIndex node) const;
 

@@ -70,6 +70,7 @@ struct ImportTables {
   unsigned load_depth = 0;                                  // how many such files the current stream is inside of
   std::unordered_map<NodeIndex, DtypeNote> dtype_of;        // calls that are numpy dtypes
   std::unordered_map<NodeIndex, NodeIndex> encoded;         // text nodes and the bytes that they stand for
+  std::unordered_map<const AllowEntry*, NodeIndex> named;   // names that calls stand for, such as type(None)
   std::vector<UnlistedName> inert;
   Python2Text python2_text = Python2Text::kBytes;
   enum class ByteOrder : std::uint8_t { kLittle, kBig };
@@ -107,6 +108,7 @@ struct Rule {
 
 // One table a library; FindRule looks in all of them.
 std::span<const Rule> PythonRules();
+std::span<const Rule> StandardLibraryRules();
 std::span<const Rule> TorchRules();
 std::span<const Rule> NumpyRules();
 std::span<const Rule> ScikitLearnRules();

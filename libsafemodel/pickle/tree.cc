@@ -42,11 +42,21 @@ class TreeMaker final : public TreeContext {
   struct Draft {
     NodeId node;
     std::uint8_t flags;
-    std::vector<TreeRef> children;
+    std::uint32_t count;
+    std::size_t begin;  // in references_
   };
+  // LateBytes are a constant that was left in the stream. They are read in the order in which they lie there: a
+  // compressed stream can only be read forwards.
+  struct LateBytes {
+    NodeIndex node;
+    std::size_t reference;  // the entry of references_ that stands for the bytes; kNoReference: the node itself does
+  };
+  static constexpr std::size_t kNoReference = ~std::size_t{0};
 
   Result<TreeRef> Convert(NodeIndex node);
-  Result<TreeRef> Bytes(NodeIndex node);
+  TreeRef Bytes(NodeIndex node);
+  TreeRef ByteArray(NodeIndex node);
+  Status ReadLateBytes();
   Result<TreeRef> Python2Str(NodeIndex node);
   TreeRef Items(NodeKind kind, NodeIndex node);
   TreeRef Dict(NodeIndex node);
@@ -55,6 +65,7 @@ class TreeMaker final : public TreeContext {
   TreeRef ObjectOf(TreeRef cls, std::vector<TreeRef> args, NodeIndex call, std::uint8_t flags);
   Result<TreeRef> Persistent(NodeIndex node);
   Result<NodeId> Resolve(TreeRef ref) const;
+  Status ConvertAll(NodeIndex root);
 
   const Graph& graph_;
   ImportTables& tables_;
@@ -62,8 +73,10 @@ class TreeMaker final : public TreeContext {
   ValueTreeBuilder builder_;
   std::vector<TreeRef> made_;
   std::vector<bool> queued_;
-  std::vector<NodeIndex> pending_;
+  std::vector<NodeIndex> pending_;  // what the level at hand refers to
   std::vector<Draft> drafts_;
+  std::vector<TreeRef> references_;  // children of the drafts
+  std::vector<LateBytes> late_;
   std::map<std::pair<std::string_view, std::string_view>, TreeRef> globals_;
 };
 
@@ -77,7 +90,9 @@ TreeRef TreeMaker::Of(NodeIndex node) {
 
 TreeRef TreeMaker::Parent(NodeKind kind, std::vector<TreeRef> children, std::uint8_t flags) {
   const NodeId node = builder_.Parent(kind, {}, flags);
-  drafts_.push_back({node, flags, std::move(children)});
+  if (children.empty()) return node;
+  drafts_.push_back({node, flags, static_cast<std::uint32_t>(children.size()), references_.size()});
+  references_.insert(references_.end(), children.begin(), children.end());
   return node;
 }
 
@@ -128,14 +143,31 @@ TreeRef TreeMaker::Dict(NodeIndex node) {
   return Parent(NodeKind::kDict, std::move(children), 0);
 }
 
-Result<TreeRef> TreeMaker::Bytes(NodeIndex node) {
-  const auto bytes = graph_.BytesOf(node);
-  if (bytes) return builder_.Leaf(NodeKind::kBytes, *bytes);
-  SharedSource source;
-  SAFEMODEL_ASSIGN(source, graph_.SourceOf(node));
-  ByteBuffer read;
-  SAFEMODEL_ASSIGN(read, ReadRange(*source, 0, source->size(), limits_.directory_bytes));
-  return builder_.Leaf(NodeKind::kBytes, read);
+TreeRef TreeMaker::Bytes(NodeIndex node) {
+  if (const auto bytes = graph_.BytesOf(node)) return builder_.Leaf(NodeKind::kBytes, *bytes);
+  late_.push_back({node, kNoReference});
+  return kNotMade;
+}
+
+TreeRef TreeMaker::ByteArray(NodeIndex node) {
+  const TreeRef args = Parent(NodeKind::kTuple, {Bytes(node)}, 0);
+  if (!graph_.BytesOf(node)) late_.back().reference = references_.size() - 1;
+  return Parent(NodeKind::kObject, {Global("builtins", "bytearray"), args}, kObjectArgs);
+}
+
+Status TreeMaker::ReadLateBytes() {
+  const auto place = [this](const LateBytes& late) { return graph_.StreamOffsetOf(late.node); };
+  std::stable_sort(late_.begin(), late_.end(),
+                   [&](const LateBytes& a, const LateBytes& b) { return place(a) < place(b); });
+  for (const LateBytes& late : late_) {
+    SharedSource source;
+    SAFEMODEL_ASSIGN(source, graph_.SourceOf(late.node));
+    ByteBuffer read;
+    SAFEMODEL_ASSIGN(read, ReadRange(*source, 0, source->size(), limits_.directory_bytes));
+    const TreeRef leaf = builder_.Leaf(NodeKind::kBytes, read);
+    (late.reference == kNoReference ? made_[late.node] : references_[late.reference]) = leaf;
+  }
+  return {};
 }
 
 Result<TreeRef> TreeMaker::Python2Str(NodeIndex node) {
@@ -214,12 +246,7 @@ Result<TreeRef> TreeMaker::Convert(NodeIndex node) {
     case Kind::kStr: return builder_.Str(graph_.TextOf(node));
     case Kind::kPy2Str: return Python2Str(node);
     case Kind::kBytes: return Bytes(node);
-    case Kind::kByteArray: {
-      TreeRef bytes = 0;
-      SAFEMODEL_ASSIGN(bytes, Bytes(node));
-      const TreeRef args = Parent(NodeKind::kTuple, {bytes}, 0);
-      return Parent(NodeKind::kObject, {Global("builtins", "bytearray"), args}, kObjectArgs);
-    }
+    case Kind::kByteArray: return ByteArray(node);
     case Kind::kList: return Items(NodeKind::kList, node);
     case Kind::kTuple: return Items(NodeKind::kTuple, node);
     case Kind::kSet: return Items(NodeKind::kSet, node);
@@ -241,31 +268,47 @@ Result<NodeId> TreeMaker::Resolve(TreeRef ref) const {
   return Error{Stage::kLimit, "LIMIT-DEPTH", "calls that only pass their argument on are nested too deeply"};
 }
 
-Result<ValueTree> TreeMaker::Make(NodeIndex root) {
-  if (graph_.size() >= kGraphBit) return Error{Stage::kLimit, "LIMIT-COUNT", "the pickle makes too many objects"};
+// ConvertAll goes from level to level, so that a graph too deep for any tree is refused before more than a few nodes
+// are made. A node may pass its argument on and add no level of its own; no two in a row do so without end (Resolve).
+Status TreeMaker::ConvertAll(NodeIndex root) {
   Of(root);
-  while (!pending_.empty()) {
-    const NodeIndex node = pending_.back();
-    pending_.pop_back();
-    SAFEMODEL_ASSIGN(made_[node], Convert(node));
-    if (builder_.size() > 2 * std::uint64_t{limits_.tree_nodes}) {
-      return Error{Stage::kLimit, "LIMIT-COUNT", "the value tree has too many nodes"};
+  std::vector<NodeIndex> level;
+  for (std::uint64_t depth = 0; !pending_.empty(); ++depth) {
+    if (depth > 2 * std::uint64_t{limits_.tree_depth}) {
+      return Error{Stage::kLimit, "LIMIT-DEPTH", "the pickle is nested deeper than the limit",
+                   graph_.offset(pending_.front())};
+    }
+    std::swap(level, pending_);
+    pending_.clear();
+    for (const NodeIndex node : level) {
+      SAFEMODEL_ASSIGN(made_[node], Convert(node));
+      if (builder_.size() > 2 * std::uint64_t{limits_.tree_nodes}) {
+        return Error{Stage::kLimit, "LIMIT-COUNT", "the value tree has too many nodes"};
+      }
     }
   }
+  return {};
+}
+
+Result<ValueTree> TreeMaker::Make(NodeIndex root) {
+  if (graph_.size() >= kGraphBit) return Error{Stage::kLimit, "LIMIT-COUNT", "the pickle makes too many objects"};
+  SAFEMODEL_TRY(ConvertAll(root));
+  SAFEMODEL_TRY(ReadLateBytes());
   std::vector<NodeId> children;
-  for (Draft& draft : drafts_) {
+  for (const Draft& draft : drafts_) {
     children.clear();
-    children.reserve(draft.children.size());
-    for (const TreeRef child : draft.children) {
+    for (const TreeRef child : std::span(references_).subspan(draft.begin, draft.count)) {
       NodeId resolved = 0;
       SAFEMODEL_ASSIGN(resolved, Resolve(child));
       children.push_back(resolved);
     }
-    draft.children = {};
     builder_.SetChildren(draft.node, children, draft.flags);
   }
   NodeId top = 0;
   SAFEMODEL_ASSIGN(top, Resolve(kGraphBit | root));
+  drafts_ = {};
+  references_ = {};
+  made_ = {};
   return std::move(builder_).Finish(top, limits_);
 }
 

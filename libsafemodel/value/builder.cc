@@ -138,25 +138,31 @@ NodeId ValueTreeBuilder::Global(std::string_view module, std::string_view name) 
   return Parent(NodeKind::kGlobal, {module_node, name_node});
 }
 
-NodeId ValueTreeBuilder::Parent(NodeKind kind, std::vector<NodeId> children, std::uint8_t flags) {
+NodeId ValueTreeBuilder::Parent(NodeKind kind, std::span<const NodeId> children, std::uint8_t flags) {
   if (!HasChildren(kind)) return Leaf(kind, {}, flags);
-  if (children.size() > std::numeric_limits<std::uint32_t>::max()) overflow_ = true;
-  lists_.push_back(std::move(children));
-  return Add({kind, flags, 0, lists_.size() - 1});
+  const NodeId node = Add({kind, flags, 0, 0});
+  if (!children.empty()) SetChildren(node, children, flags);
+  return node;
 }
 
-void ValueTreeBuilder::SetChildren(NodeId node, std::vector<NodeId> children, std::uint8_t flags) {
+// SetChildren appends to the pool; children that are replaced stay in it, unused.
+void ValueTreeBuilder::SetChildren(NodeId node, std::span<const NodeId> children, std::uint8_t flags) {
   Draft& draft = nodes_[node];
   if (!HasChildren(draft.kind)) return;
-  if (children.size() > std::numeric_limits<std::uint32_t>::max()) overflow_ = true;
+  if (children.size() > std::numeric_limits<std::uint32_t>::max()) {
+    overflow_ = true;
+    return;
+  }
   draft.flags = flags;
-  lists_[static_cast<std::size_t>(draft.begin)] = std::move(children);
+  draft.size = static_cast<std::uint32_t>(children.size());
+  draft.begin = children_.size();
+  children_.insert(children_.end(), children.begin(), children.end());
 }
 
 std::span<const NodeId> ValueTreeBuilder::ChildrenOf(NodeId node) const {
   const Draft& draft = nodes_[node];
   if (!HasChildren(draft.kind)) return {};
-  return lists_[static_cast<std::size_t>(draft.begin)];
+  return std::span<const NodeId>(children_).subspan(static_cast<std::size_t>(draft.begin), draft.size);
 }
 
 Status ValueTreeBuilder::CheckReferences(NodeId root) const {
@@ -164,8 +170,8 @@ Status ValueTreeBuilder::CheckReferences(NodeId root) const {
     return Error{Stage::kLimit, "too_many_nodes", "the values are more or larger than a value tree can hold"};
   const Error outside = {Stage::kMalformed, "node_outside", "the value tree refers to a node that does not exist"};
   if (root >= nodes_.size()) return outside;
-  for (const std::vector<NodeId>& list : lists_) {
-    if (std::any_of(list.begin(), list.end(), [&](NodeId child) { return child >= nodes_.size(); })) return outside;
+  if (std::any_of(children_.begin(), children_.end(), [&](NodeId child) { return child >= nodes_.size(); })) {
+    return outside;
   }
   return {};
 }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -24,9 +26,15 @@ class ValueTreeBuilder {
   NodeId Float(double value);
   NodeId Tensor(std::uint32_t index, std::uint8_t flags);
   NodeId Global(std::string_view module, std::string_view name);
-  NodeId Parent(NodeKind kind, std::vector<NodeId> children, std::uint8_t flags = 0);
+  NodeId Parent(NodeKind kind, std::span<const NodeId> children, std::uint8_t flags = 0);
+  NodeId Parent(NodeKind kind, std::initializer_list<NodeId> children, std::uint8_t flags = 0) {
+    return Parent(kind, std::span<const NodeId>(children.begin(), children.size()), flags);
+  }
   // SetChildren replaces the children of a node made by Parent.
-  void SetChildren(NodeId node, std::vector<NodeId> children, std::uint8_t flags = 0);
+  void SetChildren(NodeId node, std::span<const NodeId> children, std::uint8_t flags = 0);
+  void SetChildren(NodeId node, std::initializer_list<NodeId> children, std::uint8_t flags = 0) {
+    SetChildren(node, std::span<const NodeId>(children.begin(), children.size()), flags);
+  }
 
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
 
@@ -37,15 +45,15 @@ class ValueTreeBuilder {
   struct Draft {
     NodeKind kind;
     std::uint8_t flags;
-    std::uint32_t size;  // payload bytes; children stand in lists_[begin]
-    std::uint64_t begin;
+    std::uint32_t size;   // payload bytes or children
+    std::uint64_t begin;  // in payload_ or children_
   };
   NodeId Add(Draft draft);
   [[nodiscard]] std::span<const NodeId> ChildrenOf(NodeId node) const;
   [[nodiscard]] Status CheckReferences(NodeId root) const;
 
   std::vector<Draft> nodes_;
-  std::vector<std::vector<NodeId>> lists_;
+  std::vector<NodeId> children_;
   ByteBuffer payload_;
   bool overflow_ = false;  // more nodes, or more bytes in one, than 32 bits count
 };

@@ -12,6 +12,7 @@
 #include "base/try.h"
 #include "value/integer.h"
 #include "value/keyed_hash.h"
+#include "value/node_rules.h"
 
 namespace safemodel {
 namespace {
@@ -298,6 +299,43 @@ class KeyClasses {
   Interner interner_;
 };
 
+// HasWeightyKeys says whether any key is more than a text or another small value.
+bool HasWeightyKeys(const ValueTree& tree) {
+  for (NodeId id = 0; id < tree.size(); ++id) {
+    if (tree.kind(id) != NodeKind::kDict) continue;
+    const std::span<const NodeId> children = tree.ChildrenOf(id);
+    for (std::size_t i = 0; i < children.size(); i += 2) {
+      const ValueTree::Node& key = tree.node(children[i]);
+      if (HasChildren(key.kind) || (key.kind == NodeKind::kInt && key.count >= 8)) return true;
+    }
+  }
+  return false;
+}
+
+// CheckKeyWeights bounds what hashing all dict keys costs in Python, where a shared part is hashed as often as it is
+// referred to: 60 tuples, each a pair of the one before, would take for ever.
+Status CheckKeyWeights(const ValueTree& tree, const std::vector<NodeId>& parents_first) {
+  const std::uint64_t limit = (std::uint64_t{1} << 20) + 32 * (std::uint64_t{tree.size()} + tree.children().size());
+  std::vector<std::uint64_t> weights(tree.size(), 1);
+  for (std::size_t i = parents_first.size(); i-- > 0;) {
+    const NodeId id = parents_first[i];
+    const ValueTree::Node& node = tree.node(id);
+    if (node.kind == NodeKind::kInt) weights[id] += node.count / 8;
+    const std::span<const NodeId> children = tree.ChildrenOf(id);
+    for (std::size_t child = 0; child < children.size(); ++child) {
+      if (!IsOpenEdge(node, child)) weights[id] = std::min(weights[id] + weights[children[child]], limit + 1);
+    }
+  }
+  std::uint64_t total = 0;
+  for (NodeId id = 0; id < tree.size(); ++id) {
+    if (tree.kind(id) != NodeKind::kDict) continue;
+    const std::span<const NodeId> children = tree.ChildrenOf(id);
+    for (std::size_t i = 0; i < children.size() && total <= limit; i += 2) total += weights[children[i]];
+  }
+  if (total <= limit) return {};
+  return Error{Stage::kLimit, "keys_too_large", "the keys of all dicts together are larger than the limit"};
+}
+
 bool HasKeys(NodeKind kind) {
   return kind == NodeKind::kDict || kind == NodeKind::kSet || kind == NodeKind::kFrozenset;
 }
@@ -305,6 +343,7 @@ bool HasKeys(NodeKind kind) {
 }  // namespace
 
 Status CheckKeys(const ValueTree& tree, const std::vector<NodeId>& parents_first) {
+  if (HasWeightyKeys(tree)) SAFEMODEL_TRY(CheckKeyWeights(tree, parents_first));
   KeyClasses classes(tree);
   SAFEMODEL_TRY(classes.Compute(parents_first));
   std::vector<NodeId> seen_in(classes.size(), 0);  // 1 + the container that had a key of this class last

@@ -5,12 +5,16 @@ The file is never unpickled: the object that was saved still exists, and its par
 pickle itself uses (__reduce_ex__).
 """
 
+import copyreg
+import functools
 import importlib
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
+import types
 
 import blake3
 import numpy as np
@@ -89,7 +93,8 @@ class Comparison:
     def compare(self, path, live, number):
         node = self.nodes[number]
         self.checked_values += 1
-        if isinstance(live, (list, dict)) or hasattr(live, "__dict__") and not isinstance(live, type):
+        if isinstance(live, (list, dict)) or (
+                not isinstance(live, (type, functools.partial)) and hasattr(live, "__dict__")):  # a partial makes one
             known = self.seen.get(id(live))
             if known is not None:
                 if self.identity and known != number:
@@ -123,6 +128,9 @@ class Comparison:
         if kind in (slice, range):
             self.expect(path, node, kind.__name__)
             return self.pairs(path, [live.start, live.stop, live.step], node["children"])
+        if isinstance(live, types.MethodType) or isinstance(live, types.BuiltinMethodType) and (
+                isinstance(live.__self__, re.Pattern)):
+            return self.object(path, live, node)
         if isinstance(live, type) or callable(live) and hasattr(live, "__qualname__") or isinstance(live, np.ufunc):
             return self.by_name(path, live, node)
         return self.object(path, live, node)
@@ -225,7 +233,8 @@ class Comparison:
         return []
 
     def object(self, path, live, node):
-        reduced = live.__reduce_ex__(self.protocol)
+        registered = copyreg.dispatch_table.get(type(live))
+        reduced = registered(live) if registered else live.__reduce_ex__(self.protocol)
         self.alive.append(reduced)
         if isinstance(reduced, str):
             return self.by_name(path, live, node)

@@ -68,6 +68,16 @@ def estimators():
     yield "imputer", impute.SimpleImputer().fit(X)
     yield "functions as values", preprocessing.FunctionTransformer(np.log1p, np.expm1).fit(X)
     yield "words", feature_extraction.text.TfidfVectorizer(stop_words="english").fit(TEXTS)
+    counts = feature_extraction.text.CountVectorizer
+    for name, analyzer in (
+        ("words", counts(ngram_range=(1, 2)).build_analyzer()),
+        ("letters", counts(analyzer="char_wb", strip_accents="unicode").build_analyzer()),
+        ("a tokenizer", counts(token_pattern="[a-z]+").build_tokenizer()),
+    ):
+        yield f"words by methods of {name}", feature_extraction.text.TfidfVectorizer(analyzer=analyzer).fit(TEXTS)
+    yield "words by methods of str", feature_extraction.text.TfidfVectorizer(
+        tokenizer=str.split, preprocessor=str.lower, token_pattern=None
+    ).fit(TEXTS)
     columns = compose.ColumnTransformer(
         [("scale", preprocessing.StandardScaler(), [1]), ("one hot", preprocessing.OneHotEncoder(), [0, 2])]
     )

@@ -181,6 +181,43 @@ def cases():
     ), 2  # fmt: skip
 
 
+def schedulers(optimizer):
+    s = torch.optim.lr_scheduler
+    yield s.StepLR(optimizer, 2)
+    yield s.MultiStepLR(optimizer, [1, 2])
+    yield s.ExponentialLR(optimizer, 0.9)
+    yield s.CosineAnnealingLR(optimizer, 5)
+    yield s.CosineAnnealingWarmRestarts(optimizer, 5)
+    yield s.OneCycleLR(optimizer, 0.1, total_steps=10)
+    yield s.CyclicLR(optimizer, 0.1, 0.2)
+    yield s.ReduceLROnPlateau(optimizer)
+    yield s.SequentialLR(optimizer, [s.ConstantLR(optimizer), s.LinearLR(optimizer), s.PolynomialLR(optimizer)], [2, 4])
+    yield torch.optim.swa_utils.SWALR(optimizer, 0.1)
+
+
+def training():
+    """Optimizers and schedulers as whole objects: all of PyTorch's, after a step."""
+    for name, cls in sorted(vars(torch.optim).items()):
+        if not isinstance(cls, type) or not issubclass(cls, torch.optim.Optimizer) or cls is torch.optim.Optimizer:
+            continue
+        net = nn.Embedding(4, 2, sparse=True) if name == "SparseAdam" else nn.Linear(3, 2, bias=name != "Muon")
+        inputs = torch.tensor([1]) if name == "SparseAdam" else torch.ones(1, 3)
+        optimizer = cls(net.parameters(), lr=0.1)
+
+        def loss():
+            value = net(inputs).sum()  # noqa: B023: called before the next turn
+            value.backward()
+            return value
+
+        optimizer.step(loss)
+        net.zero_grad()
+        yield f"optimizer {name}", optimizer, 2
+    for protocol in (2, 4):
+        optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1, momentum=0.9)
+        for scheduler in schedulers(optimizer):
+            yield f"scheduler {type(scheduler).__name__}, protocol {protocol}", scheduler, protocol
+
+
 def refused(folder):
     """What must not be converted, and the word that says why."""
     path = os.path.join(folder, "refused.pt")
@@ -208,7 +245,7 @@ def refused(folder):
 def main():
     failures = values = tensors = count = 0
     with tempfile.TemporaryDirectory() as folder:
-        for name, value, protocol in cases():
+        for name, value, protocol in [*cases(), *training()]:
             path = os.path.join(folder, "model.pt")
             torch.save(value, path, pickle_protocol=protocol)
             count += 1

@@ -459,17 +459,19 @@ TEST_CASE("value tree: limits hold exactly") {
 }
 
 TEST_CASE("value tree: billion laughs stays as small as it is") {
-  // 40 tuples of the one before, twice: as a value, as a key, and (too large) as the item of a set.
-  const auto laughs = [](NodeKind outer) {
-    return Finish([outer](ValueTreeBuilder& b) {
+  // Tuples of the one before, twice: as a value, and (too large for whoever hashes them) as a key and an item of a set.
+  const auto laughs = [](NodeKind outer, int levels = 40) {
+    return Finish([outer, levels](ValueTreeBuilder& b) {
       NodeId node = b.Str("ha");
-      for (int i = 0; i < 40; ++i) node = b.Parent(NodeKind::kTuple, {node, node});
+      for (int i = 0; i < levels; ++i) node = b.Parent(NodeKind::kTuple, {node, node});
       if (outer == NodeKind::kDict) return DictOfKeys(b, {node});
       return b.Parent(outer, {node});
     });
   };
   CHECK(CodeOf(laughs(NodeKind::kList)) == "ok");
-  CHECK(CodeOf(laughs(NodeKind::kDict)) == "ok");
+  CHECK(CodeOf(laughs(NodeKind::kDict)) == "keys_too_large");
+  CHECK(CodeOf(laughs(NodeKind::kDict, 19)) == "ok");  // 2^20 - 1, and what the nodes allow
+  CHECK(CodeOf(laughs(NodeKind::kDict, 20)) == "keys_too_large");
   CHECK(CodeOf(laughs(NodeKind::kSet)) == "set_item_too_large");
 }
 

@@ -292,6 +292,16 @@ def more_keys():
     yield value("D15-range-wide", "limit", "T-KEYS", "a range as key with a bound beyond 64 bits",
                 keys(span(0, 1 << 70, 1)), twin="D15-more-keys-ok")
 
+    def pairs(levels):
+        laughs = part("ha")
+        for _ in range(levels):
+            laughs = Node(tree.TUPLE, children=[laughs, laughs])
+        return keys(laughs)
+
+    yield value("D15-key-pairs-ok", "ok", "T-KEYS", "a key of 12 tuples, each the one before twice", pairs(12))
+    yield value("D15-key-laughs", "limit", "T-KEYS", "a key of 40 tuples, each the one before twice", pairs(40),
+                twin="D15-key-pairs-ok")
+
 
 def scalars():
     yield value("D16-surrogate-ok", "ok", "T-STR", "a str with a lone surrogate is kept exactly", "a\ud800")

@@ -222,6 +222,17 @@ def zoned_key(node, nodes, kids):
     return ("utc datetime", (datetime.timedelta(days=moment.toordinal()) + day - offset) // micro)
 
 
+def check_weights(nodes, order):
+    limit = 2**20 + 32 * sum(1 + len(node.children) for node in nodes)
+    weights = {}
+    for number in order:
+        node = nodes[number]
+        own = 1 + (node.count // 8 if node.kind == t.INT else 0)
+        weights[number] = own + sum(weights[child] for child in closed_children(node))
+    total = sum(weights[key] for node in nodes if node.kind == t.DICT for key in node.children[::2])
+    require(total <= limit, "limit", "T-KEYS")
+
+
 def check_keys(nodes, order):
     keys = {}
     for number in order:
@@ -264,5 +275,7 @@ def check_tree(d, limits):
     check_order(nodes, limits)
     for node in nodes:
         check_children(node, nodes)
-    check_keys(nodes, closed_order(nodes))
+    order = closed_order(nodes)
+    check_weights(nodes, order)
+    check_keys(nodes, order)
     check_sets(nodes)

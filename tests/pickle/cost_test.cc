@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// What hostile pickles may cost: each of these took seconds, or hundreds of megabytes, before it was bounded.
+#include <chrono>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "pickle/assemble.h"
+#include "pickle/tree.h"
+#include "pickle/zip_builder.h"
+#include "pickle/zip_member.h"
+
+namespace safemodel::pickle {
+namespace {
+
+using P = Program;
+
+// Seconds returns how long `work` took. The bounds below are generous: sanitizers and busy machines are slow.
+template <typename Work>
+double Seconds(const Work& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+Result<ValueTree> TreeOf(Run& run) { return BuildTree(*run.graph, run.tables, run.result.value().root, run.limits); }
+
+std::string CodeOf(const Result<ValueTree>& tree) { return tree.ok() ? "ok" : tree.error().code; }
+
+// CountingSource counts the bytes that are read behind the highest offset that was read before.
+class CountingSource final : public ByteSource {
+ public:
+  explicit CountingSource(SharedSource inner) : inner_(std::move(inner)) {}
+  [[nodiscard]] std::uint64_t size() const override { return inner_->size(); }
+  [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
+    if (offset < last_) ++backwards_;
+    last_ = offset;
+    return inner_->ReadAt(offset, out);
+  }
+  void Reset() { last_ = backwards_ = 0; }
+  [[nodiscard]] std::uint64_t backwards() const { return backwards_; }
+
+ private:
+  SharedSource inner_;
+  mutable std::uint64_t last_ = 0;
+  mutable std::uint64_t backwards_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("cost: a million nested containers are refused before a tree is made of them") {
+  const std::string tuples = P().Ops("N").bytes() + std::string(1'000'000, '\x85') + ".";
+  const std::string lists = std::string(500'000, ']') + std::string(499'999, 'a') + ".";
+  for (const std::string& bytes : {tuples, lists}) {
+    const auto run = RunBytes(bytes);
+    REQUIRE(run->code() == "ok");
+    std::string code;
+    // What is left is one allocation for each table of nodes.
+    CHECK(Seconds([&] { code = CodeOf(TreeOf(*run)); }) < 0.5);
+    CHECK(code == "LIMIT-DEPTH");
+  }
+}
+
+TEST_CASE("cost: depth counts up to the limit of the value tree") {
+  const auto nested = [](std::size_t depth) {
+    const auto run = RunBytes(P().Ops("N").bytes() + std::string(depth - 1, '\x85') + ".");
+    return CodeOf(TreeOf(*run));
+  };
+  CHECK(nested(10'000) == "ok");
+  CHECK(nested(10'001) == "tree_too_deep");
+  CHECK(nested(30'000) == "LIMIT-DEPTH");
+}
+
+TEST_CASE("cost: one dict may be the state of many objects") {
+  P program;
+  program.Ops("}(");
+  for (int i = 0; i < 20'000; ++i) program.Str(std::to_string(i)).Ops("N");
+  program.Ops("u").Op(Opcode::kMemoize).Ops("0").Global("some_package", "C").Op(Opcode::kMemoize).Ops("0(");
+  for (int i = 0; i < 100'000; ++i)
+    program.Raw(
+        std::string_view("h\x01)\x81h\x00"
+                         "b",
+                         7));
+  std::string code;
+  CHECK(Seconds([&] { code = RunBytes(program.Ops("l").Stop())->code(); }) < 10);
+  CHECK(code == "GLOBAL-UNLISTED");
+}
+
+TEST_CASE("cost: a dict that many objects share is still compared with the reserved names of each class") {
+  P program;
+  program.Ops("}").Str("forward").Ops("Ns").Op(Opcode::kMemoize).Ops("0");
+  program.Ops("(")
+      .Global("some_package", "C")
+      .Ops(")")
+      .Op(Opcode::kNewObj)
+      .Raw(std::string_view("h\x00"
+                            "b",
+                            3));
+  program.Global("torch.nn.modules.linear", "Linear")
+      .Ops(")")
+      .Op(Opcode::kNewObj)
+      .Raw(std::string_view("h\x00"
+                            "b",
+                            3));
+  CHECK(RunBytes(program.Ops("l").Stop())->code() == "STATE-RESERVED");
+}
+
+TEST_CASE("cost: large constants are read in the order of the stream") {
+  P program;
+  const std::string large((1u << 20) + 1, 'x');
+  for (int i = 0; i < 8; ++i) program.Bytes(large).Op(Opcode::kMemoize).Ops("0");
+  program.Ops("(");
+  for (unsigned i = 8; i-- > 0;) program.Ops("h").U8(i);
+  const std::string bytes = program.Ops("l").Stop();
+  const auto counting = std::make_shared<CountingSource>(MakeMemorySource(ByteBuffer(bytes.begin(), bytes.end())));
+  Graph graph(counting);
+  ImportTables tables;
+  const Limits limits;
+  RuleContext context{graph, tables, limits};
+  const auto result = RunMachine(context, 0, {});
+  REQUIRE(result.ok());
+  counting->Reset();
+  const auto tree = BuildTree(graph, tables, result.value().root, limits);
+  REQUIRE(tree.ok());
+  CHECK(counting->backwards() == 0);
+  CHECK(tree.value().size() == 9);
+  CHECK(tree.value().PayloadOf(8).size() == large.size());
+}
+
+TEST_CASE("cost: a compressed member is not inflated again and again") {
+  const std::string plain(1u << 20, 'x');
+  const std::string packed = testing::Deflate(plain);
+  auto source = MakeInflatingSource(MakeMemorySource(ByteBuffer(packed.begin(), packed.end())), plain.size(),
+                                    std::nullopt, "member", {.ratio = 100'000});
+  REQUIRE(source.ok());
+  std::string code;
+  std::size_t passes = 0;
+  for (; code.empty() && passes < 1000; ++passes) {
+    ByteBuffer byte(1);
+    const Status read = source.value()->ReadAt(plain.size() - 1 - passes, byte);
+    if (!read.ok()) code = read.error().code;
+  }
+  CHECK(code == "LIMIT-BYTES");
+  CHECK(passes > 200);  // far more than honest readers need
+  CHECK(passes < 300);
+}
+
+}  // namespace safemodel::pickle
