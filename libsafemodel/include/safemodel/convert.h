@@ -46,7 +46,8 @@ struct UnlistedName {
 };
 
 struct ConvertReport {
-  std::string layout;   // "torch-zip", "pickle", "joblib", "npy", "npz", "safetensors"
+  // "torch-zip", "pickle", "joblib", "npy", "npz", "safetensors", then what the file is compressed with: "joblib, gzip"
+  std::string layout;
   std::string verdict;  // "clean" or "unknown"
   std::string name;
   std::string version;
