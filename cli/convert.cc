@@ -126,9 +126,10 @@ Verb AddConvert(CLI::App& parent, Console& console) {
       parent.add_subcommand("convert", "Read a legacy or foreign model without running it, write a container");
   auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, "auto", {}, {}});
   verb->footer(
-      "Reads torch.save files (zip), pickles of numpy and scikit-learn, uncompressed joblib, .npy, .npz and "
+      "Reads torch.save files (zip), pickles of numpy and scikit-learn, joblib of all versions, .npy, .npz and "
       ".safetensors,\n"
-      "recognised by content. Anything that is not on the allow-list is refused by name, and nothing is written.");
+      "alone or inside zlib, gzip, bzip2, xz, LZMA or LZ4, recognised by content. Anything that is not on the "
+      "allow-list is refused by name, and nothing is written.");
   verb->add_option("IN", state->inputs, "The model to read")->required();
   verb->add_option("-o,--output", state->output, "The container to write")->required()->type_name("OUT.safemodel");
   verb->add_option("--name", state->options.name, "Model name; default: the input's name without its suffix");

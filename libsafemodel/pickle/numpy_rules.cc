@@ -412,7 +412,7 @@ Result<TreeRef> MaskedToTree(TreeContext& tree, NodeIndex call) {
   return ObjectWithArgs(tree, "numpy.ma", "MaskedArray", {array, mask, tree.Of(tree.graph().ItemsOf(state)[6])});
 }
 
-// SubclassOf returns the class of a joblib array: the first argument of its constructor where joblib up to 0.9 compressed.
+// SubclassOf returns the class of a joblib array. Where joblib up to 0.9 compressed, its constructor takes it.
 NodeIndex SubclassOf(const Graph& graph, NodeIndex state) {
   const NodeIndex subclass = LastValue(graph, state, "subclass");
   return subclass != kNoNode ? subclass : graph.ItemsOf(LastValue(graph, state, "init_args"))[0];

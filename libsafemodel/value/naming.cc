@@ -296,22 +296,24 @@ void RenumberReferences(ValueTree& tree, const std::vector<std::uint32_t>& renum
   }
 }
 
-// DropUnusedStorages keeps the storages that a tensor views, in the order in which the sorted table first does.
+// DropUnusedStorages keeps the storages that a tensor views, in the order of the import: that of a compressed stream,
+// which is slow to read in any other.
 Status DropUnusedStorages(ImportedModel& model) {
   std::vector<std::uint32_t> renumbered(model.storages.size(), kNone);
-  std::vector<ImportedStorage> kept;
-  for (ImportedTensor& tensor : model.tensors) {
+  for (const ImportedTensor& tensor : model.tensors) {
     if (tensor.storage >= renumbered.size()) {
       return Error{Stage::kMalformed, "storage_outside", "a tensor refers to a storage that does not exist", kNoOffset,
                    tensor.name};
     }
-    std::uint32_t& number = renumbered[tensor.storage];
-    if (number == kNone) {
-      number = static_cast<std::uint32_t>(kept.size());
-      kept.push_back(std::move(model.storages[tensor.storage]));
-    }
-    tensor.storage = number;
+    renumbered[tensor.storage] = 0;
   }
+  std::vector<ImportedStorage> kept;
+  for (std::size_t old = 0; old < renumbered.size(); ++old) {
+    if (renumbered[old] == kNone) continue;
+    renumbered[old] = static_cast<std::uint32_t>(kept.size());
+    kept.push_back(std::move(model.storages[old]));
+  }
+  for (ImportedTensor& tensor : model.tensors) tensor.storage = renumbered[tensor.storage];
   model.storages = std::move(kept);
   return {};
 }

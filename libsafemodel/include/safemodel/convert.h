@@ -46,7 +46,9 @@ struct UnlistedName {
 };
 
 struct ConvertReport {
-  std::string layout;   // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz", "safetensors"
+  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors", then what the file is
+  // compressed with: "joblib, gzip"
+  std::string layout;
   std::string verdict;  // "clean" or "unknown"
   std::string name;
   std::string version;
