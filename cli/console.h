@@ -40,6 +40,7 @@ class Console {
   void AddOptions(CLI::App& verb);
 
   [[nodiscard]] bool json() const { return json_; }
+  [[nodiscard]] bool quiet() const { return quiet_; }
 
   // Fail reports an error about `input` (a path, or empty) and returns its exit code. With --json it prints the one
   // JSON document of a failed run.
@@ -82,5 +83,6 @@ Verb AddVerify(CLI::App& parent, Console& console);
 Verb AddInspect(CLI::App& parent, Console& console);
 Verb AddExport(CLI::App& parent, Console& console);
 Verb AddDigest(CLI::App& parent, Console& console);
+Verb AddScan(CLI::App& parent, Console& console);
 
 }  // namespace safemodel::cli

@@ -33,20 +33,6 @@ Status RefuseOthers(ByteView head) {
   return {};
 }
 
-// OpenBeside opens companions of a file, by bare name: a file may not choose what else is read.
-pickle::SiblingOpener OpenBeside(const std::string& path) {
-  const auto slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
-  return [folder](const std::string& name) -> Result<SharedSource> {
-    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
-        name.find('\0') != std::string::npos) {
-      return Error{Stage::kUnsafe, "FILE-PATH", "a companion file is named by a path", kNoOffset, name};
-    }
-    SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(folder + name));
-    return SharedSource(std::move(file));
-  };
-}
-
 // RefusePolyglot asks the other reader too: a file that both understand shows each of its readers another model.
 Status RefusePolyglot(const std::shared_ptr<const File>& file, const Limits& limits) {
   pickle::ImportOptions options;
@@ -59,6 +45,19 @@ Status RefusePolyglot(const std::shared_ptr<const File>& file, const Limits& lim
 }
 
 }  // namespace
+
+pickle::SiblingOpener OpenBeside(const std::string& path) {
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  return [folder](const std::string& name) -> Result<SharedSource> {
+    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
+        name.find('\0') != std::string::npos) {
+      return Error{Stage::kUnsafe, "FILE-PATH", "a companion file is named by a path", kNoOffset, name};
+    }
+    SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(folder + name));
+    return SharedSource(std::move(file));
+  };
+}
 
 Result<bool> IsContainer(const File& file) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(file));

@@ -7,12 +7,16 @@
 #include <safemodel/convert.h>
 
 #include "base/file.h"
+#include "pickle/import.h"
 #include "value/imported.h"
 
 namespace safemodel {
 
 // IsContainer says whether a file starts as a safemodel container does.
 Result<bool> IsContainer(const File& file);
+
+// OpenBeside opens companions of a file, by bare name: a file may not choose what else is read.
+pickle::SiblingOpener OpenBeside(const std::string& path);
 
 // ImportAny imports a model; the suffix of its name never decides. Companions that a joblib file names are looked for
 // in its folder. Errors: those of the readers; kUnsupported "FILE-UNSUPPORTED" with the name of a known format as

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scanning of files and folders.
+#include <safemodel/scan.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/cursor.h"
+#include "base/file.h"
+#include "base/try.h"
+#include "crypto/hash.h"
+#include "formats/safetensors.h"
+#include "model/import_any.h"
+#include "pickle/allow_list.h"
+#include "pickle/scan.h"
+
+namespace safemodel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kHeadBytes = 16;
+
+// Place says how a file came to be scanned: a file that nobody reads is a fault of whoever named it, and nothing special
+// in a folder.
+enum class Place : std::uint8_t { kNamed, kInFolder };
+
+// ScanSafetensors reads the header. A file that is a pickle too shows each of its readers another model.
+Result<pickle::ScanClaim> ScanSafetensors(const std::shared_ptr<const File>& file, const pickle::ImportOptions& options,
+                                          pickle::Findings& findings) {
+  const auto model = formats::ReadSafetensors(file, options.limits);
+  if (!model.ok() && model.error().stage == Stage::kIo) return model.error();
+  SAFEMODEL_ASSIGN(const pickle::ScanClaim other, pickle::ScanSource(file, options, findings));
+  if (!model.ok()) {
+    if (!other.layout.empty()) return other;
+    findings.Add(model.error());
+    return pickle::ScanClaim{"safetensors", 0};
+  }
+  if (!other.layout.empty()) {
+    findings.Add({Stage::kUnsafe, "FILE-POLYGLOT",
+                  "this file is both safetensors and a pickle or an archive; readers would disagree on what it holds", 0});
+  }
+  return pickle::ScanClaim{"safetensors", file->size()};
+}
+
+Result<pickle::ScanClaim> ScanOpened(const std::shared_ptr<const File>& file, const ScanOptions& options,
+                                     pickle::Findings& findings) {
+  SAFEMODEL_ASSIGN(const bool container, IsContainer(*file));
+  if (container) return pickle::ScanClaim{"safemodel", file->size()};
+  pickle::ImportOptions import;
+  import.limits = options.limits;
+  import.open_sibling = OpenBeside(file->path());
+  SAFEMODEL_ASSIGN(const ByteBuffer head,
+                   ReadRange(*file, 0, std::min<std::uint64_t>(kHeadBytes, file->size()), kHeadBytes));
+  if (formats::LooksLikeSafetensors(head, file->size())) return ScanSafetensors(file, import, findings);
+  return pickle::ScanSource(file, import, findings);
+}
+
+// AddUnclaimed says what it means that no reader claims a file.
+Status AddUnclaimed(const File& file, Place place, pickle::Findings& findings) {
+  if (place == Place::kNamed) {
+    findings.Add({Stage::kUnsupported, "FILE-UNSUPPORTED", "the file is none of the formats that are read", 0});
+    return {};
+  }
+  findings.Add({Stage::kUnsupported, "FILE-OPAQUE", "no reader claims the file; nothing loads it as a model", 0},
+               ScanVerdict::kClean);
+  findings.AddOpaque();
+  return pickle::ScanText(file, findings);
+}
+
+ScanReport ScanFile(const std::string& path, Place place, const ScanOptions& options) {
+  ScanReport report;
+  report.path = path;
+  pickle::Findings findings;
+  const auto scan = [&]() -> Status {
+    SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, File::Open(path));
+    report.size = file->size();
+    SAFEMODEL_ASSIGN(const pickle::ScanClaim claim, ScanOpened(file, options, findings));
+    report.layout = claim.layout.empty() ? "opaque" : claim.layout;
+    report.bytes_explained = claim.layout.empty() && place == Place::kInFolder ? file->size() : claim.explained;
+    if (claim.layout.empty()) SAFEMODEL_TRY(AddUnclaimed(*file, place, findings));
+    return file->CheckUnchanged();
+  };
+  report.status = scan();
+  std::move(findings).MoveTo(report);
+  if (!report.status.ok()) report.verdict = std::max(report.verdict, ScanVerdict::kUnreadable);
+  return report;
+}
+
+// FilesBelow returns the regular files, and whatever else is no folder, below a folder, in the order of their paths.
+// Links are files here: where they lead is read, but no folder is entered twice through one.
+Result<std::vector<std::string>> FilesBelow(const std::string& folder) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    if (at->is_directory(error) && !error) continue;
+    error.clear();
+    files.push_back(at->path().string());
+  }
+  if (error) return Error{Stage::kIo, "read_failed", "the folder could not be read", kNoOffset, folder};
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+ScanReport NothingIn(const std::string& path) {
+  ScanReport report;
+  report.path = path;
+  report.layout = "folder";
+  pickle::Findings findings;
+  findings.Add({Stage::kUnsupported, "FILE-NOTHING", "no file was analysed, so nothing is known of this input"});
+  std::move(findings).MoveTo(report);
+  return report;
+}
+
+// Summing hands reports on and counts them.
+class Summing {
+ public:
+  explicit Summing(const std::function<void(const ScanReport&)>& report) : report_(report) {
+    summary_.worst = ScanVerdict::kClean;
+  }
+
+  void Take(const ScanReport& report) {
+    ++summary_.files;
+    ++summary_.by_verdict[static_cast<std::size_t>(report.verdict)];
+    summary_.worst = std::max(summary_.worst, report.verdict);
+    report_(report);
+  }
+
+  [[nodiscard]] ScanSummary Summary() const {
+    ScanSummary summary = summary_;
+    if (summary.files == 0) summary.worst = ScanVerdict::kUnreadable;
+    return summary;
+  }
+
+ private:
+  const std::function<void(const ScanReport&)>& report_;
+  ScanSummary summary_;
+};
+
+void ScanFolder(const std::string& folder, const ScanOptions& options, Summing& summing) {
+  const auto files = FilesBelow(folder);
+  if (!files.ok()) {
+    ScanReport report = NothingIn(folder);
+    report.status = files.error();
+    return summing.Take(report);
+  }
+  bool analysed = false;
+  for (const std::string& file : files.value()) {
+    const ScanReport report = ScanFile(file, Place::kInFolder, options);
+    analysed = analysed || report.layout != "opaque";
+    summing.Take(report);
+  }
+  if (!analysed) summing.Take(NothingIn(folder));
+}
+
+}  // namespace
+
+ScanSummary Scan(const std::vector<std::string>& inputs, const ScanOptions& options,
+                 const std::function<void(const ScanReport&)>& report) {
+  Summing summing(report);
+  std::uint64_t done = 0;
+  for (const std::string& input : inputs) {
+    std::error_code error;
+    if (fs::is_directory(input, error)) {
+      ScanFolder(input, options, summing);
+    } else {
+      summing.Take(ScanFile(input, Place::kNamed, options));
+    }
+    if (options.progress) options.progress(++done, inputs.size());
+  }
+  return summing.Summary();
+}
+
+Digest AllowListDigest() {
+  crypto::Blake3 hash;
+  for (const std::string_view table : pickle::AllowList::BuiltInTables()) hash.Update(AsBytes(table));
+  return hash.Finish();
+}
+
+}  // namespace safemodel
