@@ -31,6 +31,7 @@ struct State {
 // Reason is what a word of the report means.
 std::string Reason(const std::string& word) {
   if (word == "unknown_pickle") return "a pickle of classes that nobody vouches for";
+  if (word == "unlisted_call") return "a pickle that calls what nobody vouches for";
   if (word == "unreadable_pickle") return "a pickle that cannot be judged";
   if (word == "other_weights") return "weights that were not chosen";
   if (word == "container") return "a safemodel container or envelope";

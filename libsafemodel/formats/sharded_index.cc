@@ -64,6 +64,8 @@ Status ParseWeightMap(const json::Members& members, const std::string& name, Sha
 }  // namespace
 
 bool LooksLikeIndex(ByteView head) {
+  // The length that safetensors begin with may spell a brace, but has zeros behind it.
+  if (std::find(head.begin(), head.end(), std::uint8_t{0}) != head.end()) return false;
   const auto first = std::find_if(head.begin(), head.end(), [](std::uint8_t byte) {
     return byte != ' ' && byte != '\t' && byte != '\r' && byte != '\n';
   });

@@ -132,12 +132,15 @@ Result<FileJudgement> JudgePickle(const std::string& path, const SharedSource& s
   if (!model.ok()) {
     Error error = model.error();
     if (error.stage == Stage::kIo) return error;
+    const std::string_view code = error.code;
+    if (code == "CALL-UNLISTED" || code == "NEW-UNLISTED")
+      return FileJudgement{FileJudgement::Kind::kCallingPickle, "unlisted_call"};
     if (error.stage == Stage::kUnsafe) {
       error.subject = error.subject.empty() ? path : path + ": " + error.subject;
       return error;
     }
     // A text may begin like a pickle without a protocol ("c" starts an import), and goes wrong soon.
-    if (std::string_view(error.code) == "FILE-UNSUPPORTED" || !declared) return FileJudgement{};
+    if (code == "FILE-UNSUPPORTED" || !declared) return FileJudgement{};
     return FileJudgement{FileJudgement::Kind::kUnreadablePickle, "unreadable_pickle"};
   }
   if (model.value().verdict != "clean") return FileJudgement{FileJudgement::Kind::kUnknownPickle, "unknown_pickle"};
@@ -172,6 +175,10 @@ Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& sou
 Status CheckMayTravel(const FileJudgement& judgement, const std::string& path, UnknownClasses unknown) {
   if (judgement.kind == FileJudgement::Kind::kUnreadablePickle) {
     return Error{Stage::kUnsafe, "unreadable_pickle", "a pickle that cannot be judged to its end is never packed",
+                 kNoOffset, path};
+  }
+  if (judgement.kind == FileJudgement::Kind::kCallingPickle) {
+    return Error{Stage::kUnsafe, "unlisted_call", "a pickle that calls what nobody vouches for is never packed",
                  kNoOffset, path};
   }
   if (judgement.kind == FileJudgement::Kind::kUnknownPickle && unknown == UnknownClasses::kRefuse) {

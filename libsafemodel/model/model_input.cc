@@ -52,7 +52,7 @@ Result<ModelInput> ReadOne(const std::string& path, const InputOptions& options)
   if (formats::LooksLikeIndex(head)) {
     const auto index = ReadIndexFile(*file, NameOf(path), options.limits);
     if (index.ok()) return ReadIndexed(path, file, index.value(), options);
-    if (path.ends_with(kIndexSuffix)) return index.error();
+    if (std::string_view(index.error().code) != "not_an_index") return index.error();
   }
   ModelInput input;
   SAFEMODEL_ASSIGN(input.model, ImportAny(file, options.limits, options.unknown));

@@ -77,6 +77,13 @@ TEST_CASE("sharded index: what real writers write is read") {
   CHECK(Parse("{'metadata':{'total_size':24.5},'weight_map':{'a':'s'}}").value().total_size->fraction == 24.5);
 }
 
+TEST_CASE("sharded index: told from safetensors whose header length spells a brace") {
+  CHECK(LooksLikeIndex(AsBytes(" \n{\"weight_map\": {")));
+  CHECK_FALSE(LooksLikeIndex(AsBytes(std::string_view("{\0\0\0\0\0\0\0{\"a\"", 12))));
+  CHECK_FALSE(LooksLikeIndex(AsBytes("[{")));
+  CHECK_FALSE(LooksLikeIndex({}));
+}
+
 TEST_CASE("sharded index: hostile indexes") {
   struct Row {
     const char* text;

@@ -18,7 +18,8 @@ using testing::ReadText;
 using testing::WriteText;
 
 std::string Safetensors(const std::string& name, char fill = 1) {
-  const std::string header = R"({")" + name + R"(":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})";
+  std::string header = R"({")" + name + R"(":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})";
+  while (header.size() % 8 != 0) header += ' ';
   ByteWriter writer;
   writer.U64(header.size());
   writer.Text(header);
@@ -30,9 +31,10 @@ std::string Safetensors(const std::string& name, char fill = 1) {
 const std::string kCleanPickle = std::string(
     "\x80\x02}q\x00X\x01\x00\x00\x00"
     "aK\x01s.",
-    16);
+    15);
+const std::string kCallingPickle = std::string("\x80\x02") + "csome.module\nfunction\n)R.";
 constexpr const char* kDangerousPickle = "cposix\nsystem\n(Vtouch ran\ntR.";
-const std::string kUnknownPickle = std::string("\x80\x02") + "csome.module\nClass\n)R.";
+const std::string kUnknownPickle = std::string("\x80\x02") + "csome.module\nClass\n)\x81.";
 
 // ModelFolder is a folder of a model, to which tests add what they are about.
 struct ModelFolder {
@@ -88,7 +90,7 @@ TEST_CASE("folder: files travel beside the tensors, and come out as they were") 
   REQUIRE_MESSAGE(exported.ok(), Code(exported));
   CHECK(exported.value().files == 4);
   for (const char* path : {"1_Pooling/config.json", "config.json", "empty", "vocab.txt", "model.safetensors"}) {
-    CAPTURE(path);
+    CAPTURE(std::string(path));
     CHECK(ReadText(folder.temp.Path("in/") + path) == ReadText(folder.temp.Path("out/") + path));
   }
   CHECK(std::distance(fs::recursive_directory_iterator(folder.temp.Path("out")), {}) == 6);
@@ -167,7 +169,12 @@ TEST_CASE("folder: a dangerous pickle refuses the whole folder; an unknown one d
   CHECK(Outcome(folder.Convert(include)) == "unsafe unknown_pickle");
   include.unknown = ConvertOptions::Unknown::kKeepInert;
   CHECK(Outcome(folder.Convert(include)) == "ok");
-  folder.Add("broken.pkl", "\x80\x02}q");
+  folder.Add("calls.bin", kCallingPickle);
+  const auto listed = folder.Convert();
+  REQUIRE_MESSAGE(listed.ok(), Code(listed));
+  CHECK(Listed(listed.value())[1] == "- calls.bin unlisted_call");
+  CHECK(Outcome(folder.Convert(include)) == "unsafe unlisted_call");
+  folder.Add("broken.pkl", "\x80\x02}q").Add("calls.bin", "");
   CHECK(Outcome(folder.Convert(include)) == "unsafe unreadable_pickle");
 }
 
@@ -333,7 +340,7 @@ TEST_CASE("sharded: shards that are missing, elsewhere or no models") {
   REQUIRE(mkfifo(folder.temp.Path("in/fifo").c_str(), 0600) == 0);
   for (const Row& row : rows) {
     folder.Add("index", row.map);  // without the suffix: content decides
-    CAPTURE(row.map);
+    CAPTURE(std::string(row.map));
     CHECK(Outcome(Convert(folder.temp.Path("in/index"), folder.temp.Path("o.safemodel"), TestOptions())) ==
           row.expected);
     CHECK(fs::exists(folder.temp.Path("o.safemodel")) == (std::string(row.expected) == "ok"));
