@@ -22,10 +22,67 @@ struct State {
   std::string sign_with;
   std::string passphrase_file;
   bool allow_unknown = false;
+  bool include_executable = false;
   bool reproducible = false;
   bool source_sha256 = false;
   bool force = false;
 };
+
+// Reason is what a word of the report means.
+std::string Reason(const std::string& word) {
+  if (word == "unknown_pickle") return "a pickle of classes that nobody vouches for";
+  if (word == "unlisted_call") return "a pickle that calls what nobody vouches for";
+  if (word == "unreadable_pickle") return "a pickle that cannot be judged";
+  if (word == "other_weights") return "weights that were not chosen";
+  if (word == "container") return "a safemodel container or envelope";
+  if (word == "git") return "git's own folder, whose hooks would run";
+  if (word == "download_notes") return "notes of the download tool";
+  if (word == "archive") return "an archive, in which anything may be";
+  if (word == "keras") return "a Keras file, whose layers may be code";
+  return "a " + word + ", which can run";
+}
+
+void WriteTexts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
+  json.Key(key), json.BeginArray();
+  for (const std::string& text : texts) json.Text(text);
+  json.EndArray();
+}
+
+void WriteFolderReport(JsonWriter& json, const ConvertReport& report) {
+  WriteTexts(json, "weights", report.weights);
+  WriteTexts(json, "unmapped", report.unmapped);
+  json.Key("files"), json.BeginArray();
+  for (const ConvertedFile& file : report.files) {
+    json.BeginObject();
+    json.Member("path", file.path);
+    json.Member("bytes", file.bytes);
+    if (!file.executable.empty()) json.Member("executable", file.executable);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.Key("left_out"), json.BeginArray();
+  for (const LeftOutFile& file : report.left_out) {
+    json.BeginObject();
+    json.Member("path", file.path);
+    json.Member("reason", file.reason);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void PrintFolderReport(const ConvertReport& report) {
+  for (const std::string& name : report.weights) std::printf("weights    %s\n", EscapeForTerminal(name).c_str());
+  for (const std::string& name : report.unmapped) {
+    std::printf("unmapped   %s: in a shard, but not in the index\n", EscapeForTerminal(name).c_str());
+  }
+  for (const ConvertedFile& file : report.files) {
+    std::printf("file       %s, %s%s\n", EscapeForTerminal(file.path).c_str(), HumanBytes(file.bytes).c_str(),
+                file.executable.empty() ? "" : ("; " + Reason(file.executable)).c_str());
+  }
+  for (const LeftOutFile& file : report.left_out) {
+    std::printf("left out   %s: %s\n", EscapeForTerminal(file.path).c_str(), Reason(file.reason).c_str());
+  }
+}
 
 void PrintJson(const State& state, const ConvertReport& report) {
   JsonWriter json(stdout);
@@ -54,6 +111,7 @@ void PrintJson(const State& state, const ConvertReport& report) {
     json.EndObject();
   }
   json.EndArray();
+  WriteFolderReport(json, report);
   json.EndObject();
   json.Finish();
 }
@@ -66,6 +124,7 @@ void PrintText(const State& state, const ConvertReport& report) {
   std::printf("tensors    %zu, %s; container %s\n", report.tensors, HumanBytes(report.tensor_bytes).c_str(),
               HumanBytes(report.container_bytes).c_str());
   std::printf("digest     %s\n", HexOf(report.tensor_digest).c_str());
+  PrintFolderReport(report);
   for (const UnlistedName& unlisted : report.inert) {
     std::printf("inert      %s, imported at byte %llu: kept as data, no loader builds it\n",
                 EscapeForTerminal(unlisted.name).c_str(), static_cast<unsigned long long>(unlisted.offset));
@@ -87,10 +146,6 @@ Status TakeMetadata(State& state) {
 }
 
 int RunConvert(State& state) {
-  if (state.inputs.size() != 1) {
-    return state.console.Fail(
-        Error{Stage::kUsage, "several_inputs", "convert takes one input; convert each model by itself"});
-  }
   const std::string& input = state.inputs.front();
   if (Status status = TakeMetadata(state); !status.ok()) return state.console.Fail(status.error());
   std::optional<SecretKey> key;
@@ -104,11 +159,12 @@ int RunConvert(State& state) {
   if (state.codec == "raw") options.codec = CodecChoice::kRaw;
   if (state.codec == "zstd") options.codec = CodecChoice::kZstd;
   if (state.allow_unknown) options.unknown = ConvertOptions::Unknown::kKeepInert;
+  if (state.include_executable) options.executables = ConvertOptions::Executables::kInclude;
   if (state.reproducible) options.reproducible = ConvertOptions::Reproducible::kYes;
   if (state.source_sha256) options.source_sha256 = ConvertOptions::SourceSha256::kYes;
   if (state.force) options.overwrite = ConvertOptions::Overwrite::kReplace;
   options.progress = state.console.MakeProgress("converting");
-  auto report = Convert(input, state.output, options);
+  auto report = Convert(state.inputs, state.output, options);
   options.progress = {};  // the bar disappears before anything else is printed
   if (!report.ok()) return state.console.Fail(report.error(), input);
   if (state.console.json()) {
@@ -128,9 +184,13 @@ Verb AddConvert(CLI::App& parent, Console& console) {
   verb->footer(
       "Reads torch.save files (zip), pickles of numpy and scikit-learn, joblib of all versions, .npy, .npz and "
       ".safetensors,\n"
-      "alone or inside zlib, gzip, bzip2, xz, LZMA or LZ4, recognised by content. Anything that is not on the "
-      "allow-list is refused by name, and nothing is written.");
-  verb->add_option("IN", state->inputs, "The model to read")->required();
+      "alone or inside zlib, gzip, bzip2, xz, LZMA or LZ4, recognised by content. Anything that is not on the allow-list is refused\n"
+      "by name, and nothing is written.\n"
+      "IN is a file; a sharded model, by its index or by all its shards; or a folder. Of a folder, configuration, "
+      "tokenizer\n"
+      "and all other files are packed too; what can run is left out, and everything left out is listed.");
+  verb->add_option("IN", state->inputs, "The model to read: a file, an index, the shards of one model, or a folder")
+      ->required();
   verb->add_option("-o,--output", state->output, "The container to write")->required()->type_name("OUT.safemodel");
   verb->add_option("--name", state->options.name, "Model name; default: the input's name without its suffix");
   verb->add_option("--version", state->options.version, "Model version")->capture_default_str();
@@ -149,6 +209,10 @@ Verb AddConvert(CLI::App& parent, Console& console) {
       ->type_name("FILE");
   verb->add_flag("--allow-unknown", state->allow_unknown,
                  "Keep unknown classes as inert data; they are still never run");
+  verb->add_flag("--include-executable", state->include_executable,
+                 "Pack the files of a folder that can run too: scripts, programs, archives, pickles that were judged");
+  verb->add_option("--weights", state->options.weights, "Which weights to take when a folder has several models")
+      ->type_name("PATH");
   verb->add_flag("--source-sha256", state->source_sha256, "Record the source's SHA-256 beside its BLAKE3");
   verb->add_flag("--reproducible", state->reproducible,
                  "Same input, same bytes: file id from the content, time from SOURCE_DATE_EPOCH");

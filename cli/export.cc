@@ -19,6 +19,7 @@ struct State {
   std::string output;
   TrustOptions trust;
   bool insecure = false;
+  bool include_executable = false;
   bool force = false;
 };
 
@@ -29,7 +30,11 @@ bool EndsWith(const std::string& text, std::string_view suffix) {
 Result<ExportFormat> FormatOf(const std::string& output) {
   if (EndsWith(output, ".safetensors")) return ExportFormat::kSafetensors;
   if (EndsWith(output, ".npz")) return ExportFormat::kNpz;
-  return Error{Stage::kUsage, "unknown_format", "the output's suffix must be .safetensors or .npz", kNoOffset, output};
+  const std::string name = std::filesystem::path(output).filename().string();
+  if (name.empty() || name.find('.') == std::string::npos) return ExportFormat::kFolder;
+  return Error{Stage::kUsage, "unknown_format",
+               "the output's suffix must be .safetensors or .npz; for a folder, end its name with a slash", kNoOffset,
+               output};
 }
 
 Result<VerifiedModel> OpenInput(const State& state) {
@@ -46,6 +51,11 @@ void PrintReport(const State& state, const ExportReport& report) {
   if (!state.console.json()) {
     std::printf("exported   %zu tensors, %s to %s\n", report.tensors, HumanBytes(report.bytes).c_str(),
                 EscapeForTerminal(state.output).c_str());
+    if (report.files > 0) std::printf("files      %zu beside them\n", report.files);
+    if (report.files_left_out > 0) {
+      state.console.Note("the container has " + std::to_string(report.files_left_out) +
+                         " packed files, which this format has no place for; export to a folder to get them");
+    }
     for (const auto& group : report.broken_aliases) {
       std::string names;
       for (const std::string& name : group) names += (names.empty() ? "" : ", ") + EscapeForTerminal(name);
@@ -59,6 +69,8 @@ void PrintReport(const State& state, const ExportReport& report) {
   json.Member("output", state.output);
   json.Member("tensors", static_cast<std::uint64_t>(report.tensors));
   json.Member("bytes", report.bytes);
+  json.Member("files", static_cast<std::uint64_t>(report.files));
+  json.Member("files_left_out", static_cast<std::uint64_t>(report.files_left_out));
   json.Key("verified"), json.Boolean(!state.insecure);
   json.Key("broken_aliases"), json.BeginArray();
   for (const auto& group : report.broken_aliases) {
@@ -92,6 +104,7 @@ int RunExport(const State& state) {
   if (!model.ok()) return state.console.Fail(model.error(), state.file);
   ExportOptions options;
   options.overwrite = state.force ? ExportOptions::Overwrite::kReplace : ExportOptions::Overwrite::kRefuse;
+  if (state.include_executable) options.executables = ExportOptions::Executables::kWrite;
   options.progress = state.console.MakeProgress("exporting");
   auto report = Export(model.value(), state.output, format.value(), options);
   options.progress = {};
@@ -103,14 +116,18 @@ int RunExport(const State& state) {
 }  // namespace
 
 Verb AddExport(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("export", "Write the tensors of a verified container as .safetensors or .npz");
+  CLI::App* verb = parent.add_subcommand("export", "Write a verified container as .safetensors, .npz or a folder");
   auto state = std::make_shared<State>(State{console, {}, {}, {}});
   verb->add_option("FILE", state->file, "The container")->required();
-  verb->add_option("-o,--output", state->output, "The file to write; its suffix chooses the format")
+  verb->add_option(
+          "-o,--output", state->output,
+          "What to write: a .safetensors or .npz file, or a new folder when the name has no suffix or ends with /")
       ->required()
       ->type_name("OUT");
   state->trust.AddOptions(*verb);
   verb->add_flag("--insecure-skip-verification", state->insecure, "Export without checking signatures");
+  verb->add_flag("--include-executable", state->include_executable,
+                 "Write packed files that can run too; dangerous pickles are refused anyway");
   verb->add_flag("--force", state->force, "Replace an existing output");
   console.AddOptions(*verb);
   return {verb, [state] { return RunExport(*state); }};

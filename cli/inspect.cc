@@ -144,6 +144,9 @@ void PrintText(const State& state, const UnverifiedModel& model, const Authentic
   }
   std::printf("contents   %zu tensors, %zu files, %zu values\n", model.tensors.size(), model.files.size(),
               model.tree.size());
+  for (const PackedFile& file : model.files) {
+    std::printf("  file %s, %s\n", EscapeForTerminal(file.path).c_str(), HumanBytes(file.bytes).c_str());
+  }
   if (state.tensors) PrintTensors(model.tensors, model.element_types);
   if (state.tree) PrintTree(model.tree, model.tensors, kTreeLines);
 }

@@ -25,32 +25,8 @@ FileState StateOf(const struct stat& status) {
           status.st_mtim.tv_nsec};
 }
 
-std::string FolderOf(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string NameOf(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
-}
-
 Error AlreadyExists(const std::string& path) {
   return {Stage::kUsage, "exists", "the output exists already; use --force to replace it", kNoOffset, path};
-}
-
-std::string TemporaryName() {
-  std::array<std::uint8_t, 8> random{};
-  // A collision is caught by O_EXCL, so a short read only makes one more likely.
-  if (getrandom(random.data(), random.size(), 0) < 0) random[0] = static_cast<std::uint8_t>(getpid());
-  std::string name = ".safemodel-";
-  for (const std::uint8_t byte : random) {
-    constexpr const char* kHex = "0123456789abcdef";
-    name += kHex[byte >> 4];
-    name += kHex[byte & 15];
-  }
-  return name + ".tmp";
 }
 
 Status WriteFully(int fd, std::uint64_t offset, ByteView bytes, const std::string& path) {
@@ -73,6 +49,30 @@ bool LinksAreMissing(int error) {
 }
 
 }  // namespace
+
+std::string FolderOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string NameOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+std::string TemporaryName() {
+  std::array<std::uint8_t, 8> random{};
+  // A collision is caught by O_EXCL, so a short read only makes one more likely.
+  if (getrandom(random.data(), random.size(), 0) < 0) random[0] = static_cast<std::uint8_t>(getpid());
+  std::string name = ".safemodel-";
+  for (const std::uint8_t byte : random) {
+    constexpr const char* kHex = "0123456789abcdef";
+    name += kHex[byte >> 4];
+    name += kHex[byte & 15];
+  }
+  return name + ".tmp";
+}
 
 Error SystemError(const char* code, const char* text, const std::string& path) {
   const int number = errno;
@@ -104,6 +104,10 @@ Result<std::shared_ptr<const File>> File::Open(const std::string& path, Access a
   if (!descriptor.valid()) {
     return SystemError(errno == ENOENT ? "not_found" : "open_failed", "the file cannot be opened", path);
   }
+  return FromDescriptor(std::move(descriptor), path);
+}
+
+Result<std::shared_ptr<const File>> File::FromDescriptor(Descriptor descriptor, const std::string& path) {
   struct stat status {};
   if (fstat(descriptor.get(), &status) != 0) return SystemError("open_failed", "the file cannot be examined", path);
   if (!S_ISREG(status.st_mode)) return Error{Stage::kIo, "not_regular", "this is not a regular file", kNoOffset, path};
@@ -320,6 +324,18 @@ Error OutputFile::NotSynced() const {
         "power cut";
   }
   return error;
+}
+
+Status OutputFile::CommitTo(int folder, const std::string& name) {
+  if (fsync(descriptor_.get()) != 0)
+    return SystemError("write_failed", "the output could not be written to disk", path_);
+  const std::string self = "/proc/self/fd/" + std::to_string(descriptor_.get());
+  const int linked = temporary_.empty() ? linkat(AT_FDCWD, self.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW)
+                                        : linkat(folder_.get(), temporary_.c_str(), folder, name.c_str(), 0);
+  if (linked != 0) return SystemError("write_failed", "the output could not be named", path_);
+  if (!temporary_.empty()) unlinkat(folder_.get(), temporary_.c_str(), 0);
+  temporary_.clear();
+  return {};
 }
 
 }  // namespace safemodel

@@ -51,6 +51,8 @@ class File final : public ByteSource {
   // "open_failed".
   static Result<std::shared_ptr<const File>> Open(const std::string& path, Access access = Access::kRead,
                                                   Links links = Links::kFollow);
+  // FromDescriptor takes over what was opened elsewhere, with O_NONBLOCK; `path` is for messages.
+  static Result<std::shared_ptr<const File>> FromDescriptor(Descriptor descriptor, const std::string& path);
 
   File(Descriptor descriptor, FileState state, std::string path);
   [[nodiscard]] std::uint64_t size() const override { return state_.size; }
@@ -96,6 +98,9 @@ class OutputFile {
   // but that the folder could not be synced, so that a power cut may undo the naming. That is the answer where the name
   // could not be taken back, as when it replaced another file, which is gone.
   [[nodiscard]] Status Commit();
+  // CommitTo syncs the file and gives it a name in another folder of the same file system, where nothing has it yet.
+  // The caller syncs that folder.
+  [[nodiscard]] Status CommitTo(int folder, const std::string& name);
 
  private:
   OutputFile() = default;
@@ -115,6 +120,13 @@ class OutputFile {
   Overwrite overwrite_ = Overwrite::kRefuse;
   std::uint64_t size_ = 0;
 };
+
+// TemporaryName returns a random name for what has not got its own yet: ".safemodel-" and 16 hex digits.
+std::string TemporaryName();
+
+// FolderOf returns what stands before the last slash of a path, "." when there is none; NameOf what stands behind it.
+std::string FolderOf(const std::string& path);
+std::string NameOf(const std::string& path);
 
 // SystemError turns errno into an error of stage kIo.
 Error SystemError(const char* code, const char* text, const std::string& path);

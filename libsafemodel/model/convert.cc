@@ -8,7 +8,7 @@
 
 #include "base/try.h"
 #include "model/identity.h"
-#include "model/import_any.h"
+#include "model/model_input.h"
 #include "model/write_model.h"
 #include "trust/envelope_store.h"
 
@@ -17,9 +17,10 @@ namespace {
 
 // CheckOutput refuses what a conversion may not write over: its own input, and a name whose sidecar would then vouch
 // for another file.
-Status CheckOutput(const File& input, const std::string& output, ConvertOptions::Overwrite overwrite) {
+Status CheckOutput(const ModelInput& input, const std::string& output, ConvertOptions::Overwrite overwrite) {
   SAFEMODEL_ASSIGN(const auto identity, IdentityOf(output));
-  if (identity && *identity == input.state().identity) {
+  for (const InputPart& part : input.parts) {
+    if (!identity || *identity != part.identity) continue;
     return Error{Stage::kUsage, "same_file", "the output is the input", kNoOffset, output};
   }
   if (overwrite == ConvertOptions::Overwrite::kReplace) return {};
@@ -47,7 +48,8 @@ Status RemoveSidecar(const std::string& output) {
   return {};
 }
 
-ConvertReport ReportOf(const ImportedModel& model, const WrittenModel& written, const SourceDigests& source) {
+ConvertReport ReportOf(const ModelInput& input, const WrittenModel& written, const SourceDigests& source) {
+  const ImportedModel& model = input.model;
   ConvertReport report;
   report.layout = model.layout;
   report.verdict = model.verdict;
@@ -61,33 +63,50 @@ ConvertReport ReportOf(const ImportedModel& model, const WrittenModel& written, 
   report.content_digest = written.content_digest;
   report.manifest_digest = written.manifest_digest;
   report.inert = model.inert;
+  report.source_bytes = input.bytes();
+  report.weights = input.weights;
+  report.left_out = input.left_out;
+  report.unmapped = input.unmapped;
+  for (const ImportedFile& file : model.files) {
+    report.files.push_back({file.path, file.source->size(), file.executable});
+  }
   return report;
+}
+
+std::vector<NamedSource> SourcesOf(const ModelInput& input) {
+  std::vector<NamedSource> sources;
+  for (const InputPart& part : input.parts) sources.push_back({part.name, part.source});
+  return sources;
 }
 
 }  // namespace
 
-Result<ConvertReport> Convert(const std::string& input, const std::string& output_path, const ConvertOptions& options) {
+Result<ConvertReport> Convert(const std::vector<std::string>& inputs, const std::string& output_path,
+                              const ConvertOptions& options) {
   SAFEMODEL_TRY(CheckIdentityOptions(options));
-  SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, File::Open(input));
-  SAFEMODEL_TRY(CheckOutput(*file, output_path, options.overwrite));
-  SourceDigest source_digest(file, options.source_sha256);
+  SAFEMODEL_ASSIGN(const ModelInput input,
+                   ReadModelInput(inputs, {options.limits, options.unknown, options.executables, options.weights}));
+  SAFEMODEL_TRY(CheckOutput(input, output_path, options.overwrite));
+  SourceDigest source_digest(SourcesOf(input), options.source_sha256);
   SourceDigests source;
-  SAFEMODEL_ASSIGN(const ImportedModel model, ImportAny(file, options.limits, options.unknown));
   const bool replace = options.overwrite == ConvertOptions::Overwrite::kReplace;
   SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(output_path, replace ? OutputFile::Overwrite::kReplace
                                                                               : OutputFile::Overwrite::kRefuse));
   const Identify identify = [&]() -> Result<ModelIdentity> {
     SAFEMODEL_ASSIGN(source, source_digest.Wait());
-    return IdentityFor(input, options, model, source);
+    return IdentityFor(input.default_name, options, input.model, source);
   };
-  SAFEMODEL_ASSIGN(const WrittenModel written, WriteModel(output, model, options, identify));
-  SAFEMODEL_TRY(file->CheckUnchanged());
-  ConvertReport report = ReportOf(model, written, source);
-  report.source_bytes = file->size();
+  SAFEMODEL_ASSIGN(const WrittenModel written, WriteModel(output, input.model, options, identify));
+  SAFEMODEL_TRY(input.CheckUnchanged());
+  ConvertReport report = ReportOf(input, written, source);
   report.container_bytes = output.size();
   SAFEMODEL_TRY(output.Commit());
   if (replace) SAFEMODEL_TRY(RemoveSidecar(output_path));
   return report;
+}
+
+Result<ConvertReport> Convert(const std::string& input, const std::string& output, const ConvertOptions& options) {
+  return Convert(std::vector<std::string>{input}, output, options);
 }
 
 }  // namespace safemodel

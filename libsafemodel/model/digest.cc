@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/digest.h>
 
-#include <algorithm>
+#include <filesystem>
 
 #include "base/try.h"
+#include "model/file_digests.h"
 #include "model/import_any.h"
 #include "model/imported_records.h"
 #include "model/loaded_model.h"
+#include "model/model_input.h"
 
 #include <safemodel/export.h>
 
@@ -29,10 +31,14 @@ TensorDigestJob JobOf(const ImportedModel& model, std::span<const container::Ten
   return job;
 }
 
-Result<DigestReport> DigestImported(const std::shared_ptr<const File>& file, unsigned threads, const Limits& limits,
+Result<DigestReport> DigestImported(const std::string& path, unsigned threads, const Limits& limits,
                                     const Progress& progress) {
   // Inert data has digests too: nothing is built here.
-  SAFEMODEL_ASSIGN(const ImportedModel model, ImportAny(file, limits, ConvertOptions::Unknown::kKeepInert));
+  InputOptions options;
+  options.limits = limits;
+  options.unknown = ConvertOptions::Unknown::kKeepInert;
+  SAFEMODEL_ASSIGN(const ModelInput input, ReadModelInput({path}, options));
+  const ImportedModel& model = input.model;
   const std::vector<container::TensorRecord> records = RecordsOf(model);
   TensorDigestJob job = JobOf(model, records, threads, limits);
   job.progress = progress;
@@ -41,8 +47,9 @@ Result<DigestReport> DigestImported(const std::shared_ptr<const File>& file, uns
   report.layout = model.layout;
   report.tensors = records.size();
   SAFEMODEL_ASSIGN(report.tensor_digest, TensorDigest(records, digests, model.element_types));
-  report.content_digest = ContentDigest(report.tensor_digest, {}, model.tree);
-  SAFEMODEL_TRY(file->CheckUnchanged());
+  SAFEMODEL_ASSIGN(const std::vector<FileDigest> files, DigestFiles(model.files));
+  report.content_digest = ContentDigest(report.tensor_digest, files, model.tree);
+  SAFEMODEL_TRY(input.CheckUnchanged());
   return report;
 }
 
@@ -62,10 +69,13 @@ Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, 
 
 Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits,
                                     const Progress& progress) {
-  SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(path));
-  SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
-  if (is_container) return DigestContainer(path, threads, limits, progress);
-  return DigestImported(file, threads, limits, progress);
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) {
+    SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, File::Open(path));
+    SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
+    if (is_container) return DigestContainer(path, threads, limits, progress);
+  }
+  return DigestImported(path, threads, limits, progress);
 }
 
 }  // namespace safemodel

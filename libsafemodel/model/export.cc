@@ -9,6 +9,7 @@
 #include "crypto/hash.h"
 #include "formats/npz_writer.h"
 #include "formats/safetensors_writer.h"
+#include "model/export_folder.h"
 #include "model/loaded_model.h"
 #include "value/tensor_view.h"
 
@@ -155,7 +156,7 @@ struct Plan {
 Result<Plan> PlanFor(const LoadedModel& model, ExportFormat format) {
   Plan plan;
   const std::vector<formats::ExportEntry> entries = EntriesOf(model);
-  if (format == ExportFormat::kSafetensors) {
+  if (format != ExportFormat::kNpz) {
     SAFEMODEL_ASSIGN(plan.safetensors,
                      formats::PlanSafetensors(entries, formats::SafetensorsMetadata(model.info.private_metadata)));
   } else {
@@ -164,29 +165,44 @@ Result<Plan> PlanFor(const LoadedModel& model, ExportFormat format) {
   return plan;
 }
 
+Status WriteTensors(Plan& plan, ExportFormat format, Exporter& exporter, OutputFile& output) {
+  if (format == ExportFormat::kNpz) {
+    SAFEMODEL_TRY(WriteNpz(plan.npz, exporter, output));
+  } else {
+    SAFEMODEL_TRY(WriteSafetensors(plan.safetensors, exporter, output));
+  }
+  return exporter.CheckAll();
+}
+
 }  // namespace
 
-Result<ExportReport> Export(const VerifiedModel& verified, const std::string& path, ExportFormat format,
+Result<ExportReport> Export(const VerifiedModel& verified, const std::string& output_path, ExportFormat format,
                             const ExportOptions& options) {
   const LoadedModel& model = VerifiedModelAccess::Of(verified);
+  const bool is_folder = format == ExportFormat::kFolder;
+  const std::string path = is_folder ? FolderPath(output_path) : output_path;
   SAFEMODEL_TRY(CheckNotItself(model, path));
   SAFEMODEL_TRY(CheckCopies(model));
   SAFEMODEL_ASSIGN(Plan plan, PlanFor(model, format));
   ExportReport report;
   report.tensors = model.tensors.size();
   SAFEMODEL_ASSIGN(report.broken_aliases, AliasGroups(model));
-  const bool replace = options.overwrite == ExportOptions::Overwrite::kReplace;
+  if (is_folder) SAFEMODEL_TRY(CheckFolderExport(model, path, options.executables));
+  const bool replace = !is_folder && options.overwrite == ExportOptions::Overwrite::kReplace;
   SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(path, replace ? OutputFile::Overwrite::kReplace
                                                                        : OutputFile::Overwrite::kRefuse));
   Exporter exporter(model, output, options.progress);
-  if (format == ExportFormat::kSafetensors) {
-    SAFEMODEL_TRY(WriteSafetensors(plan.safetensors, exporter, output));
-  } else {
-    SAFEMODEL_TRY(WriteNpz(plan.npz, exporter, output));
-  }
-  SAFEMODEL_TRY(exporter.CheckAll());
+  SAFEMODEL_TRY(WriteTensors(plan, format, exporter, output));
   report.bytes = output.size();
-  SAFEMODEL_TRY(output.Commit());
+  if (!is_folder) {
+    report.files_left_out = model.files.size();
+    SAFEMODEL_TRY(output.Commit());
+    return report;
+  }
+  // The tensors, which take the time, had no name until here: a process that is killed leaves nothing behind.
+  SAFEMODEL_ASSIGN(const std::uint64_t bytes, WriteFolder(model, path, std::move(output)));
+  report.bytes += bytes;
+  report.files = model.files.size();
   return report;
 }
 

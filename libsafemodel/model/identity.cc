@@ -92,18 +92,22 @@ std::string StemName(const std::string& path) {
   std::string stem = slash == std::string::npos ? path : path.substr(slash + 1);
   const auto dot = stem.rfind('.');
   if (dot != std::string::npos && dot > 0) stem.resize(dot);
-  for (char& letter : stem) {
-    if (!IsNameLetter(letter)) letter = '-';
-  }
-  if (stem.size() > 255) stem.resize(255);
-  const bool only_dots = stem.find_first_not_of('.') == std::string::npos;
-  return only_dots ? "model" : stem;
+  return CleanName(std::move(stem));
 }
 
-Result<ModelIdentity> IdentityFor(const std::string& input, const ConvertOptions& options, const ImportedModel& model,
-                                  const SourceDigests& source) {
+std::string CleanName(std::string name) {
+  for (char& letter : name) {
+    if (!IsNameLetter(letter)) letter = '-';
+  }
+  if (name.size() > 255) name.resize(255);
+  const bool only_dots = name.find_first_not_of('.') == std::string::npos;
+  return only_dots ? "model" : name;
+}
+
+Result<ModelIdentity> IdentityFor(const std::string& default_name, const ConvertOptions& options,
+                                  const ImportedModel& model, const SourceDigests& source) {
   ModelIdentity identity;
-  identity.name = options.name.empty() ? StemName(input) : options.name;
+  identity.name = options.name.empty() ? default_name : options.name;
   identity.version = options.version;
   identity.sequence = options.sequence;
   SAFEMODEL_ASSIGN(identity.created, CreatedTime(options.reproducible));

@@ -15,10 +15,12 @@ Status CheckIdentityOptions(const ConvertOptions& options);
 
 // StemName makes a model name of a path: its last part without the suffix, other letters than the allowed ones as '-'.
 std::string StemName(const std::string& path);
+// CleanName puts '-' for letters that a model name may not have, and "model" for a name that nothing is left of.
+std::string CleanName(std::string name);
 
 // IdentityFor puts together what the manifest says, but for the file id. Errors: kUsage (SOURCE_DATE_EPOCH).
-Result<ModelIdentity> IdentityFor(const std::string& input, const ConvertOptions& options, const ImportedModel& model,
-                                  const SourceDigests& source);
+Result<ModelIdentity> IdentityFor(const std::string& default_name, const ConvertOptions& options,
+                                  const ImportedModel& model, const SourceDigests& source);
 
 // FileIdFor draws a file id, or derives it from content and options when the output is to be reproducible.
 FileId FileIdFor(const ConvertOptions& options, const ModelIdentity& identity, const Digest& content_digest);

@@ -4,11 +4,13 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <safemodel/convert.h>
 
-#include "base/file.h"
+#include "base/source.h"
 
 namespace safemodel {
 
@@ -17,10 +19,18 @@ struct SourceDigests {
   std::optional<Digest> sha256;
 };
 
-// SourceDigest hashes the input of a conversion in a thread of its own, beside the conversion.
+// NamedSource is a file that was read, and what the list of digests calls it.
+struct NamedSource {
+  std::string name;
+  SharedSource source;
+};
+
+// SourceDigest hashes the input of a conversion in a thread of its own, beside the conversion. The digest of several
+// files is that of the list of theirs, as `b3sum FILE... | b3sum` (or sha256sum) prints it, in the order of their
+// names.
 class SourceDigest {
  public:
-  SourceDigest(std::shared_ptr<const File> file, ConvertOptions::SourceSha256 sha256);
+  SourceDigest(std::vector<NamedSource> files, ConvertOptions::SourceSha256 sha256);
   SourceDigest(const SourceDigest&) = delete;
   SourceDigest& operator=(const SourceDigest&) = delete;
   // The destructor waits for the thread, which gives up at once.
@@ -31,8 +41,9 @@ class SourceDigest {
  private:
   void Run();
   Status Hash();
+  Result<SourceDigests> HashOne(const ByteSource& file) const;
 
-  std::shared_ptr<const File> file_;
+  std::vector<NamedSource> files_;
   ConvertOptions::SourceSha256 sha256_;
   std::atomic<bool> cancelled_{false};
   Status status_;

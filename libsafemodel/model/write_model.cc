@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/write_model.h"
 
+#include <map>
+
 #include "base/checked.h"
 #include "base/try.h"
 #include "container/parse.h"
+#include "model/file_digests.h"
 #include "model/identity.h"
 #include "model/imported_records.h"
 #include "model/storages.h"
@@ -30,7 +33,7 @@ std::uint64_t ContiguousTotal(const std::vector<container::TensorRecord>& tensor
 }
 
 // FillDigests gives the tensors of a directory their digests, and computes those of the model.
-Status FillDigests(TensorDigestJob job, container::Directory& directory) {
+Status FillDigests(TensorDigestJob job, std::span<const FileDigest> files, container::Directory& directory) {
   SAFEMODEL_ASSIGN(const std::vector<Digest> digests, DigestTensors(job));
   for (std::size_t i = 0; i < digests.size(); ++i) {
     container::TensorRecord& tensor = directory.tensors[i];
@@ -39,8 +42,28 @@ Status FillDigests(TensorDigestJob job, container::Directory& directory) {
     if (!expanded) tensor.digest = digests[i];
   }
   SAFEMODEL_ASSIGN(directory.tensor_digest, TensorDigest(directory.tensors, digests, directory.element_types));
-  directory.content_digest = ContentDigest(directory.tensor_digest, {}, directory.tree);
+  directory.content_digest = ContentDigest(directory.tensor_digest, files, directory.tree);
   return {};
+}
+
+// WriteFiles writes the files as objects, equal ones once, and lists them in the directory.
+Result<std::vector<FileDigest>> WriteFiles(ContainerWriter& writer, const std::vector<ImportedFile>& files,
+                                           container::Directory& directory) {
+  SAFEMODEL_ASSIGN(std::vector<FileDigest> digests, DigestFiles(files));
+  std::map<Digest, std::uint32_t> written;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    auto found = written.find(digests[i].digest);
+    if (found == written.end()) {
+      SAFEMODEL_ASSIGN(const WrittenObject object,
+                       writer.AddObject(container::ObjectKind::kFile, codec::ElementLayout::kBytes, *files[i].source));
+      if (object.plain_digest != digests[i].digest) {
+        return Error{Stage::kIo, "changed", "the file changed while it was read; try again", kNoOffset, files[i].path};
+      }
+      found = written.emplace(object.plain_digest, object.number).first;
+    }
+    directory.files.push_back({files[i].path, files[i].media_type, found->second});
+  }
+  return digests;
 }
 
 Result<container::Directory> WriteContent(ContainerWriter& writer, const ImportedModel& model,
@@ -53,10 +76,11 @@ Result<container::Directory> WriteContent(ContainerWriter& writer, const Importe
   directory.tensors = RecordsOf(model);
   directory.tree = model.tree;
   directory.metadata = PrivateMetadata(model);
+  SAFEMODEL_ASSIGN(const std::vector<FileDigest> files, WriteFiles(writer, model.files, directory));
   TensorDigestJob job = storages.JobOf(directory.tensors);
   job.limits = options.limits;
   job.threads = options.threads;
-  SAFEMODEL_TRY(FillDigests(std::move(job), directory));
+  SAFEMODEL_TRY(FillDigests(std::move(job), files, directory));
   return directory;
 }
 

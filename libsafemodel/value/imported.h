@@ -34,17 +34,26 @@ struct ImportedTensor {
   std::uint64_t byte_offset = 0;
 };
 
+// ImportedFile is a file that travels beside the tensors: a configuration, a tokenizer.
+struct ImportedFile {
+  std::string path;  // relative, '/' between components
+  std::string media_type;
+  SharedSource source;
+  std::string executable;  // why it counts as something that runs; empty: it is data
+};
+
 // ImportedModel: tensor nodes of `tree` index `tensors`. Names may be empty while a reader builds it: NameTensors
 // (value/naming.h) gives every tensor its name from the tree, and brings the table in order.
 struct ImportedModel {
-  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors", then what the file is
-  // compressed with: "joblib, gzip"
+  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors"; "sharded-" before it for
+  // several files, behind it what the file is compressed with: "joblib, gzip"
   std::string layout;
   std::string verdict = "clean";  // or "unknown" when inert nodes were kept
   ValueTree tree;
   std::vector<ImportedStorage> storages;
   std::vector<ElementType> element_types;
   std::vector<ImportedTensor> tensors;
+  std::vector<ImportedFile> files;                            // ascending paths
   std::vector<std::pair<std::string, std::string>> metadata;  // of the source format, for the directory
   std::vector<std::string> globals;                           // inventory of imported names, ascending, unique
   std::vector<UnlistedName> inert;

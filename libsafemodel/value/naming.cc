@@ -330,6 +330,19 @@ Status CheckTensorReferences(const ImportedModel& model) {
 
 }  // namespace
 
+std::optional<std::vector<FlatTensor>> FlatTensors(const ValueTree& tree) {
+  if (tree.empty()) return std::nullopt;
+  const std::optional<NodeId> dict = FlatDict(tree);
+  if (!dict) return std::nullopt;
+  std::vector<FlatTensor> entries;
+  const std::span<const NodeId> children = tree.ChildrenOf(*dict);
+  for (std::size_t i = 0; i < children.size(); i += 2) {
+    const NodeId tensor = *TensorIn(tree, children[i + 1]);
+    entries.push_back({tree.TextOf(children[i]), tree.TensorOf(tensor), tree.flags(tensor)});
+  }
+  return entries;
+}
+
 Status NameTensors(ImportedModel& model, const Limits& limits) {
   SAFEMODEL_TRY(CheckTensorReferences(model));
   Names names;

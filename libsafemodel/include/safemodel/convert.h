@@ -28,6 +28,10 @@ struct ConvertOptions {
   std::uint32_t chunk_bytes = 1u << 20;
   enum class Unknown : std::uint8_t { kRefuse, kKeepInert };
   Unknown unknown = Unknown::kRefuse;  // kKeepInert keeps classes nobody vouched for as inert data
+  enum class Executables : std::uint8_t { kLeaveOut, kInclude };
+  // What happens to files of a folder that run: scripts, programs, notebooks, archives, pickles besides the weights.
+  Executables executables = Executables::kLeaveOut;
+  std::string weights = {};  // the weights of a folder that has several: path of a file, or of an index, in it
   enum class Reproducible : std::uint8_t { kNo, kYes };
   Reproducible reproducible = Reproducible::kNo;  // file id from the content, time from SOURCE_DATE_EPOCH
   enum class Overwrite : std::uint8_t { kRefuse, kReplace };
@@ -45,9 +49,24 @@ struct UnlistedName {
   std::uint64_t offset = 0;
 };
 
+// ConvertedFile is a file that was packed beside the tensors.
+struct ConvertedFile {
+  std::string path;
+  std::uint64_t bytes = 0;
+  std::string executable;  // "script", "program", "notebook", "keras", "archive" or "pickle"; empty: it is data
+};
+
+// LeftOutFile is a file of a folder that was not packed. The reason is one of the words above, or "unknown_pickle" (it
+// names classes that nobody vouches for), "unlisted_call" (it calls what nobody vouches for), "unreadable_pickle",
+// "other_weights" (the same or another model in files that were not chosen), "container", "git", "download_notes".
+struct LeftOutFile {
+  std::string path;
+  std::string reason;
+};
+
 struct ConvertReport {
-  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors", then what the file is
-  // compressed with: "joblib, gzip"
+  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors"; "sharded-" before it for
+  // several files, behind it what the file is compressed with: "joblib, gzip"
   std::string layout;
   std::string verdict;  // "clean" or "unknown"
   std::string name;
@@ -57,16 +76,28 @@ struct ConvertReport {
   std::uint64_t source_bytes = 0;
   std::uint64_t tensor_bytes = 0;  // sum over tensors, contiguous
   std::uint64_t container_bytes = 0;
-  Digest source_digest{};  // BLAKE3 of the source file
+  // BLAKE3 of the source file. Of several files: BLAKE3 of the list that `b3sum` prints of them in the order of their
+  // paths (hexadecimal digest, two spaces, path, line feed).
+  Digest source_digest{};
   Digest tensor_digest{};
   Digest content_digest{};
   Digest manifest_digest{};
-  std::vector<UnlistedName> inert;  // what --allow-unknown kept as inert data
+  std::vector<UnlistedName> inert;    // what --allow-unknown kept as inert data
+  std::vector<std::string> weights;   // the files that the tensors come from, when there were others
+  std::vector<ConvertedFile> files;   // ascending paths
+  std::vector<LeftOutFile> left_out;  // ascending paths
+  std::vector<std::string> unmapped;  // tensors in shards that their index does not name; they are in the container
 };
 
-// Convert reads `input` and writes the container `output`. Nothing of the input is ever executed; what the allow-list
+// Convert reads `input` and writes the container `output`. The input is a file, the index of a sharded model, or a
+// folder, whose other files are packed beside the tensors. Nothing of the input is ever executed; what the allow-list
 // does not know is refused (kUnsafe) with its name as subject and its offset. On failure no output exists and nothing
 // changed.
 Result<ConvertReport> Convert(const std::string& input, const std::string& output, const ConvertOptions& options);
+
+// Convert with several inputs takes the shards of one model, with or without their index; kUsage "several_inputs"
+// otherwise.
+Result<ConvertReport> Convert(const std::vector<std::string>& inputs, const std::string& output,
+                              const ConvertOptions& options);
 
 }  // namespace safemodel

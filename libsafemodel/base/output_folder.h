@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// A new folder that gets its name only when all of it is on disk.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+
+namespace safemodel {
+
+// OutputFolder writes files below a folder that lies under a temporary name beside its own, without ever following a
+// link or opening what is there already. Until Commit nothing has the final name; what was written goes away with the
+// object. Folders have mode 0777 and files 0666, less the umask.
+class OutputFolder {
+ public:
+  // CheckFree refuses a name that is taken: kUsage "exists" for a file or folder, which is never replaced (too much
+  // would go with it), kIo "not_regular" for anything else.
+  static Status CheckFree(const std::string& path);
+  // Create makes the temporary folder. `path` has no slash at its end.
+  static Result<OutputFolder> Create(const std::string& path);
+  OutputFolder(OutputFolder&& other) noexcept;
+  OutputFolder& operator=(OutputFolder&&) = delete;
+  ~OutputFolder();
+
+  using Append = std::function<Status(ByteView)>;
+  // AddFile creates a file, makes the folders in its path where they are missing, and lets `write` fill it.
+  // kUnsafe "FILE-PATH"; kIo "write_failed" also when the name is taken, as on file systems that ignore case.
+  Status AddFile(const std::string& below, const std::function<Status(const Append&)>& write);
+  // Adopt gives a file that was written elsewhere on the same file system a name in the folder.
+  Status Adopt(OutputFile& file, const std::string& name);
+  // Commit syncs all folders and renames.
+  Status Commit();
+
+ private:
+  OutputFolder() = default;
+  struct Made {
+    std::vector<std::string> components;
+    bool is_folder = false;
+  };
+  Status MakeFolders(const std::vector<std::string>& components);
+  void RemoveAll();
+
+  Descriptor parent_;
+  Descriptor root_;  // the temporary folder
+  std::string path_;
+  std::string temporary_;  // its name; empty once there is nothing to remove
+  std::vector<Made> made_;
+};
+
+}  // namespace safemodel

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/folder_walk.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/try.h"
+#include "base/utf8.h"
+
+namespace safemodel {
+namespace {
+
+bool IsGitFolder(std::string_view name) {
+  std::string folded(name);
+  std::transform(folded.begin(), folded.end(), folded.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return folded == ".git" || folded == "git~1";
+}
+
+// Pending is a folder to visit, or an entry to report once its turn comes.
+struct Pending {
+  std::string path;
+  std::size_t depth = 0;
+  Folder::Kind kind = Folder::Kind::kFolder;
+};
+
+bool IsPassedOver(const std::string& path, std::string_view name) {
+  return IsGitFolder(name) || path == ".cache/huggingface";
+}
+
+Status Expand(const Folder& folder, const Pending& parent, std::size_t most, std::vector<Pending>& stack) {
+  SAFEMODEL_ASSIGN(const std::vector<Folder::Entry> entries, folder.List(parent.path, most));
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    const std::string path = parent.path.empty() ? entry->name : parent.path + "/" + entry->name;
+    if (!IsUtf8(entry->name)) {
+      return Error{Stage::kUnsupported, "name_not_utf8", "the name of a file is not UTF-8", kNoOffset, path};
+    }
+    if (entry->kind == Folder::Kind::kOther) {
+      return Error{Stage::kIo, "not_regular", "the folder holds something that is neither a file nor a folder",
+                   kNoOffset, path};
+    }
+    stack.push_back({path, parent.depth + 1, entry->kind});
+  }
+  return {};
+}
+
+}  // namespace
+
+Status WalkFolder(const Folder& folder, const WalkLimits& limits, const Visit& visit) {
+  std::vector<Pending> stack = {{"", 0, Folder::Kind::kFolder}};
+  std::size_t left = limits.entries;
+  while (!stack.empty()) {
+    const Pending next = std::move(stack.back());
+    stack.pop_back();
+    const std::string name = NameOf(next.path);
+    // A file of this name (a worktree has one) is passed over as the folder is: it cannot be packed.
+    if (!next.path.empty() && IsPassedOver(next.path, name)) {
+      SAFEMODEL_TRY(visit({next.path, WalkEntry::Kind::kPassedOver}));
+    } else if (next.kind != Folder::Kind::kFolder) {
+      SAFEMODEL_TRY(visit({next.path, WalkEntry::Kind::kFile}));
+    } else if (next.depth >= limits.depth) {
+      return Error{Stage::kLimit, "deep_folder", "folders lie in each other deeper than the limit", kNoOffset,
+                   next.path};
+    } else {
+      const std::size_t before = stack.size();
+      SAFEMODEL_TRY(Expand(folder, next, left, stack));
+      left -= stack.size() - before;
+    }
+  }
+  return {};
+}
+
+}  // namespace safemodel
