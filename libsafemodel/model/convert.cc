@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/identity.h"
 #include "model/import_any.h"
@@ -64,9 +65,8 @@ ConvertReport ReportOf(const ImportedModel& model, const WrittenModel& written, 
   return report;
 }
 
-}  // namespace
-
-Result<ConvertReport> Convert(const std::string& input, const std::string& output_path, const ConvertOptions& options) {
+Result<ConvertReport> ConvertFile(const std::string& input, const std::string& output_path,
+                                  const ConvertOptions& options) {
   SAFEMODEL_TRY(CheckIdentityOptions(options));
   SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, File::Open(input));
   SAFEMODEL_TRY(CheckOutput(*file, output_path, options.overwrite));
@@ -88,6 +88,12 @@ Result<ConvertReport> Convert(const std::string& input, const std::string& outpu
   SAFEMODEL_TRY(output.Commit());
   if (replace) SAFEMODEL_TRY(RemoveSidecar(output_path));
   return report;
+}
+
+}  // namespace
+
+Result<ConvertReport> Convert(const std::string& input, const std::string& output_path, const ConvertOptions& options) {
+  return CatchOutOfMemory([&] { return ConvertFile(input, output_path, options); });
 }
 
 }  // namespace safemodel

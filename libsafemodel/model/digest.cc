@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/import_any.h"
 #include "model/imported_records.h"
@@ -62,10 +63,12 @@ Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, 
 
 Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits,
                                     const Progress& progress) {
-  SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(path));
-  SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
-  if (is_container) return DigestContainer(path, threads, limits, progress);
-  return DigestImported(file, threads, limits, progress);
+  return CatchOutOfMemory([&]() -> Result<DigestReport> {
+    SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, File::Open(path));
+    SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
+    if (is_container) return DigestContainer(path, threads, limits, progress);
+    return DigestImported(file, threads, limits, progress);
+  });
 }
 
 }  // namespace safemodel

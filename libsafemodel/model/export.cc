@@ -5,11 +5,13 @@
 #include <map>
 
 #include "base/cursor.h"
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "formats/npz_writer.h"
 #include "formats/safetensors_writer.h"
 #include "model/loaded_model.h"
+#include "model/tensor_stream.h"
 #include "value/tensor_view.h"
 
 namespace safemodel {
@@ -71,7 +73,7 @@ Result<std::vector<std::vector<std::string>>> AliasGroups(const LoadedModel& mod
 class Exporter {
  public:
   Exporter(const LoadedModel& model, OutputFile& output, const Progress& progress)
-      : model_(model), output_(output), progress_(progress), digests_(model.tensors.size()) {
+      : model_(model), stream_(model), output_(output), progress_(progress), digests_(model.tensors.size()) {
     for (const Tensor& tensor : model.tensors) total_ += tensor.bytes;
   }
 
@@ -85,7 +87,7 @@ class Exporter {
       return output_.Append(bytes);
     };
     const Tensor& tensor = model_.tensors[index];
-    SAFEMODEL_TRY(StreamTensor(model_, tensor, sink));
+    SAFEMODEL_TRY(stream_.Stream(tensor, sink));
     digests_[index] = hash.Finish();
     return tensor.digest ? Status() : HashCollapsed(index);
   }
@@ -110,12 +112,13 @@ class Exporter {
       hash.Update(bytes);
       return {};
     };
-    SAFEMODEL_TRY(StreamTensor(model_, tensor, sink));
+    SAFEMODEL_TRY(stream_.Stream(tensor, sink));
     digests_[index] = hash.Finish();
     return {};
   }
 
   const LoadedModel& model_;
+  TensorStream stream_;
   OutputFile& output_;
   const Progress& progress_;
   std::vector<Digest> digests_;
@@ -164,10 +167,8 @@ Result<Plan> PlanFor(const LoadedModel& model, ExportFormat format) {
   return plan;
 }
 
-}  // namespace
-
-Result<ExportReport> Export(const VerifiedModel& verified, const std::string& path, ExportFormat format,
-                            const ExportOptions& options) {
+Result<ExportReport> ExportFile(const VerifiedModel& verified, const std::string& path, ExportFormat format,
+                                const ExportOptions& options) {
   const LoadedModel& model = VerifiedModelAccess::Of(verified);
   SAFEMODEL_TRY(CheckNotItself(model, path));
   SAFEMODEL_TRY(CheckCopies(model));
@@ -188,6 +189,13 @@ Result<ExportReport> Export(const VerifiedModel& verified, const std::string& pa
   report.bytes = output.size();
   SAFEMODEL_TRY(output.Commit());
   return report;
+}
+
+}  // namespace
+
+Result<ExportReport> Export(const VerifiedModel& verified, const std::string& path, ExportFormat format,
+                            const ExportOptions& options) {
+  return CatchOutOfMemory([&] { return ExportFile(verified, path, format, options); });
 }
 
 }  // namespace safemodel

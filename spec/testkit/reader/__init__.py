@@ -48,6 +48,7 @@ LIMITS = {
     "tree_depth": 10000,
     "int_bytes": 1 << 16,
     "alias_expansion": 8,
+    "decode_expansion": 64,
     "statements": 64,
     "key_wraps": 64,
     "statement_bytes": 64 << 10,
