@@ -16,12 +16,8 @@ unsigned ThreadCount(unsigned wanted) {
   return std::clamp(wanted, 1u, 256u);
 }
 
-Status CatchOutOfMemory(const std::function<Status()>& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return Error{Stage::kIo, "out_of_memory", "the system has not enough memory for this"};
-  }
+unsigned WorkerCount(std::size_t count, unsigned threads) {
+  return static_cast<unsigned>(std::min<std::size_t>(ThreadCount(threads), count));
 }
 
 namespace {
@@ -52,7 +48,7 @@ void Work(Shared& shared, unsigned worker, const std::function<Status(std::size_
 }  // namespace
 
 Status ParallelFor(std::size_t count, unsigned threads, const std::function<Status(std::size_t, unsigned)>& body) {
-  const auto workers = static_cast<unsigned>(std::min<std::size_t>(ThreadCount(threads), count));
+  const unsigned workers = WorkerCount(count, threads);
   Shared shared(count);
   std::vector<std::thread> pool;
   pool.reserve(workers);
@@ -61,6 +57,8 @@ Status ParallelFor(std::size_t count, unsigned threads, const std::function<Stat
       pool.emplace_back([&shared, worker, &body] { Work(shared, worker, body); });
     } catch (const std::system_error&) {
       break;  // no more threads to be had: those there are do it all
+    } catch (const std::bad_alloc&) {
+      break;  // nor may an exception destroy the threads that run already
     }
   }
   Work(shared, 0, body);

@@ -2,10 +2,11 @@
 // Every plain byte, against the digests that the directory states.
 #include <algorithm>
 
+#include "base/checked.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "crypto/hash.h"
-#include "model/gather.h"
+#include "model/gather_axes.h"
 #include "model/loaded_model.h"
 #include "model/ordered.h"
 #include "value/tensor_view.h"
@@ -27,19 +28,18 @@ Result<Digest> HashTogether(const ObjectStore& store, std::uint32_t object, unsi
     ByteBuffer plain;
   };
   const container::ObjectRecord& record = store.objects()[object];
-  std::vector<Scratch> scratch(std::min(ThreadCount(threads), record.chunk_count));
+  std::vector<Scratch> scratch(WorkerCount(record.chunk_count, threads));
   crypto::Blake3 hash;
   Turnstile turn;
-  const auto decode = [&](std::size_t i, unsigned worker) {
+  const auto decode = [&](std::size_t i, unsigned worker) -> Status {
+    Turnstile::Ticket ticket(turn, i);
     const auto chunk = static_cast<std::uint32_t>(i);
     ByteBuffer& plain = scratch[worker].plain;
-    const Status status = CatchOutOfMemory([&] {
-      plain.resize(static_cast<std::size_t>(container::PlainLength(record, chunk, store.chunk_size())));
-      return store.Read(object, chunk, plain, scratch[worker].chunk);
-    });
-    return turn.InTurn(i, [&] {
-      if (status.ok()) hash.Update(plain);
-      return status;
+    plain.resize(static_cast<std::size_t>(container::PlainLength(record, chunk, store.chunk_size())));
+    SAFEMODEL_TRY(store.Read(object, chunk, plain, scratch[worker].chunk));
+    return ticket.InTurn([&]() -> Status {
+      hash.Update(plain);
+      return {};
     });
   };
   SAFEMODEL_TRY(ParallelFor(record.chunk_count, threads, decode));
@@ -77,6 +77,24 @@ Result<std::vector<Digest>> HashObjects(const ObjectStore& store, unsigned threa
   return digests;
 }
 
+// ObjectWork is what digests take from an object: bytes of all tensors, and of those that are not contiguous.
+struct ObjectWork {
+  std::uint64_t produced = 0;
+  std::uint64_t strided = 0;
+};
+
+std::vector<ObjectWork> WorkOf(const LoadedModel& model) {
+  std::vector<ObjectWork> work(model.store->objects().size());
+  for (const Tensor& tensor : model.tensors) {
+    // More than this many times its storage and a tensor is expanded: its digest takes less.
+    const std::uint64_t bytes = std::min(tensor.bytes, SaturatingMul(model.StorageBytes(tensor.storage), 8));
+    ObjectWork& of = work[model.storages[tensor.storage]];
+    of.produced = CheckedAdd(of.produced, bytes).value_or(of.produced);
+    if (!IsContiguous(tensor.shape, tensor.strides)) of.strided = CheckedAdd(of.strided, bytes).value_or(of.strided);
+  }
+  return work;
+}
+
 TensorDigestJob JobOf(const LoadedModel& model, std::span<const container::TensorRecord> records,
                       const std::vector<Digest>& objects, unsigned threads) {
   TensorDigestJob job;
@@ -87,14 +105,18 @@ TensorDigestJob JobOf(const LoadedModel& model, std::span<const container::Tenso
   job.threads = threads;
   job.block_bytes = kLeastBlockBytes;
   const ObjectStore* store = model.store.get();
+  const std::vector<ObjectWork> work = WorkOf(model);
   for (std::uint32_t object = 0; object < objects.size(); ++object) {
-    job.sources.push_back({[store, object]() -> Result<SharedSource> { return store->Plain(object); },
-                           store->objects()[object].plain_size, objects[object]});
-  }
-  // Each block of a strided tensor decodes all of its storage again: large ones get large blocks.
-  for (const Tensor& tensor : model.tensors) {
-    if (IsContiguous(tensor.shape, tensor.strides)) continue;
-    job.block_bytes = std::max(job.block_bytes, std::min(tensor.bytes / 16, kMostBlockBytes));
+    const std::uint64_t bytes = store->objects()[object].plain_size;
+    const auto open = [store, object, bytes, produced = work[object].produced,
+                       limits = model.options.limits]() -> Result<SharedSource> {
+      auto budget = std::make_shared<DecodeBudget>(bytes, limits);
+      budget->Allow(produced);
+      return store->Plain(object, std::move(budget));
+    };
+    job.sources.push_back({open, bytes, objects[object]});
+    // Each block of strided tensors decodes all of their storage again: large ones get large blocks.
+    job.block_bytes = std::max(job.block_bytes, std::min(work[object].strided / 16, kMostBlockBytes));
   }
   return job;
 }

@@ -78,7 +78,7 @@ Status CheckStored(const LoadedModel& model, const Progress& progress) {
   for (const container::Range& range : padding) SAFEMODEL_TRY(CheckPadding(store.file(), range));
   std::uint64_t total = 0;
   for (const Run& run : runs) total += run.bytes;
-  std::vector<ByteBuffer> buffers(ThreadCount(model.options.threads));
+  std::vector<ByteBuffer> buffers(WorkerCount(runs.size(), model.options.threads));
   std::mutex mutex;
   std::uint64_t done = 0;
   return ParallelFor(runs.size(), model.options.threads, [&](std::size_t i, unsigned worker) -> Status {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/checked.h"
 #include "base/try.h"
 #include "container/parse.h"
 #include "crypto/hash.h"
@@ -17,10 +18,19 @@ Status CheckDigest(ByteView stored, const container::ChunkRecord& record) {
                "the bytes of a chunk are not those that were written; get the file again", record.stored_offset};
 }
 
+// Chunks that were read in part are kept: objects up to this size are decoded once, whatever the order of reads.
+constexpr std::uint64_t kCachedBytes = 16u << 20;
+
+// SlotsFor returns how many chunks are kept: two at least, for what lies across the border of two.
+std::size_t SlotsFor(std::uint64_t size, std::uint32_t chunk_size) {
+  const std::uint64_t chunks = std::max<std::uint64_t>(CeilDiv(size, chunk_size), 1);
+  return static_cast<std::size_t>(std::min(chunks, std::max<std::uint64_t>(kCachedBytes / chunk_size, 2)));
+}
+
 class PlainSource final : public ByteSource {
  public:
   PlainSource(std::uint64_t size, std::uint32_t chunk_size, ChunkReader reader)
-      : size_(size), chunk_size_(chunk_size), reader_(std::move(reader)) {}
+      : size_(size), chunk_size_(chunk_size), reader_(std::move(reader)), slots_(SlotsFor(size, chunk_size)) {}
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
 
@@ -42,15 +52,22 @@ class PlainSource final : public ByteSource {
   }
 
  private:
+  // Slot keeps the plain bytes of one chunk.
+  struct Slot {
+    std::uint64_t chunk = kNothing;
+    ByteBuffer plain;
+  };
+
   Status ReadPart(std::uint32_t chunk, std::size_t length, std::size_t within, MutableBytes out) const {
-    if (out.size() == length) return reader_(chunk, out);
-    if (cached_ != chunk) {
-      cached_ = kNothing;  // a failed read leaves nothing that could be taken for the chunk
-      cache_.resize(length);
-      SAFEMODEL_TRY(reader_(chunk, cache_));
-      cached_ = chunk;
+    Slot& slot = slots_[chunk % slots_.size()];
+    if (slot.chunk != chunk) {
+      if (out.size() == length) return reader_(chunk, out);
+      slot.chunk = kNothing;  // a failed read leaves nothing that could be taken for the chunk
+      slot.plain.resize(length);
+      SAFEMODEL_TRY(reader_(chunk, slot.plain));
+      slot.chunk = chunk;
     }
-    std::copy_n(cache_.begin() + static_cast<std::ptrdiff_t>(within), out.size(), out.begin());
+    std::copy_n(slot.plain.begin() + static_cast<std::ptrdiff_t>(within), out.size(), out.begin());
     return {};
   }
 
@@ -58,8 +75,7 @@ class PlainSource final : public ByteSource {
   std::uint64_t size_;
   std::uint32_t chunk_size_;
   ChunkReader reader_;
-  mutable ByteBuffer cache_;
-  mutable std::uint64_t cached_ = kNothing;
+  mutable std::vector<Slot> slots_;  // chunk i has its place in i mod their number
 };
 
 }  // namespace

@@ -25,8 +25,8 @@ Status ReadChunk(const ByteSource& core, const container::ObjectRecord& object, 
 // ChunkReader fills the plain bytes of one chunk of an object that it knows.
 using ChunkReader = std::function<Status(std::uint32_t chunk, MutableBytes plain)>;
 
-// MakePlainSource presents an object as its plain bytes. It keeps the last chunk that was read in part, so ascending
-// reads decode each chunk once. For one thread only.
+// MakePlainSource presents an object as its plain bytes. It keeps the last chunks that were read in part: ascending
+// reads decode each chunk once, as do all reads of a small object. For one thread only.
 SharedSource MakePlainSource(std::uint64_t plain_size, std::uint32_t chunk_size, ChunkReader reader);
 
 // SliceDigest computes the digest that an object record states for its slice of the index [I-SLICE].

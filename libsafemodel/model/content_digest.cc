@@ -28,13 +28,21 @@ Error LongTypes() {
   return {Stage::kLimit, "long_types", "the descriptions of the element types are over their limit"};
 }
 
+// DigestTypes hashes the text of each element type once: a text may be long, and many tensors may have the type.
+Result<std::vector<Digest>> DigestTypes(std::span<const ElementType> types) {
+  SAFEMODEL_ASSIGN(const std::vector<std::string> texts, TypeTexts(types));
+  std::vector<Digest> digests;
+  digests.reserve(texts.size());
+  for (const std::string& text : texts) digests.push_back(crypto::Blake3Of(AsBytes(text)));
+  return digests;
+}
+
 // FrameTensor writes what stands before the digest of a tensor.
-void FrameTensor(ByteWriter& writer, const container::TensorRecord& tensor, std::string_view type_text) {
+void FrameTensor(ByteWriter& writer, const container::TensorRecord& tensor, std::span<const Digest> types) {
   writer.U32(static_cast<std::uint32_t>(tensor.name.size()));
   writer.Text(tensor.name);
   writer.U8(static_cast<std::uint8_t>(tensor.dtype));
-  writer.U32(static_cast<std::uint32_t>(type_text.size()));
-  writer.Text(type_text);
+  if (IsExtended(tensor.dtype)) writer.Bytes(types[tensor.element_type]);
   writer.U32(static_cast<std::uint32_t>(tensor.shape.size()));
   for (const std::uint64_t dimension : tensor.shape) writer.U64(dimension);
 }
@@ -95,16 +103,14 @@ Result<std::vector<std::string>> TypeTexts(std::span<const ElementType> types) {
 
 Result<Digest> TensorDigest(std::span<const container::TensorRecord> tensors, std::span<const Digest> digests,
                             std::span<const ElementType> types) {
-  SAFEMODEL_ASSIGN(const std::vector<std::string> type_texts, TypeTexts(types));
+  SAFEMODEL_ASSIGN(const std::vector<Digest> type_digests, DigestTypes(types));
   crypto::Blake3 hash(container::kTensorDigestContext);
   ByteWriter head;
   head.U64(tensors.size());
   hash.Update(head.view());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::string_view type_text =
-        IsExtended(tensors[i].dtype) ? type_texts.at(tensors[i].element_type) : std::string_view();
     ByteWriter frame;
-    FrameTensor(frame, tensors[i], type_text);
+    FrameTensor(frame, tensors[i], type_digests);
     hash.Update(frame.view());
     hash.Update(digests[i]);
   }

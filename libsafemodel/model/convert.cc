@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/identity.h"
 #include "model/model_input.h"
@@ -79,10 +80,8 @@ std::vector<NamedSource> SourcesOf(const ModelInput& input) {
   return sources;
 }
 
-}  // namespace
-
-Result<ConvertReport> Convert(const std::vector<std::string>& inputs, const std::string& output_path,
-                              const ConvertOptions& options) {
+Result<ConvertReport> ConvertInputs(const std::vector<std::string>& inputs, const std::string& output_path,
+                                    const ConvertOptions& options) {
   SAFEMODEL_TRY(CheckIdentityOptions(options));
   SAFEMODEL_ASSIGN(const ModelInput input,
                    ReadModelInput(inputs, {options.limits, options.unknown, options.executables, options.weights}));
@@ -103,6 +102,13 @@ Result<ConvertReport> Convert(const std::vector<std::string>& inputs, const std:
   SAFEMODEL_TRY(output.Commit());
   if (replace) SAFEMODEL_TRY(RemoveSidecar(output_path));
   return report;
+}
+
+}  // namespace
+
+Result<ConvertReport> Convert(const std::vector<std::string>& inputs, const std::string& output,
+                              const ConvertOptions& options) {
+  return CatchOutOfMemory([&] { return ConvertInputs(inputs, output, options); });
 }
 
 Result<ConvertReport> Convert(const std::string& input, const std::string& output, const ConvertOptions& options) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/file_digests.h"
 #include "model/import_any.h"
@@ -69,13 +70,15 @@ Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, 
 
 Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits,
                                     const Progress& progress) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(path, ignored)) {
-    SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, File::Open(path));
-    SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
-    if (is_container) return DigestContainer(path, threads, limits, progress);
-  }
-  return DigestImported(path, threads, limits, progress);
+  return CatchOutOfMemory([&]() -> Result<DigestReport> {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) {
+      SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, File::Open(path));
+      SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
+      if (is_container) return DigestContainer(path, threads, limits, progress);
+    }
+    return DigestImported(path, threads, limits, progress);
+  });
 }
 
 }  // namespace safemodel

@@ -5,12 +5,14 @@
 #include <map>
 
 #include "base/cursor.h"
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "formats/npz_writer.h"
 #include "formats/safetensors_writer.h"
 #include "model/export_folder.h"
 #include "model/loaded_model.h"
+#include "model/tensor_stream.h"
 #include "value/tensor_view.h"
 
 namespace safemodel {
@@ -72,7 +74,7 @@ Result<std::vector<std::vector<std::string>>> AliasGroups(const LoadedModel& mod
 class Exporter {
  public:
   Exporter(const LoadedModel& model, OutputFile& output, const Progress& progress)
-      : model_(model), output_(output), progress_(progress), digests_(model.tensors.size()) {
+      : model_(model), stream_(model), output_(output), progress_(progress), digests_(model.tensors.size()) {
     for (const Tensor& tensor : model.tensors) total_ += tensor.bytes;
   }
 
@@ -86,7 +88,7 @@ class Exporter {
       return output_.Append(bytes);
     };
     const Tensor& tensor = model_.tensors[index];
-    SAFEMODEL_TRY(StreamTensor(model_, tensor, sink));
+    SAFEMODEL_TRY(stream_.Stream(tensor, sink));
     digests_[index] = hash.Finish();
     return tensor.digest ? Status() : HashCollapsed(index);
   }
@@ -111,12 +113,13 @@ class Exporter {
       hash.Update(bytes);
       return {};
     };
-    SAFEMODEL_TRY(StreamTensor(model_, tensor, sink));
+    SAFEMODEL_TRY(stream_.Stream(tensor, sink));
     digests_[index] = hash.Finish();
     return {};
   }
 
   const LoadedModel& model_;
+  TensorStream stream_;
   OutputFile& output_;
   const Progress& progress_;
   std::vector<Digest> digests_;
@@ -174,10 +177,8 @@ Status WriteTensors(Plan& plan, ExportFormat format, Exporter& exporter, OutputF
   return exporter.CheckAll();
 }
 
-}  // namespace
-
-Result<ExportReport> Export(const VerifiedModel& verified, const std::string& output_path, ExportFormat format,
-                            const ExportOptions& options) {
+Result<ExportReport> ExportFile(const VerifiedModel& verified, const std::string& output_path, ExportFormat format,
+                                const ExportOptions& options) {
   const LoadedModel& model = VerifiedModelAccess::Of(verified);
   const bool is_folder = format == ExportFormat::kFolder;
   const std::string path = is_folder ? FolderPath(output_path) : output_path;
@@ -204,6 +205,13 @@ Result<ExportReport> Export(const VerifiedModel& verified, const std::string& ou
   report.bytes += bytes;
   report.files = model.files.size();
   return report;
+}
+
+}  // namespace
+
+Result<ExportReport> Export(const VerifiedModel& verified, const std::string& path, ExportFormat format,
+                            const ExportOptions& options) {
+  return CatchOutOfMemory([&] { return ExportFile(verified, path, format, options); });
 }
 
 }  // namespace safemodel

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/source.h"
@@ -26,6 +28,20 @@ Status StreamRange(const ByteSource& source, std::uint64_t offset, std::uint64_t
 // in which it lies, so each part is read about once. Errors: those of the source; kLimit "scattered_view" for a view
 // that would go to and fro between far places.
 Status Gather(const ByteSource& source, const TensorView& view, MutableBytes out);
+
+// GatherTarget is one view of several, and where it goes.
+struct GatherTarget {
+  const TensorView* view = nullptr;
+  MutableBytes out;
+  std::string_view name;  // the subject of errors
+};
+
+// GatherMany fills many views of one source. Where many views interleave (the columns of a matrix, each a tensor) they
+// are filled together in one pass, so the source is read a few times and not once for each of them.
+Status GatherMany(const ByteSource& source, std::span<const GatherTarget> targets);
+
+// ViewEnd returns the offset behind the last byte that a view touches.
+std::uint64_t ViewEnd(const TensorView& view);
 
 // How large a block may be. Where each block decodes its whole storage again, large tensors want large ones.
 inline constexpr std::uint64_t kLeastBlockBytes = 32u << 20;

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
 
@@ -57,9 +58,7 @@ Status DescribeContent(const LoadedModel& loaded, UnverifiedModel& model) {
   return {};
 }
 
-}  // namespace
-
-Result<UnverifiedModel> Inspect(const std::string& path, const OpenOptions& options) {
+Result<UnverifiedModel> InspectFile(const std::string& path, const OpenOptions& options) {
   SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
   UnverifiedModel model;
   model.major = opened.preamble.major;
@@ -74,6 +73,12 @@ Result<UnverifiedModel> Inspect(const std::string& path, const OpenOptions& opti
   SAFEMODEL_ASSIGN(const auto loaded, LoadModel(std::move(manifest), options));
   SAFEMODEL_TRY(DescribeContent(*loaded, model));
   return model;
+}
+
+}  // namespace
+
+Result<UnverifiedModel> Inspect(const std::string& path, const OpenOptions& options) {
+  return CatchOutOfMemory([&] { return InspectFile(path, options); });
 }
 
 }  // namespace safemodel

@@ -8,24 +8,6 @@
 namespace safemodel {
 namespace {
 
-// What is taken for a directory before its chunks have proved it.
-constexpr std::uint64_t kExpectedDirectoryBytes = 4u << 20;
-
-// ReadDirectory grows the buffer chunk by chunk: a table that claims a gigabyte is believed only as far as chunks
-// decode.
-Result<ByteBuffer> ReadDirectory(const ObjectStore& store) {
-  const container::ObjectRecord& object = store.objects()[0];
-  ByteBuffer plain;
-  plain.reserve(static_cast<std::size_t>(std::min(object.plain_size, kExpectedDirectoryBytes)));
-  ChunkScratch scratch;
-  for (std::uint32_t chunk = 0; chunk < object.chunk_count; ++chunk) {
-    const std::size_t begin = plain.size();
-    plain.resize(begin + static_cast<std::size_t>(container::PlainLength(object, chunk, store.chunk_size())));
-    SAFEMODEL_TRY(store.Read(0, chunk, MutableBytes(plain).subspan(begin), scratch));
-  }
-  return plain;
-}
-
 Result<Tensor> TensorOf(container::TensorRecord&& record, std::span<const ElementType> types) {
   Tensor tensor;
   SAFEMODEL_ASSIGN(const std::uint64_t bits, ElementBits(record.dtype, record.element_type, types));
@@ -65,7 +47,7 @@ Result<std::unique_ptr<LoadedModel>> LoadModel(trust::TrustedManifest trusted, c
   model->options = options;
   SAFEMODEL_ASSIGN(model->store, ObjectStore::Open(std::move(trusted), options.limits));
   const ObjectStore& store = *model->store;
-  SAFEMODEL_ASSIGN(const ByteBuffer plain, ReadDirectory(store));
+  SAFEMODEL_ASSIGN(const ByteBuffer plain, store.ReadWhole(0));
   SAFEMODEL_ASSIGN(container::Directory directory,
                    container::ParseDirectory(plain, store.manifest(), store.objects(), options.limits));
   model->info = InfoOf(store.trusted(), directory);

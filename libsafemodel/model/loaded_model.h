@@ -66,8 +66,6 @@ struct RowRange {
 Status ReadTensors(const LoadedModel& model, std::span<const VerifiedModel::Request> requests,
                    const Progress& progress);
 Status ReadTensorRows(const LoadedModel& model, const Tensor& tensor, RowRange rows, MutableBytes out);
-// StreamTensor hands the contiguous bytes of a tensor to `sink`, in order and in bounded memory. read.cc
-Status StreamTensor(const LoadedModel& model, const Tensor& tensor, const ByteSink& sink);
 // CheckCopies refuses (kLimit) to make copies of all tensors when they are many times larger than what is stored.
 // read.cc
 Status CheckCopies(const LoadedModel& model);

@@ -6,6 +6,7 @@
 
 #include <safemodel/export.h>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
 
@@ -28,19 +29,23 @@ VerifiedModel::~VerifiedModel() = default;
 
 Result<VerifiedModel> VerifiedModel::Open(const std::string& path, const Policy& policy, const Expectation& expectation,
                                           const OpenOptions& options) {
-  SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
-  const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
-  SAFEMODEL_ASSIGN(auto trusted, trust::Authenticate(std::move(opened), policy, expectation, now, options.limits));
-  SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
-  return VerifiedModelAccess::Make(std::move(loaded));
+  return CatchOutOfMemory([&]() -> Result<VerifiedModel> {
+    SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
+    const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
+    SAFEMODEL_ASSIGN(auto trusted, trust::Authenticate(std::move(opened), policy, expectation, now, options.limits));
+    SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
+    return VerifiedModelAccess::Make(std::move(loaded));
+  });
 }
 
 Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token,
                                      const OpenOptions& options) {
-  SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
-  SAFEMODEL_ASSIGN(auto trusted, trust::SkipAuthentication(std::move(opened), token, options.limits));
-  SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
-  return VerifiedModelAccess::Make(std::move(loaded));
+  return CatchOutOfMemory([&]() -> Result<VerifiedModel> {
+    SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
+    SAFEMODEL_ASSIGN(auto trusted, trust::SkipAuthentication(std::move(opened), token, options.limits));
+    SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
+    return VerifiedModelAccess::Make(std::move(loaded));
+  });
 }
 
 const ModelInfo& VerifiedModel::info() const { return impl_->loaded->info; }
@@ -75,21 +80,25 @@ Status VerifiedModel::ReadMany(std::span<const Request> requests, const Progress
   return ReadTensors(*impl_->loaded, requests, progress);
 }
 
-Result<MappedView> VerifiedModel::View(const Tensor& tensor) const { return ViewTensor(*impl_->loaded, tensor); }
+Result<MappedView> VerifiedModel::View(const Tensor& tensor) const {
+  return CatchOutOfMemory([&] { return ViewTensor(*impl_->loaded, tensor); });
+}
 
 Result<ByteBuffer> VerifiedModel::ReadFile(const PackedFile& file) const {
   const LoadedModel& model = *impl_->loaded;
   for (std::size_t i = 0; i < model.files.size(); ++i) {
     if (model.files[i].path != file.path) continue;
-    const SharedSource plain = model.store->Plain(model.file_objects[i]);
-    return ReadRange(*plain, 0, plain->size(), model.options.limits.total_plain_bytes);
+    return CatchOutOfMemory([&] { return model.store->ReadWhole(model.file_objects[i]); });
   }
   return Error{Stage::kUsage, "no_such_file", "the model has no file of this path", kNoOffset, file.path};
 }
 
-Status VerifiedModel::CheckAll(const Progress& progress) const { return CheckStored(*impl_->loaded, progress); }
+Status VerifiedModel::CheckAll(const Progress& progress) const {
+  return CatchOutOfMemory([&] { return CheckStored(*impl_->loaded, progress); });
+}
+
 Status VerifiedModel::CheckContent(const Progress& progress) const {
-  return safemodel::CheckContent(*impl_->loaded, progress);
+  return CatchOutOfMemory([&] { return safemodel::CheckContent(*impl_->loaded, progress); });
 }
 
 }  // namespace safemodel

@@ -19,6 +19,9 @@ Error SliceMismatch(std::uint64_t offset) {
           "a part of the index is not the one that was signed; get the file again", offset};
 }
 
+// What is taken for an object before its chunks have proved it.
+constexpr std::uint64_t kExpectedBytes = 4u << 20;
+
 // IsFinal: what the bytes were is known. An error of the system may go away.
 bool IsFinal(const Error& error) { return error.stage != Stage::kIo; }
 
@@ -98,10 +101,24 @@ Status ObjectStore::Read(std::uint32_t object, std::uint32_t chunk, MutableBytes
   return Refuse(object, chunk, ReadChunk(file(), objects_[object], (*slice)[chunk], plain, scratch));
 }
 
-SharedSource ObjectStore::Plain(std::uint32_t object) const {
+Result<ByteBuffer> ObjectStore::ReadWhole(std::uint32_t object) const {
+  const container::ObjectRecord& record = objects_[object];
+  ByteBuffer plain;
+  plain.reserve(static_cast<std::size_t>(std::min(record.plain_size, kExpectedBytes)));
+  ChunkScratch scratch;
+  for (std::uint32_t chunk = 0; chunk < record.chunk_count; ++chunk) {
+    const std::size_t begin = plain.size();
+    plain.resize(begin + static_cast<std::size_t>(container::PlainLength(record, chunk, chunk_size())));
+    SAFEMODEL_TRY(Read(object, chunk, MutableBytes(plain).subspan(begin), scratch));
+  }
+  return plain;
+}
+
+SharedSource ObjectStore::Plain(std::uint32_t object, SharedBudget budget) const {
   auto scratch = std::make_shared<ChunkScratch>();
   return MakePlainSource(objects_[object].plain_size, chunk_size(),
-                         [this, object, scratch](std::uint32_t chunk, MutableBytes plain) {
+                         [this, object, scratch, budget](std::uint32_t chunk, MutableBytes plain) -> Status {
+                           if (budget) SAFEMODEL_TRY(budget->Spend(plain.size()));
                            return Read(object, chunk, plain, *scratch);
                          });
 }

@@ -9,6 +9,7 @@
 
 #include "container/parse.h"
 #include "model/chunk.h"
+#include "model/decode_budget.h"
 #include "trust/authenticate.h"
 
 namespace safemodel {
@@ -33,8 +34,12 @@ class ObjectStore {
   [[nodiscard]] Result<const Slice*> SliceOf(std::uint32_t object) const;
   // Read fills the plain bytes of one chunk.
   [[nodiscard]] Status Read(std::uint32_t object, std::uint32_t chunk, MutableBytes plain, ChunkScratch& scratch) const;
-  // Plain presents an object as its plain bytes, for one thread.
-  [[nodiscard]] SharedSource Plain(std::uint32_t object) const;
+  // ReadWhole returns all plain bytes of an object. The buffer grows chunk by chunk: a table that states a gigabyte is
+  // believed only as far as chunks decode.
+  [[nodiscard]] Result<ByteBuffer> ReadWhole(std::uint32_t object) const;
+  // Plain presents an object as its plain bytes, for one thread. `budget`, where there is one, pays for what is
+  // decoded: readers that do not go straight through the object need one.
+  [[nodiscard]] SharedSource Plain(std::uint32_t object, SharedBudget budget = nullptr) const;
 
   // Refuse remembers that a chunk was refused; Refused returns the error of the lowest refused chunk in a range.
   Status Refuse(std::uint32_t object, std::uint32_t chunk, Status status) const;

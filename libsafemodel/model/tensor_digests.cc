@@ -72,6 +72,8 @@ Result<ViewKey> KeyOf(const TensorRecord& tensor, std::span<const ElementType> t
   return key;
 }
 
+TensorView ViewOf(const ViewKey& key) { return {key.element_bytes, key.shape, key.strides, key.byte_offset}; }
+
 Result<Digest> HashView(const ByteSource& source, const ViewKey& key, std::uint64_t block_bytes) {
   crypto::Blake3 hash;
   PlainChecker checker(key.checked, key.elements);
@@ -83,8 +85,7 @@ Result<Digest> HashView(const ByteSource& source, const ViewKey& key, std::uint6
   if (key.element_bytes == 0) {
     SAFEMODEL_TRY(StreamRange(source, key.byte_offset, key.bytes, sink));
   } else {
-    SAFEMODEL_TRY(
-        StreamGathered(source, {key.element_bytes, key.shape, key.strides, key.byte_offset}, block_bytes, sink));
+    SAFEMODEL_TRY(StreamGathered(source, ViewOf(key), block_bytes, sink));
   }
   return hash.Finish();
 }
@@ -112,26 +113,88 @@ bool IsWhole(const ViewKey& key, const DigestSource& source) {
          key.bytes == source.bytes;
 }
 
-Status HashSource(const DigestSource& source, const SourceTasks& tasks, std::uint64_t block_bytes, Reporter& reporter,
-                  std::vector<Digest>& digests) {
-  SharedSource bytes;
-  for (const auto& [key, task] : tasks) {
-    Digest digest{};
-    if (IsWhole(key, source)) {
-      digest = *source.whole;
-    } else {
-      if (!bytes) {
-        SAFEMODEL_ASSIGN(bytes, source.open());
+// SourceHashing hashes the views of one source: first what is contiguous, in ascending order, then what is strided, as
+// many views at once as a block of memory holds. Either way the source is read about in the order in which it lies.
+class SourceHashing {
+ public:
+  SourceHashing(const DigestSource& source, std::uint64_t block_bytes, Reporter& reporter, std::vector<Digest>& digests)
+      : source_(source), block_bytes_(block_bytes), reporter_(reporter), digests_(digests) {}
+
+  Status Run(const SourceTasks& tasks) {
+    for (const auto& [key, task] : tasks) {
+      if (IsWhole(key, source_)) {
+        Store(key, task, *source_.whole);
+      } else if (key.element_bytes == 0) {
+        SAFEMODEL_TRY(HashAlone(key, task));
       }
-      auto hashed = HashView(*bytes, key, block_bytes);
-      if (!hashed.ok()) return About(hashed.error(), *task.first);
-      digest = hashed.value();
     }
-    for (const std::size_t tensor : task.tensors) digests[tensor] = digest;
-    reporter.Add(key.bytes);
+    for (const auto& entry : tasks) {
+      if (entry.first.element_bytes == 0) continue;
+      if (entry.first.bytes > block_bytes_) {
+        SAFEMODEL_TRY(HashAlone(entry.first, entry.second));
+        continue;
+      }
+      if (entry.first.bytes > block_bytes_ - batch_bytes_) SAFEMODEL_TRY(HashBatch());
+      batch_.push_back(&entry);
+      batch_bytes_ += entry.first.bytes;
+    }
+    return HashBatch();
   }
-  return {};
-}
+
+ private:
+  void Store(const ViewKey& key, const ViewTask& task, const Digest& digest) {
+    for (const std::size_t tensor : task.tensors) digests_[tensor] = digest;
+    reporter_.Add(key.bytes);
+  }
+
+  Status Open() {
+    if (bytes_) return {};
+    SAFEMODEL_ASSIGN(bytes_, source_.open());
+    return {};
+  }
+
+  Status HashAlone(const ViewKey& key, const ViewTask& task) {
+    SAFEMODEL_TRY(Open());
+    auto hashed = HashView(*bytes_, key, block_bytes_);
+    if (!hashed.ok()) return About(hashed.error(), *task.first);
+    Store(key, task, hashed.value());
+    return {};
+  }
+
+  Status HashBatch() {
+    if (batch_.empty()) return {};
+    SAFEMODEL_TRY(Open());
+    ByteBuffer block(static_cast<std::size_t>(batch_bytes_));
+    std::vector<TensorView> views;
+    std::vector<GatherTarget> targets;
+    views.reserve(batch_.size());  // targets refer to them
+    MutableBytes rest = block;
+    for (const auto* entry : batch_) {
+      views.push_back(ViewOf(entry->first));
+      const auto size = static_cast<std::size_t>(entry->first.bytes);
+      targets.push_back({&views.back(), rest.first(size), entry->second.first->name});
+      rest = rest.subspan(size);
+    }
+    SAFEMODEL_TRY(GatherMany(*bytes_, targets));
+    for (std::size_t i = 0; i < batch_.size(); ++i) {
+      const auto& [key, task] = *batch_[i];
+      Status status = PlainChecker(key.checked, key.elements).Update(targets[i].out);
+      if (!status.ok()) return About(status.error(), *task.first);
+      Store(key, task, crypto::Blake3Of(targets[i].out));
+    }
+    batch_.clear();
+    batch_bytes_ = 0;
+    return {};
+  }
+
+  const DigestSource& source_;
+  std::uint64_t block_bytes_;
+  Reporter& reporter_;
+  std::vector<Digest>& digests_;
+  SharedSource bytes_;
+  std::vector<const SourceTasks::value_type*> batch_;
+  std::uint64_t batch_bytes_ = 0;
+};
 
 // Plan groups the tensors of a job: distinct views of each source, and what hashing them all costs.
 struct Plan {
@@ -214,7 +277,7 @@ Result<std::vector<Digest>> DigestTensors(const TensorDigestJob& job) {
   Reporter reporter(job.progress, plan.bytes);
   const unsigned threads = plan.gathers ? std::min(ThreadCount(job.threads), kMostGatherers) : job.threads;
   SAFEMODEL_TRY(ParallelFor(job.sources.size(), threads, [&](std::size_t i, unsigned) {
-    return HashSource(job.sources[i], plan.tasks[i], job.block_bytes, reporter, digests);
+    return SourceHashing(job.sources[i], job.block_bytes, reporter, digests).Run(plan.tasks[i]);
   }));
   return digests;
 }

@@ -3,6 +3,7 @@
 
 #include <ctime>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
 
@@ -55,7 +56,8 @@ Status VerifyInto(const std::string& path, const Policy& policy, const Expectati
 Verdict Verify(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope,
                const OpenOptions& options, const Progress& progress) {
   Verdict verdict;
-  verdict.status = VerifyInto(path, policy, expectation, scope, options, progress, verdict);
+  verdict.status =
+      CatchOutOfMemory([&] { return VerifyInto(path, policy, expectation, scope, options, progress, verdict); });
   return verdict;
 }
 

@@ -36,12 +36,12 @@ Error TooMuch() { return {Stage::kLimit, "too_large", "the model is larger than 
 struct ContainerWriter::State {
   OutputFile& output;
   WriterOptions options;
-  std::vector<std::unique_ptr<WriterScratch>> scratch;  // one for each worker, made when first needed
+  std::vector<std::unique_ptr<WriterScratch>> scratch;  // one for each worker so far
   std::vector<ObjectRecord> objects;                    // 0 is the directory, filled in last
   std::vector<std::vector<ChunkRecord>> slices;
   std::uint64_t plain_bytes = 0;
 
-  WriterScratch& ScratchOf(unsigned worker);
+  void MakeScratch(unsigned workers);
   Result<codec::Codec> ChooseCodec(codec::ElementLayout layout, const ByteSource& source);
   Status Pad(std::uint64_t alignment);
   Result<WrittenObject> Write(std::uint32_t number, ObjectKind kind, codec::ElementLayout layout,
@@ -74,22 +74,22 @@ class ChunkJob {
 
   // Run takes chunk `i` through its steps. Only reading from a sequential source, the hash of the whole object and
   // writing behind chunks of unknown length have an order; the hash of one chunk runs beside the write of another.
+  // Leaving early, by an exception too, gives the tickets back: no other chunk waits for this one.
   Status Run(std::size_t i, WriterScratch& scratch, const ContainerWriter::WriteProgress& progress) {
-    ByteView stored;
-    const Status status = CatchOutOfMemory([&]() -> Status {
-      SAFEMODEL_TRY(Read(i, scratch));
-      stored = Encode(i, scratch);
-      return object_.form == StorageForm::kRaw ? WriteRaw(i, stored) : Status();
-    });
-    const Status hashed = hash_turn_.InTurn(i, [&] {
-      if (!status.ok()) return status;
+    Turnstile::Ticket read(read_turn_, i);
+    Turnstile::Ticket hash(hash_turn_, i);
+    Turnstile::Ticket write(write_turn_, i);
+    SAFEMODEL_TRY(Read(i, read, scratch));
+    if (source_.sequential() && !read.passed()) return {};  // a lower chunk failed
+    const ByteView stored = Encode(i, scratch);
+    if (object_.form == StorageForm::kRaw) SAFEMODEL_TRY(WriteRaw(i, stored));
+    SAFEMODEL_TRY(hash.InTurn([&]() -> Status {
       whole_.Update(scratch.plain);
       if (progress) progress(scratch.plain.size());
-      return status;
-    });
-    if (object_.form == StorageForm::kRaw) return hashed;
-    return write_turn_.InTurn(i, [&] {
-      if (!status.ok()) return status;
+      return {};
+    }));
+    if (object_.form == StorageForm::kRaw) return {};
+    return write.InTurn([&]() -> Status {
       records_[i].stored_offset = output_.size();
       return output_.Append(stored);
     });
@@ -99,15 +99,13 @@ class ChunkJob {
   [[nodiscard]] std::vector<ChunkRecord> TakeRecords() && { return std::move(records_); }
 
  private:
-  Status Read(std::size_t i, WriterScratch& scratch) {
+  Status Read(std::size_t i, Turnstile::Ticket& turn, WriterScratch& scratch) {
     const auto chunk = static_cast<std::uint32_t>(i);
     const auto read = [&] {
-      return CatchOutOfMemory([&] {
-        scratch.plain.resize(static_cast<std::size_t>(container::PlainLength(object_, chunk, chunk_size_)));
-        return source_.ReadAt(std::uint64_t{chunk} * chunk_size_, scratch.plain);
-      });
+      scratch.plain.resize(static_cast<std::size_t>(container::PlainLength(object_, chunk, chunk_size_)));
+      return source_.ReadAt(std::uint64_t{chunk} * chunk_size_, scratch.plain);
     };
-    return source_.sequential() ? read_turn_.InTurn(i, read) : read();
+    return source_.sequential() ? turn.InTurn(read) : read();
   }
 
   Status WriteRaw(std::size_t i, ByteView stored) {
@@ -151,16 +149,15 @@ Result<ContainerWriter> ContainerWriter::Create(OutputFile& output, const Writer
     return Error{Stage::kUsage, "bad_chunk_size", "the chunk size must be a power of two between 4 KiB and 64 MiB"};
   }
   auto state = std::make_unique<State>(State{output, options, {}, {}, {}, 0});
-  state->scratch.resize(ThreadCount(options.threads));
   state->objects.resize(1);
   state->slices.resize(1);
   SAFEMODEL_TRY(output.Append(ByteBuffer(container::kPreambleBytes)));
   return ContainerWriter(std::move(state));
 }
 
-WriterScratch& ContainerWriter::State::ScratchOf(unsigned worker) {
-  if (!scratch[worker]) scratch[worker] = std::make_unique<WriterScratch>(options.level);
-  return *scratch[worker];
+// MakeScratch is called before threads run: what they need is there, or nothing has begun.
+void ContainerWriter::State::MakeScratch(unsigned workers) {
+  while (scratch.size() < workers) scratch.push_back(std::make_unique<WriterScratch>(options.level));
 }
 
 // ChooseCodec looks at bytes from the middle of an object, where the padding rows and zeros that many tensors begin
@@ -171,7 +168,8 @@ Result<codec::Codec> ContainerWriter::State::ChooseCodec(codec::ElementLayout la
   const std::uint64_t length = std::min(kSampleBytes, source.size());
   std::uint64_t begin = source.sequential() ? 0 : (source.size() - length) / 2;
   begin -= begin % 64;  // keeps elements whole
-  WriterScratch& own = ScratchOf(0);
+  MakeScratch(1);
+  WriterScratch& own = *scratch[0];
   own.plain.resize(static_cast<std::size_t>(length));
   SAFEMODEL_TRY(source.ReadAt(begin, own.plain));
   return own.encoder.Choose(layout, own.plain);
@@ -187,8 +185,9 @@ Result<Digest> ContainerWriter::State::WriteChunks(ObjectRecord& object, codec::
                                                    const WriteProgress& progress, std::vector<ChunkRecord>& records) {
   ChunkJob job(output, object, options.chunk_bytes, wanted, source);
   SAFEMODEL_TRY(job.Prepare());
+  MakeScratch(WorkerCount(object.chunk_count, options.threads));
   SAFEMODEL_TRY(ParallelFor(object.chunk_count, options.threads,
-                            [&](std::size_t i, unsigned worker) { return job.Run(i, ScratchOf(worker), progress); }));
+                            [&](std::size_t i, unsigned worker) { return job.Run(i, *scratch[worker], progress); }));
   const Digest digest = job.plain_digest();
   records = std::move(job).TakeRecords();
   return digest;

@@ -150,8 +150,9 @@ def tensor_digest(model):
     out = struct.pack("<Q", len(model.tensors))
     for tensor in sorted(model.tensors, key=lambda t: encoded(t.name)):
         name = encoded(tensor.name)
-        text = type_text(model.element_types, tensor.element_type).encode() if tensor.element_type is not None else b""
-        out += struct.pack("<I", len(name)) + name + struct.pack("<BI", dtype_number(tensor.dtype), len(text)) + text
+        out += struct.pack("<I", len(name)) + name + struct.pack("<B", dtype_number(tensor.dtype))
+        if tensor.element_type is not None:
+            out += blake3(type_text(model.element_types, tensor.element_type).encode()).digest()
         out += struct.pack(f"<I{len(tensor.shape)}Q", len(tensor.shape), *tensor.shape)
         out += blake3(contiguous_bytes(model, tensor)).digest()
     return derive(c.TENSOR_DIGEST, out)

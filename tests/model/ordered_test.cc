@@ -14,7 +14,8 @@ TEST_CASE("turnstile: tasks pass in order, one at a time, with any number of thr
     Turnstile turnstile;
     std::vector<std::size_t> order;  // no lock: the turnstile is one
     const Status status = ParallelFor(1000, threads, [&](std::size_t i, unsigned) {
-      return turnstile.InTurn(i, [&]() -> Status {
+      Turnstile::Ticket ticket(turnstile, i);
+      return ticket.InTurn([&]() -> Status {
         order.push_back(i);
         return {};
       });
@@ -30,7 +31,8 @@ TEST_CASE("turnstile: after a failure nobody passes, and the first error in orde
     Turnstile turnstile;
     std::size_t passed = 0;
     const Status status = ParallelFor(1000, threads, [&](std::size_t i, unsigned) {
-      return turnstile.InTurn(i, [&]() -> Status {
+      Turnstile::Ticket ticket(turnstile, i);
+      return ticket.InTurn([&]() -> Status {
         if (i >= 100) return Error{Stage::kIo, "test", "test", i};
         ++passed;
         return {};
@@ -39,6 +41,41 @@ TEST_CASE("turnstile: after a failure nobody passes, and the first error in orde
     REQUIRE(!status.ok());
     CHECK(status.error().offset == 100);
     CHECK(passed == 100);
+  }
+}
+
+TEST_CASE("turnstile: a task that leaves without passing stops those above it, and no one else") {
+  enum class Leaves { kByReturn, kByException };
+  for (const Leaves leaves : {Leaves::kByReturn, Leaves::kByException}) {
+    for (const unsigned threads : {1u, 2u, 16u}) {
+      Turnstile turnstile;
+      std::size_t passed = 0;
+      const Status status = ParallelFor(1000, threads, [&](std::size_t i, unsigned) -> Status {
+        Turnstile::Ticket ticket(turnstile, i);
+        if (i == 100 && leaves == Leaves::kByException) throw std::bad_alloc();
+        if (i == 100) return Error{Stage::kIo, "left", "test"};
+        return ticket.InTurn([&]() -> Status {
+          ++passed;
+          return {};
+        });
+      });
+      CHECK(Code(status) == (leaves == Leaves::kByReturn ? "left" : "out_of_memory"));
+      CHECK(passed == 100);
+    }
+  }
+}
+
+TEST_CASE("turnstile: an exception in turn stops it too") {
+  for (const unsigned threads : {1u, 16u}) {
+    Turnstile turnstile;
+    const Status status = ParallelFor(100, threads, [&](std::size_t i, unsigned) -> Status {
+      Turnstile::Ticket ticket(turnstile, i);
+      return ticket.InTurn([&]() -> Status {
+        if (i == 10) throw std::bad_alloc();
+        return {};
+      });
+    });
+    CHECK(Code(status) == "out_of_memory");
   }
 }
 

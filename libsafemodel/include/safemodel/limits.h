@@ -36,6 +36,7 @@ struct Limits {
   std::uint32_t int_bytes = 1u << 16;            // one integer of the value tree
   std::uint32_t alias_expansion = 8;             // plain bytes produced from one byte of storage (tied weights need 2)
   std::uint32_t envelope_items = 512;            // items of an envelope, of known and unknown kinds together
+  std::uint32_t decode_expansion = 64;           // plain bytes decoded for one byte of an object, or made of it
   std::uint32_t statements = 64;                 // signature items of an envelope
   std::uint32_t key_wraps = 64;                  // key wrap items of an envelope
   std::uint32_t statement_bytes = 64u << 10;     // the JSON text of one statement

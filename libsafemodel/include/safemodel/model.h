@@ -108,9 +108,9 @@ class VerifiedModel {
     const Tensor* tensor;
     MutableBytes out;
   };
-  // ReadMany reads several tensors with several threads; the first error in the order of the requests is returned and
+  // ReadMany reads several tensors with several threads; one error, the same for any number of threads, is returned and
   // every destination of a failed call is zeroed. Refuses (kLimit) to produce more than Limits::alias_expansion times
-  // the bytes of the storages read.
+  // the bytes of the objects read, each counted once.
   [[nodiscard]] Status ReadMany(std::span<const Request> requests, const Progress& progress = {}) const;
 
   // View returns verified bytes without a copy: only for tensors that are contiguous and stored raw (kUnsupported

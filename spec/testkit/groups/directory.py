@@ -180,6 +180,17 @@ def strides():
                  at="load", twin="D4-expanded-ok", model=tiny(tensors=[copied]))
     yield vector("D4-eightfold-ok", "ok", "D-EXPANDED", "copies of 8 times the storage", at="content",
                  model=tiny(tensors=[Tensor("w", "f32", [32], strides=[0])]))
+    columns = [Tensor(f"c{i:02}", "u8", [4], byte_offset=i, strides=[16]) for i in range(16)]
+    yield vector("D4-interleaved-ok", "ok", "L-DECODE", "the columns of a matrix, each a tensor", at="content",
+                 model=Model(objects=[storage(bytes(range(64)))], storages=[1], tensors=columns))
+    eightfold = [Tensor(name, "f32", [32], storage=i, strides=[0]) for i, name in enumerate("vw")]
+    yield vector(
+        "D4-storages-one-object", "limit", "D-EXPANDED D-STORAGE",
+        "copies of 8 times each of two storages that are one object", at="load", twin="D4-storages-two-objects-ok",
+        model=Model(objects=[storage(WEIGHTS)], storages=[1, 1], tensors=eightfold))
+    yield vector("D4-storages-two-objects-ok", "ok", "D-EXPANDED D-STORAGE",
+                 "copies of 8 times each of two storages that are two objects", at="content",
+                 model=Model(objects=[storage(WEIGHTS), storage(WEIGHTS)], storages=[1, 2], tensors=eightfold))
     yield vector("D4-expanded-digest", "malformed", "D-DIGEST", "an expanded tensor with a digest",
                  twin="D4-expanded-ok", model=tiny(tensors=[expanded]), directory=tensor(digest=bytes(32)))
     yield vector("D4-no-digest", "malformed", "D-DIGEST", "a tensor without a digest that is not expanded",

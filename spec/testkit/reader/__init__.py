@@ -49,6 +49,7 @@ LIMITS = {
     "int_bytes": 1 << 16,
     "alias_expansion": 8,
     "envelope_items": 512,
+    "decode_expansion": 64,
     "statements": 64,
     "key_wraps": 64,
     "statement_bytes": 64 << 10,

@@ -130,8 +130,8 @@ def check_content(d, plains):
 def check_expansion(tensors, o, types):
     """[D-EXPANDED], for a call that copies these tensors at once."""
     wanted = sum(tensor_bytes(tensor, types) for tensor in tensors)
-    storages = {tensor["storage"] for tensor in tensors}
-    there = sum(o.objects[o.d["storages"][storage]].plain_size for storage in storages)
+    objects = {o.d["storages"][tensor["storage"]] for tensor in tensors}
+    there = sum(o.objects[number].plain_size for number in objects)
     require(wanted <= o.limits["alias_expansion"] * there, "limit", "D-EXPANDED")
 
 

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/allocations.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include <safemodel/convert.h>
+
+#include "base/out_of_memory.h"
+#include "base/try.h"
+#include "model/fixture.h"
+#include "model/writer.h"
+
+namespace {
+
+std::atomic<std::size_t> countdown{0};  // 0: nothing fails
+std::atomic<bool> all_behind{false};
+std::atomic<bool> reached{false};
+std::atomic<std::size_t> largest{0};
+
+bool Fails() {
+  if (reached.load()) return all_behind.load();
+  std::size_t left = countdown.load();
+  while (left > 0 && !countdown.compare_exchange_weak(left, left - 1)) {
+  }
+  if (left != 1) return false;
+  reached.store(true);
+  return true;
+}
+
+}  // namespace
+
+// Not inlined: the compiler would take malloc and delete for a pair that does not match.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  for (std::size_t before = largest.load(); before < size && !largest.compare_exchange_weak(before, size);) {
+  }
+  if (Fails()) throw std::bad_alloc();
+  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace safemodel {
+namespace testing {
+
+FailAllocations::FailAllocations(std::size_t n, Failing failing) {
+  all_behind.store(failing == Failing::kAllBehind);
+  ::countdown.store(n);
+}
+FailAllocations::~FailAllocations() {
+  ::countdown.store(0);
+  all_behind.store(false);
+  ::reached.store(false);
+}
+bool FailAllocations::reached() const { return ::reached.load(); }
+
+MeasureAllocations::MeasureAllocations() { ::largest.store(0); }
+std::size_t MeasureAllocations::largest() const { return ::largest.load(); }
+
+}  // namespace testing
+
+namespace {
+
+using testing::FailAllocations;
+using testing::Failing;
+
+// A hang is the failure that these tests are about.
+constexpr unsigned kHangSeconds = 300;
+
+// FailEach calls `body` with every allocation failing once, and then with all behind it failing, until a run needs
+// fewer.
+template <typename Body>
+void FailEach(const Body& body) {
+  alarm(kHangSeconds);
+  for (const Failing failing : {Failing::kOne, Failing::kAllBehind}) {
+    std::size_t n = 0;
+    std::size_t failed = 0;
+    for (bool reached = true; reached;) {
+      Status status;
+      {
+        const FailAllocations fail(++n, failing);
+        status = body();
+        reached = fail.reached();
+      }
+      if (!status.ok()) {
+        ++failed;
+        REQUIRE_MESSAGE(Code(status) == "out_of_memory", Code(status));
+        REQUIRE(status.error().stage == Stage::kIo);
+      }
+      REQUIRE((reached || status.ok()));
+    }
+    MESSAGE("allocations: ", n - 1, ", failures: ", failed);
+    CHECK(failed > 20);
+  }
+  alarm(0);
+}
+
+ImportedModel ThreadedModel() {
+  ModelBuilder builder;
+  builder.Bytes("a", Smooth(12 * kSmallChunk + 5));
+  builder.View("b", Dtype::kU8, {64, 64}, {1, 64}, 0);
+  builder.Bytes("c", Noise(100, 1));
+  return builder.Finish();
+}
+
+std::string WriteSafetensors(const TempFolder& folder) {
+  const std::string header = R"({"t":{"dtype":"U8","shape":[40960],"data_offsets":[0,40960]}}   )";
+  ByteWriter writer;
+  writer.U64(header.size());
+  writer.Text(header);
+  writer.Bytes(Smooth(40960));
+  WriteBytes(folder.Path("in.safetensors"), writer.view());
+  return folder.Path("in.safetensors");
+}
+
+TEST_CASE("out of memory: a conversion whose n-th allocation fails ends, for every n, and leaves nothing") {
+  const TempFolder folder;
+  const std::string input = WriteSafetensors(folder);
+  const std::string output = folder.Path("out.safemodel");
+  ConvertOptions options = TestOptions(CodecChoice::kZstd);
+  options.threads = 4;
+  FailEach([&]() -> Status {
+    auto report = Convert(input, output, options);
+    if (report.ok()) {
+      unlink(output.c_str());
+      return {};
+    }
+    if (access(output.c_str(), F_OK) == 0) return Error{Stage::kInternal, "left_behind", "test"};
+    return report.error();
+  });
+}
+
+TEST_CASE("out of memory: opening, reading and checking a model end too") {
+  const TempFolder folder;
+  const std::string path = folder.Path("model.safemodel");
+  ConvertOptions options = TestOptions(CodecChoice::kZstd);
+  REQUIRE(WriteTo(path, ThreadedModel(), options).ok());
+  ByteBuffer out(64 * 64);
+  const Policy& policy = TestPolicy();
+  const Expectation any = Expectation::Any();
+  const OpenOptions open = TestOpen(4);
+  FailEach([&]() -> Status {
+    auto model = VerifiedModel::Open(path, policy, any, open);
+    if (!model.ok()) return model.error();
+    Status status = model.value().Read(model.value().tensors()[1], out);
+    if (status.ok()) status = model.value().CheckAll();
+    if (status.ok()) status = model.value().CheckContent();
+    return status;
+  });
+}
+
+TEST_CASE("out of memory: a sequential source and raw chunks") {
+  class Sequential final : public ByteSource {
+   public:
+    [[nodiscard]] std::uint64_t size() const override { return 12 * kSmallChunk; }
+    [[nodiscard]] bool sequential() const override { return true; }
+    [[nodiscard]] Status ReadAt(std::uint64_t, MutableBytes) const override { return {}; }
+  };
+  const TempFolder folder;
+  const Sequential source;
+  for (const CodecChoice codec : {CodecChoice::kRaw, CodecChoice::kZstd}) {
+    FailEach([&]() -> Status {
+      return CatchOutOfMemory([&]() -> Status {
+        SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(folder.Path("model"), OutputFile::Overwrite::kReplace));
+        SAFEMODEL_ASSIGN(ContainerWriter writer, ContainerWriter::Create(output, {kSmallChunk, codec, 1, 4, {}}));
+        SAFEMODEL_TRY(writer.AddObject(container::ObjectKind::kStorage, codec::ElementLayout::kBytes, source));
+        return {};
+      });
+    });
+  }
+}
+
+TEST_CASE("files: what a table states is allocated only as far as chunks hold") {
+  const TempFolder folder;
+  const std::string path = folder.Path("model.safemodel");
+  const std::uint64_t size = 48u << 20;
+  {
+    auto output = OutputFile::Create(path, OutputFile::Overwrite::kReplace);
+    REQUIRE(output.ok());
+    auto writer = ContainerWriter::Create(output.value(), {kSmallChunk, CodecChoice::kRaw, 1, 1, {}});
+    REQUIRE(writer.ok());
+    const auto object = writer.value().AddObject(container::ObjectKind::kFile, codec::ElementLayout::kBytes,
+                                                 *MakeMemorySource(Noise(size, 1)));
+    REQUIRE(object.ok());
+    container::Directory directory;
+    directory.files = {{"weights.bin", "", object.value().number}};
+    directory.tree = ModelBuilder().Finish().tree;
+    auto identity = TestIdentity();
+    REQUIRE(writer.value().Finish(directory, identity.value()).ok());
+    REQUIRE(output.value().Commit().ok());
+  }
+  const auto inspected = Inspect(path, TestOpen());
+  REQUIRE_MESSAGE(inspected.ok(), Code(inspected));
+  {
+    const auto model = OpenUnverified(path, InsecureSkipVerification(), TestOpen());
+    REQUIRE(model.ok());
+    const auto file = model.value().ReadFile(model.value().files()[0]);
+    REQUIRE(file.ok());
+    CHECK(file.value() == Noise(size, 1));
+  }
+  ByteBuffer bytes = ReadBytes(path);
+  bytes[static_cast<std::size_t>(inspected.value().objects[1].offset)] ^= 1;
+  WriteBytes(path, bytes);
+  const auto model = OpenUnverified(path, InsecureSkipVerification(), TestOpen());
+  REQUIRE(model.ok());
+  const testing::MeasureAllocations measure;
+  CHECK(Code(model.value().ReadFile(model.value().files()[0])) == "chunk_digest");
+  CHECK(measure.largest() <= 8u << 20);
+}
+
+}  // namespace
+}  // namespace safemodel
