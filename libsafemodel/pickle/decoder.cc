@@ -12,7 +12,6 @@ namespace safemodel::pickle {
 namespace {
 
 constexpr std::size_t kWindowBytes = 256u << 10;
-constexpr std::size_t kScratchBytes = 64u << 10;
 // Going back means decoding from the start again. Honest readers do so a few times.
 constexpr std::uint64_t kFreeWork = std::uint64_t{256} << 20;
 constexpr std::uint64_t kMostPasses = 16;
@@ -41,45 +40,63 @@ class DecodingSource final : public ByteSource {
   }
 
  private:
+  [[nodiscard]] std::uint64_t made() const { return piece_begin_ + piece_size_; }
+
   Status Read(std::uint64_t offset, MutableBytes out) const {
-    if (!started_ || offset < position_) SAFEMODEL_TRY(Restart());
-    if (position_ < offset) scratch_.resize(kScratchBytes);
-    while (position_ < offset) {
-      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(offset - position_, scratch_.size()));
-      SAFEMODEL_TRY(Produce(MutableBytes(scratch_).first(size)));
+    const std::uint64_t read_end = offset + out.size();
+    if (!started_ || offset < piece_begin_) SAFEMODEL_TRY(Restart());
+    while (!out.empty()) {
+      while (offset >= made()) SAFEMODEL_TRY(NextPiece());
+      const auto within = static_cast<std::size_t>(offset - piece_begin_);
+      const std::size_t size = std::min(out.size(), piece_size_ - within);
+      std::copy_n(piece_.begin() + static_cast<std::ptrdiff_t>(within), size, out.begin());
+      out = out.subspan(size);
+      offset += size;
     }
-    return Produce(out);
+    return read_end == size_ && end_ == StreamEnd::kCheck ? CheckEnd() : Status{};
   }
 
   Status Restart() const {
     input_.Rewind();
-    position_ = 0;
+    // A stream without a fault yields the same bytes in pieces of any size.
+    const std::uint64_t enough = end_ == StreamEnd::kCheck ? std::min<std::uint64_t>(size_, kDecodedPieceBytes)
+                                                           : std::uint64_t{kDecodedPieceBytes};
+    piece_.resize(static_cast<std::size_t>(enough));
+    piece_begin_ = 0;
+    piece_size_ = 0;
     SAFEMODEL_TRY(decoder_->Start(input_));
     started_ = true;
     return {};
   }
 
-  Status Produce(MutableBytes out) const {
-    work_ += out.size();
+  Status NextPiece() const {
+    piece_begin_ = made();
+    piece_size_ = 0;
+    SAFEMODEL_ASSIGN(piece_size_, decoder_->Decode(input_, piece_));
+    work_ += piece_size_;
     if (work_ > kFreeWork && work_ / kMostPasses > size_) {
       return Error{Stage::kLimit, "LIMIT-BYTES",
                    "compressed bytes are read back and forth too often; save the file without compression"};
     }
-    while (!out.empty()) {
-      SAFEMODEL_ASSIGN(const std::size_t made, decoder_->Decode(input_, out));
-      if (made == 0) return wrong_size_;
-      out = out.subspan(made);
-      position_ += made;
-    }
-    return position_ == size_ && end_ == StreamEnd::kCheck ? CheckEnd() : Status{};
+    return piece_size_ != 0 ? Status{} : wrong_size_;
   }
 
   // CheckEnd: a stream with more bytes than stated holds different data for readers that stop at the size and for
   // those that do not.
   Status CheckEnd() const {
+    if (made() != size_) return wrong_size_;
     std::array<std::uint8_t, 1> extra{};
-    SAFEMODEL_ASSIGN(const std::size_t made, decoder_->Decode(input_, extra));
-    return made == 0 ? Status{} : wrong_size_;
+    SAFEMODEL_ASSIGN(const std::size_t more, decoder_->Decode(input_, extra));
+    if (more != 0) return wrong_size_;
+    Release();
+    return {};
+  }
+
+  // Release gives the buffers back: an archive may have thousands of members that were read to their end.
+  void Release() const {
+    started_ = false;
+    piece_ = {};
+    input_.Rewind();
   }
 
   const std::uint64_t size_;
@@ -88,16 +105,17 @@ class DecodingSource final : public ByteSource {
   mutable std::mutex mutex_;
   mutable CompressedInput input_;
   mutable std::unique_ptr<Decoder> decoder_;
-  mutable ByteBuffer scratch_;
-  mutable std::uint64_t position_ = 0;  // plain bytes produced
-  mutable std::uint64_t work_ = 0;      // plain bytes produced, those of earlier passes too
+  mutable ByteBuffer piece_;  // the last bytes that were decoded
+  mutable std::uint64_t piece_begin_ = 0;
+  mutable std::size_t piece_size_ = 0;
+  mutable std::uint64_t work_ = 0;  // plain bytes that were decoded, in earlier passes too
   mutable bool started_ = false;
 };
 
 }  // namespace
 
 void CompressedInput::Rewind() {
-  window_.clear();
+  window_ = {};
   used_ = 0;
   read_ = 0;
 }

@@ -13,6 +13,10 @@
 
 namespace safemodel::pickle {
 
+// Streams are decoded in pieces of this size. How many bytes a decoder yields in front of a fault depends on the sizes
+// of the pieces that it is asked for, so whoever counts them and whoever reads them ask alike.
+inline constexpr std::size_t kDecodedPieceBytes = 256u << 10;
+
 // CompressedInput hands out the bytes of a source in order, window by window.
 class CompressedInput {
  public:
@@ -65,9 +69,9 @@ class Decoder {
 };
 
 // MakeDecodingSource returns the first `size` bytes that `decoder` makes of `stored`. Reading them forward decodes each
-// once; reading backwards starts again, so the source is sequential(). With kCheck the read of the last byte fails with
-// `wrong_size` unless the stream ends there; it always does when the stream ends too early. Safe to use from several
-// threads, one at a time.
+// once; reading backwards, beyond the last piece, starts again, so the source is sequential(). With kCheck the read of
+// the last byte fails with `wrong_size` unless the stream ends there; it always does when the stream ends too early.
+// Safe to use from several threads, one at a time.
 enum class StreamEnd : std::uint8_t { kCheck, kIgnore };
 SharedSource MakeDecodingSource(SharedSource stored, std::unique_ptr<Decoder> decoder, std::uint64_t size,
                                 StreamEnd end, Error wrong_size);

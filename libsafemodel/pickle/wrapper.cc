@@ -19,7 +19,6 @@ namespace safemodel::pickle {
 namespace {
 
 constexpr std::size_t kHeadBytes = 32;
-constexpr std::size_t kPieceBytes = 256u << 10;
 
 struct Magic {
   WrapperKind kind;
@@ -129,7 +128,7 @@ struct Measured {
 
 Status Measure(Decoder& decoder, CompressedInput& input, const Budget& budget, std::uint64_t most_kept, Measured& out) {
   SAFEMODEL_TRY(decoder.Start(input));
-  ByteBuffer piece(kPieceBytes);
+  ByteBuffer piece(kDecodedPieceBytes);
   for (;;) {
     SAFEMODEL_ASSIGN(const std::size_t made, decoder.Decode(input, piece));
     if (made == 0) return {};
