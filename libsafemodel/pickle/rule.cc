@@ -22,7 +22,7 @@ std::uint32_t ImportTables::ElementTypeOf(const ElementType& type) {
 }
 
 const Rule* FindRule(std::string_view name) {
-  for (const std::span<const Rule> rules : {PythonRules(), TorchRules(), NumpyRules(), ScikitLearnRules()}) {
+  for (const std::span<const Rule> rules : {PythonRules(), TorchRules(), NumpyRules(), ScipyRules(), ScikitLearnRules(), PandasRules()}) {
     for (const Rule& rule : rules) {
       if (rule.name == name) return &rule;
     }
