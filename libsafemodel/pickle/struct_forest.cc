@@ -98,7 +98,7 @@ Status CheckSubset(Proof& proof, NodeIndex member, NodeIndex subset, std::uint64
   if (!facts.Within(0, features)) {
     return proof.Refuse("estimators_features_", "the ensemble would choose features that are not there");
   }
-  const bool is_tree = proof.FindOf(member, "tree_") != kNoNode;
+  const bool is_tree = proof.FindOf(member, "tree_") != kNoNode || proof.IsUnbuilt(member);
   const StructNote* tree = TreeOf(proof, member);
   if (is_tree && tree == nullptr) {
     return proof.Refuse("estimators_", "a tree of the ensemble is something that was not proven");
@@ -129,7 +129,7 @@ Status CheckInitial(Proof& proof, std::uint64_t columns) {
   for (const char* const name : {"classes_", "class_prior_"}) {
     const NodeIndex node = proof.FindOf(initial, name);
     const auto array = proof.Array(node);
-    if (node == kNoNode || (array && array->elements == columns)) continue;
+    if (!proof.IsUnbuilt(initial) && (node == kNoNode || (array && array->elements == columns))) continue;
     return proof.Refuse("init_", "predicting would write more columns of results than there are");
   }
   return {};
@@ -224,6 +224,9 @@ Status OnAdaBoost(RuleContext& context, NodeIndex call) {
   for (const NodeIndex member : members) {
     SAFEMODEL_TRY(proof.Work(1));
     const auto fitted = FeaturesOf(proof, member);
+    if (proof.IsUnbuilt(member)) {
+      return proof.Refuse("estimators_", "a member of the ensemble gets its state after the ensemble");
+    }
     if (features && fitted && *fitted != *features) return proof.Refuse("estimators_", kOtherFeatures);
   }
   const auto weights = proof.Array(proof.Find("estimator_weights_"));

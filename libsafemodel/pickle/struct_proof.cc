@@ -157,8 +157,6 @@ std::optional<ObjectArray> Proof::Objects(NodeIndex node) {
   const std::span<const NodeIndex> state = graph_.ItemsOf(graph_.CallOf(node).state);
   auto shape = Sizes(state[1]);
   if (!shape || graph_.kind(state[4]) != Kind::kList || context_.tables.tensor_of.contains(node)) return std::nullopt;
-  // In the order of Fortran the elements of more than one dimension stand elsewhere in the list.
-  if (shape->size() > 1 && graph_.IntOf(state[3]) != 0) return std::nullopt;
   graph_.Seal(state[4]);
   return ObjectArray{std::move(*shape), state[4]};
 }

@@ -39,7 +39,7 @@ struct ArrayView {
 // ObjectArray is an array of numpy that holds Python objects.
 struct ObjectArray {
   std::vector<std::uint64_t> shape;
-  NodeIndex items = kNoNode;  // a list of as many as the shape says, in the order of the elements
+  NodeIndex items = kNoNode;  // a list of as many as the shape says, in the order of memory
 };
 
 // IntegerFacts is what one pass over an array of integers finds out. Values outside i64 count as the greatest one.
@@ -87,6 +87,11 @@ class Proof {
 
   // IsObject says that a node is the result of a call whose entry names this rule.
   [[nodiscard]] bool IsObject(NodeIndex node, std::string_view rule) const;
+  // IsUnbuilt says that a node is an object without a state: one could still come and was not looked at. What a proof
+  // tolerates to be absent must not come later.
+  [[nodiscard]] bool IsUnbuilt(NodeIndex node) const {
+    return node != kNoNode && graph_.kind(node) == Kind::kCall && graph_.CallOf(node).state == kNoNode;
+  }
   // NoteOf returns what a rule has proven about an object, or nothing when it was not proven, or not yet.
   [[nodiscard]] const StructNote* NoteOf(NodeIndex node) const;
 

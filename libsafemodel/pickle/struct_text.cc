@@ -45,6 +45,9 @@ Result<std::uint64_t> CheckVocabulary(Proof& proof, NodeIndex dict) {
 Status CheckIdf(Proof& proof, NodeIndex transformer, std::optional<std::uint64_t> columns) {
   const auto weights = proof.Array(proof.FindOf(transformer, "idf_"));
   const NodeIndex diagonal = proof.FindOf(transformer, "_idf_diag");
+  if (proof.IsUnbuilt(transformer)) {
+    return proof.Refuse("_tfidf", "the weights of words would come after they were compared with the vocabulary");
+  }
   if (!columns) columns = proof.Count(proof.FindOf(transformer, "n_features_in_"));
   if (proof.IsThere(proof.FindOf(transformer, "idf_"))) {
     const bool fits = weights && weights->IsVector() && IsReals(weights->dtype());
