@@ -144,20 +144,23 @@ std::optional<std::uint64_t> TreesPerIteration(Proof& proof) {
   return count && *count == 2 ? std::optional<std::uint64_t>(1) : count;
 }
 
-// CheckClusterTree walks the nodes of bisecting k-means, each of which has a centre.
+// CheckClusterTree walks the nodes of bisecting k-means. Predicting compares with the centres of all but the root.
 Status CheckClusterTree(Proof& proof, NodeIndex root, std::uint64_t features) {
   std::vector<NodeIndex> pending = {root};
   while (!pending.empty()) {
-    SAFEMODEL_TRY(proof.Work(1));
     const NodeIndex node = pending.back();
     pending.pop_back();
-    const auto center = proof.Array(proof.FindOf(node, "center"));
-    if (!center || center->shape() != std::vector<std::uint64_t>{features}) {
-      return proof.Refuse("_bisecting_tree", "predicting would read the centre of a cluster past its end");
-    }
+    if (proof.IsUnbuilt(node))
+      return proof.Refuse("_bisecting_tree", "a cluster gets its centre after it was looked at");
     for (const char* const side : {"left", "right"}) {
       const NodeIndex child = proof.FindOf(node, side);
-      if (proof.IsThere(child)) pending.push_back(child);
+      if (!proof.IsThere(child)) continue;
+      SAFEMODEL_TRY(proof.Work(1));
+      const auto center = proof.Array(proof.FindOf(child, "center"));
+      if (!center || center->shape() != std::vector<std::uint64_t>{features}) {
+        return proof.Refuse("_bisecting_tree", "predicting would read the centre of a cluster past its end");
+      }
+      pending.push_back(child);
     }
   }
   return {};

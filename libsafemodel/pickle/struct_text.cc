@@ -64,13 +64,31 @@ Status CheckIdf(Proof& proof, NodeIndex transformer, std::optional<std::uint64_t
 // Group is what an encoder knows about one feature.
 struct Group {
   std::uint64_t categories = 0;
-  std::uint64_t codes = 0;  // after infrequent categories became one
+  std::uint64_t codes = 0;    // after infrequent categories became one
+  std::uint64_t missing = 0;  // 1 when one of the categories stands for a missing value, which has no code
 };
 
 std::optional<std::uint64_t> LengthOf(Proof& proof, NodeIndex node) {
   if (const auto array = proof.Array(node); array && array->IsVector()) return array->elements;
   if (const auto objects = proof.Objects(node); objects && objects->shape.size() == 1) return objects->shape[0];
   return std::nullopt;
+}
+
+// TakeMissing reads the dict of features that have a category for missing values.
+Status TakeMissing(Proof& proof, std::vector<Group>& groups) {
+  const NodeIndex dict = proof.Find("_missing_indices");
+  if (!proof.IsThere(dict)) return {};
+  const Error outside = proof.Refuse("_missing_indices", "encoding would look for missing values of other features");
+  if (proof.graph().kind(dict) != Kind::kDict) return outside;
+  proof.context().graph.Seal(dict);
+  const std::span<const NodeIndex> items = proof.graph().ItemsOf(dict);
+  SAFEMODEL_TRY(proof.Work(items.size()));
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    const auto feature = proof.Count(items[i]), place = proof.Count(items[i + 1]);
+    if (!feature || *feature >= groups.size() || !place || *place >= groups[*feature].categories) return outside;
+    groups[*feature].missing = 1;
+  }
+  return {};
 }
 
 // IndexIn says that a node is None, or an index below `end`.
@@ -94,7 +112,7 @@ Status CheckIndices(Proof& proof, const char* name, std::vector<Group>& groups, 
     if (!proof.IsThere((*lists)[i])) continue;
     const auto array = proof.Array((*lists)[i]);
     const bool vector = array && array->IsVector() && IsIntegers(array->dtype());
-    if (!vector || (length == Length::kCategories && array->elements != groups[i].categories)) {
+    if (!vector || (length == Length::kCategories && array->elements != groups[i].categories - groups[i].missing)) {
       return proof.Refuse(name, "encoding would look up codes of categories that are not there");
     }
     SAFEMODEL_ASSIGN(const IntegerFacts facts, proof.Integers(*array));
@@ -192,8 +210,9 @@ Status OnEncoder(RuleContext& context, NodeIndex call) {
     SAFEMODEL_TRY(proof.Work(1));
     const auto count = LengthOf(proof, node);
     if (!count) return proof.Refuse("categories_", "encoding would look for categories in something that is no vector");
-    groups.push_back({*count, *count});
+    groups.push_back({*count, *count, 0});
   }
+  SAFEMODEL_TRY(TakeMissing(proof, groups));
   SAFEMODEL_TRY(CheckIndices(proof, "_infrequent_indices", groups, Length::kAny));
   SAFEMODEL_TRY(CheckIndices(proof, "_default_to_infrequent_mappings", groups, Length::kCategories));
   SAFEMODEL_ASSIGN(auto dropped, Dropped(proof, "drop_idx_", groups));

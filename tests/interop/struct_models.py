@@ -205,6 +205,8 @@ def encoders():
         (rare, "rare outside", attribute("_infrequent_indices", at(0, np.array([99])))),
         (rare, "rare cut", attribute("_infrequent_indices", cut)),
         (ordinal, "code outside", attribute("_default_to_infrequent_mappings", at(1, lambda m: at(0, 99)(m)))),
+        (ordinal, "missing elsewhere", attribute("_missing_indices", to({9: 0}))),
+        (ordinal, "missing outside", attribute("_missing_indices", to({0: 99}))),
         (target, "encoding cut", attribute("encodings_", at(0, cut))),
         (target, "encodings cut", attribute("encodings_", cut)),
     ):
@@ -285,8 +287,10 @@ def shapes():
             yield "STRUCT-SHAPE", model, model, f"{name}, {label}", change
     yield "STRUCT-SHAPE", made["batches"], made["batches"], "counts", attribute("_counts", cut)
     root = made["bisecting"]._bisecting_tree
-    for node, label in ((root, "root"), (root.left, "left"), (root.right, "right")):
+    for node, label in ((root.left, "left"), (root.right, "right")):
         yield "STRUCT-SHAPE", made["bisecting"], node, f"centre cut, {label}", attribute("center", cut)
+    holed = cluster.BisectingKMeans(4).fit(SPARSE)  # its root has a matrix for a centre
+    yield "STRUCT-SHAPE", holed, holed._bisecting_tree.left, "sparse, centre cut", attribute("center", cut)
     for name, model in (
         ("classes", tree.DecisionTreeClassifier().fit(X, Y)), ("numbers", tree.ExtraTreeRegressor().fit(X, X))
     ):  # fmt: skip
