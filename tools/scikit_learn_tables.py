@@ -101,6 +101,62 @@ sklearn.utils._metadata_requests MetadataRequest MethodMetadataRequest MetadataR
 sklearn._loss.link Interval
 """
 
+# Proofs about what native code will trust (libsafemodel/pickle/scikit_learn_rules.cc), and the classes that need them.
+RULES = """
+sklearn.cluster._bisect_k_means k_means BisectingKMeans
+sklearn.cluster._hdbscan.hdbscan linkage HDBSCAN
+sklearn.cluster._kmeans k_means KMeans MiniBatchKMeans
+sklearn.ensemble._bagging bagging BaggingClassifier BaggingRegressor
+sklearn.ensemble._forest forest ExtraTreesClassifier ExtraTreesRegressor RandomForestClassifier RandomForestRegressor \
+RandomTreesEmbedding
+sklearn.ensemble._gb gradient_boosting GradientBoostingClassifier GradientBoostingRegressor
+sklearn.ensemble._hist_gradient_boosting.gradient_boosting hist_gradient_boosting HistGradientBoostingClassifier \
+HistGradientBoostingRegressor
+sklearn.ensemble._hist_gradient_boosting.predictor tree_predictor TreePredictor
+sklearn.ensemble._iforest bagging IsolationForest
+sklearn.ensemble._weight_boosting ada_boost AdaBoostClassifier AdaBoostRegressor
+sklearn.feature_extraction._dict_vectorizer vectorizer DictVectorizer
+sklearn.feature_extraction._hash hasher FeatureHasher
+sklearn.feature_extraction.text vectorizer CountVectorizer TfidfVectorizer
+sklearn.feature_extraction.text idf TfidfTransformer
+sklearn.feature_extraction.text hasher HashingVectorizer
+sklearn.linear_model._coordinate_descent coefficients ElasticNet ElasticNetCV Lasso LassoCV MultiTaskElasticNet \
+MultiTaskElasticNetCV MultiTaskLasso MultiTaskLassoCV
+sklearn.neighbors._classification neighbours KNeighborsClassifier RadiusNeighborsClassifier
+sklearn.neighbors._graph neighbours KNeighborsTransformer RadiusNeighborsTransformer
+sklearn.neighbors._kde neighbours KernelDensity
+sklearn.neighbors._lof neighbours LocalOutlierFactor
+sklearn.neighbors._regression neighbours KNeighborsRegressor RadiusNeighborsRegressor
+sklearn.neighbors._unsupervised neighbours NearestNeighbors
+sklearn.preprocessing._discretization bins KBinsDiscretizer
+sklearn.preprocessing._encoders encoder OneHotEncoder OrdinalEncoder
+sklearn.preprocessing._polynomial spline_transformer SplineTransformer
+sklearn.preprocessing._target_encoder encoder TargetEncoder
+sklearn.svm._classes svm_classifier NuSVC SVC
+sklearn.svm._classes svm_other NuSVR OneClassSVM SVR
+sklearn.tree._classes decision_tree DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor
+"""
+
+
+def rules():
+    """The name of the rule of each class that has one."""
+    found = {}
+    for line in RULES.strip().replace("\\\n", "").splitlines():
+        module, rule, *names = line.split()
+        for name in names:
+            if not hasattr(importlib.import_module(module), name):
+                raise SystemExit(f"{module} has no class {name}")
+            found[module, name] = rule
+    return found
+
+
+def by_rule(module, names, rule_of):
+    """Classes of a module in groups that share a rule, those without one first."""
+    groups = collections.defaultdict(set)
+    for name in names:
+        groups[rule_of.get((module, name), "")].add(name)
+    return sorted(groups.items())
+
 
 def modules():
     for found in pkgutil.walk_packages(sklearn.__path__, "sklearn."):
@@ -187,14 +243,19 @@ def main():
     print(f"# Generated from scikit-learn {sklearn.__version__} by tools/scikit_learn_tables.py.\n")
     print_wrapped("reserve estimator:", reserved())
     estimators, others = instantiable()
+    rule_of, listed = rules(), set()
     for classes, reserve in ((estimators, "\n  reserved @estimator"), (others, "")):
         for module, names in sorted(classes.items()):
-            print()
-            print_wrapped(f"class {module}:", names)
-            for alias in OLD_MODULES.get(module, []):
-                if alias != module:
-                    print(f"  alias {alias}")
-            print("  new ()\n  state {*: node}" + reserve)
+            for rule, members in by_rule(module, names, rule_of):
+                listed.update((module, member) for member in members)
+                print()
+                print_wrapped(f"class {module}:", members)
+                for alias in OLD_MODULES.get(module, []):
+                    if alias != module:
+                        print(f"  alias {alias}")
+                print("  new ()\n  state {*: node}" + reserve + (f"\n  rule {rule}" if rule else ""))
+    if missing := rule_of.keys() - listed:
+        raise SystemExit(f"classes with a rule that are not listed: {missing}")
     print("\n# Functions as values.")
     for module, names in sorted(functions().items()):
         print_wrapped(f"function {module}:", names)
@@ -224,7 +285,7 @@ def main():
     print("  alias sklearn.neighbors._dist_metrics\n  alias sklearn.neighbors.dist_metrics")
     choices = [f"sklearn.metrics._dist_metrics:{n}" for n in names]
     print("  call (global(" + " \\\n      ".join(choices) + "))")
-    print("  state (float, node, node)\n  state required\n  rule of_class")
+    print("  state (float, node, node)\n  state required\n  rule distance")
     print(')table"')
 
 

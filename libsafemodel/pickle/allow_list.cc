@@ -36,6 +36,12 @@ constexpr std::string_view kScikitLearn =
 constexpr std::string_view kScikitLearnClasses =
 #include "pickle/allow_list/scikit_learn_classes.inc"
     ;
+constexpr std::string_view kPandas =
+#include "pickle/allow_list/pandas.inc"
+    ;
+constexpr std::string_view kBoosters =
+#include "pickle/allow_list/boosters.inc"
+    ;
 constexpr std::string_view kStandardLibrary =
 #include "pickle/allow_list/standard_library.inc"
     ;
@@ -82,7 +88,7 @@ Result<std::unique_ptr<const AllowList>> AllowList::Parse(const std::vector<std:
 
 const AllowList& AllowList::BuiltIn() {
   static const std::unique_ptr<const AllowList> list = [] {
-    auto parsed = Parse({kPython, kNumpy, kTorch, kTorchClasses, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses});
+    auto parsed = Parse(BuiltInTables());
     if (!parsed.ok()) std::abort();  // our own table; a test parses it first
     return std::move(parsed).value();
   }();
@@ -90,7 +96,8 @@ const AllowList& AllowList::BuiltIn() {
 }
 
 std::vector<std::string_view> AllowList::BuiltInTables() {
-  return {kPython, kNumpy, kTorch, kTorchClasses, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses};
+  return {kPython,      kNumpy,              kTorch,  kTorchClasses, kJoblib, kScipy,
+          kScikitLearn, kScikitLearnClasses, kPandas, kBoosters};
 }
 
 const AllowEntry* AllowList::Find(std::string_view module, std::string_view name) const {

@@ -41,11 +41,16 @@ std::string_view BitGeneratorModule(std::string_view name) {
   return {};
 }
 
-bool IsMersenneKey(const RuleContext& context, NodeIndex key) {
-  const std::optional<std::uint32_t> tensor = key == kNoNode ? std::nullopt : ArrayOf(context, key);
+// IsWords says that a node is a vector of `count` numbers of a dtype.
+bool IsWords(const RuleContext& context, NodeIndex node, Dtype dtype, std::uint64_t count) {
+  const std::optional<std::uint32_t> tensor = node == kNoNode ? std::nullopt : ArrayOf(context, node);
   if (!tensor) return false;
   const ImportedTensor& words = context.tables.tensors[*tensor];
-  return words.dtype == Dtype::kU32 && words.shape == std::vector<std::uint64_t>{kMersenneWords};
+  return words.dtype == dtype && words.shape == std::vector<std::uint64_t>{count};
+}
+
+bool IsMersenneKey(const RuleContext& context, NodeIndex key) {
+  return IsWords(context, key, Dtype::kU32, kMersenneWords);
 }
 
 Result<TreeRef> GeneratorOf(TreeContext& tree, NodeIndex call, std::string_view module, std::string_view name) {
@@ -74,7 +79,8 @@ Status OnGeneratorState(RuleContext& context, NodeIndex call) {
   const bool in_range = InRange(graph, Entry(graph, state, "buffer_pos"), kPhiloxWords) &&
                         InRange(graph, Entry(graph, state, "has_uint32"), 1) &&
                         (inner == kNoNode || InRange(graph, Entry(graph, inner, "pos"), kMersenneWords));
-  if (!in_range) return broken;
+  const NodeIndex buffer = Entry(graph, state, "buffer");
+  if (!in_range || (buffer != kNoNode && !IsWords(context, buffer, Dtype::kU64, kPhiloxWords))) return broken;
   if (inner == kNoNode || Entry(graph, inner, "pos") == kNoNode) return {};
   return IsMersenneKey(context, Entry(graph, inner, "key")) ? Status() : broken;
 }

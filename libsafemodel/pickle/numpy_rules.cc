@@ -467,6 +467,5 @@ std::optional<std::uint32_t> ArrayOf(const RuleContext& context, NodeIndex node)
 }
 
 std::span<const Rule> NumpyRules() { return kRules; }
-std::span<const Rule> ScikitLearnRules() { return {}; }
 
 }  // namespace safemodel::pickle

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rules of numpy share. Only numpy_*rules.cc include this header.
+// What the rules of numpy share with those of the libraries on top of it. Only *_rules.cc and struct_*.cc include this
+// header.
 #pragma once
 
 #include <span>

@@ -22,8 +22,8 @@ std::uint32_t ImportTables::ElementTypeOf(const ElementType& type) {
 }
 
 const Rule* FindRule(std::string_view name) {
-  for (const std::span<const Rule> rules :
-       {PythonRules(), StandardLibraryRules(), TorchRules(), NumpyRules(), ScikitLearnRules()}) {
+  for (const std::span<const Rule> rules : {PythonRules(), StandardLibraryRules(), TorchRules(), NumpyRules(),
+                                            ScipyRules(), ScikitLearnRules(), PandasRules()}) {
     for (const Rule& rule : rules) {
       if (rule.name == name) return &rule;
     }

@@ -55,6 +55,21 @@ struct StorageNote {
   const AllowEntry* type = nullptr;  // the storage class
 };
 
+// StructNote is what a STRUCT rule has proven about an object, for the rules of the objects that hold it. A number means
+// what its comment says for the kinds named, and nothing for others.
+struct StructNote {
+  std::uint64_t features = 0;  // trees, neighbours: of an input; predictors: at least; splines: columns of coefficients
+  std::uint64_t rows = 0;      // trees: nodes; neighbours: points; sparse: rows
+  std::uint64_t columns = 0;   // sparse: columns; encoders: features of the output
+  std::uint64_t stored = 0;    // sparse: elements that are stored
+  std::uint64_t outputs = 0;   // trees
+  std::int64_t least_classes = 0;  // trees: of any output
+  std::int64_t most_classes = 0;
+  Dtype dtype = Dtype::kVoid;  // sparse: of the elements
+  enum class Categories : std::uint8_t { kNo, kYes };
+  Categories categories = Categories::kNo;  // predictors: whether some node splits by categories
+};
+
 // Python2Text says what a `str` of Python 2 becomes when it has letters outside ASCII.
 enum class Python2Text : std::uint8_t { kBytes, kUtf8 };
 
@@ -74,6 +89,8 @@ struct ImportTables {
   std::vector<UnlistedName> inert;
   Python2Text python2_text = Python2Text::kBytes;
   enum class ByteOrder : std::uint8_t { kLittle, kBig };
+  std::unordered_map<NodeIndex, StructNote> proven;  // objects that a STRUCT rule has accepted
+  std::uint64_t proof_work = 0;                      // steps of all proofs so far
   ByteOrder torch_order = ByteOrder::kLittle;  // of the storages in the file; their sources are little-endian already
 
   // ElementTypeOf returns the number of an element type, which it adds when there is none like it.
@@ -111,7 +128,9 @@ std::span<const Rule> PythonRules();
 std::span<const Rule> StandardLibraryRules();
 std::span<const Rule> TorchRules();
 std::span<const Rule> NumpyRules();
+std::span<const Rule> ScipyRules();
 std::span<const Rule> ScikitLearnRules();
+std::span<const Rule> PandasRules();
 const Rule* FindRule(std::string_view name);
 
 // Refuse makes the error of a rule: stage kUnsafe, at the opcode of `node`, with the called name as subject.

@@ -15,7 +15,7 @@ try:
     import numpy as np
     import scipy.sparse
     from sklearn import (
-        cluster, compose, decomposition, ensemble, feature_extraction, gaussian_process, impute, isotonic, linear_model,
+        cluster, compose, decomposition, ensemble, feature_extraction, gaussian_process, impute, isotonic, linear_model, metrics,
         model_selection, naive_bayes, neighbors, neural_network, pipeline, preprocessing, svm, tree,
     )  # fmt: skip
 
@@ -48,6 +48,29 @@ def estimators():
     yield "sgd", linear_model.SGDClassifier().fit(X, Y)
     yield "gamma regression", linear_model.GammaRegressor().fit(X, Y + 1)
     yield "svc", svm.SVC(probability=True).fit(X, Y)
+    holes = np.where(X > 0.9, np.nan, np.round(X * 5))
+    yield "ordinals, missing and infrequent", preprocessing.OrdinalEncoder(min_frequency=20).fit(holes)
+    yield "one hot, dropped and infrequent", preprocessing.OneHotEncoder(drop="first", min_frequency=20).fit(holes)
+    yield "targets", preprocessing.TargetEncoder().fit(np.round(X * 5), Y)
+    yield "bins", preprocessing.KBinsDiscretizer(4).fit(X)
+    yield "periodic splines", preprocessing.SplineTransformer(extrapolation="periodic", sparse_output=True).fit(X)
+    yield "boosting from another model", ensemble.GradientBoostingClassifier(
+        n_estimators=2, init=linear_model.LogisticRegression()
+    ).fit(X, Y)
+    yield "bag of pipelines", ensemble.BaggingClassifier(
+        pipeline.make_pipeline(preprocessing.StandardScaler(), svm.SVC()), n_estimators=2, max_features=0.5
+    ).fit(X, Y)
+    yield "forest of one class", ensemble.RandomForestClassifier(2).fit(X, np.zeros(90))
+    yield "pruned tree", tree.DecisionTreeClassifier(ccp_alpha=0.01, max_leaf_nodes=9).fit(X, Y)
+    yield "linkage with holes", cluster.HDBSCAN().fit(np.where(X > 0.99, np.nan, X))
+    for name in ("SVR", "NuSVR", "OneClassSVM"):
+        for kernel, inputs in (("linear", X), ("precomputed", X @ X.T), ("rbf", scipy.sparse.csr_matrix(X))):
+            yield f"{name}, {kernel}", getattr(svm, name)(kernel=kernel).fit(inputs, Y)
+    yield "nu svc, sparse", svm.NuSVC(nu=0.3, probability=True).fit(scipy.sparse.csr_matrix(X), Y)
+    yield "svc, a function for a kernel", svm.SVC(kernel=metrics.pairwise.linear_kernel).fit(X, Y)
+    yield "neighbours, several outputs", neighbors.KNeighborsClassifier().fit(X, np.c_[Y, Y % 2].astype(str))
+    yield "neighbours, radius", neighbors.RadiusNeighborsClassifier(1.0, algorithm="brute").fit(X, Y)
+    yield "density on a globe", neighbors.KernelDensity(metric="haversine").fit(X[:, :2])
     yield "svc, sparse", svm.SVC().fit(scipy.sparse.csr_matrix(X), Y)
     yield "linear svc", svm.LinearSVC().fit(X, Y)
     yield "neighbours, kd tree", neighbors.KNeighborsClassifier(algorithm="kd_tree").fit(X, Y)
