@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/tensor_digests.h"
 
+#include <unistd.h>
+
 #include "model/fixture.h"
 #include "model/imported_records.h"
 
@@ -16,7 +18,6 @@ TEST_CASE("digest: the tensor digest is the framing of the spec") {
   writer.U32(1);
   writer.Text("w");
   writer.U8(12);
-  writer.U32(0);
   writer.U32(2);
   writer.U64(2);
   writer.U64(3);
@@ -24,6 +25,39 @@ TEST_CASE("digest: the tensor digest is the framing of the spec") {
   crypto::Blake3 expected("safemodel 2026 v1 tensor digest");
   expected.Update(writer.view());
   const auto computed = TensorDigest(records, digests, {});
+  REQUIRE(computed.ok());
+  CHECK(computed.value() == expected.Finish());
+}
+
+TEST_CASE("digest: a long type text is hashed once, however many tensors have the type") {
+  ElementType foreign;
+  foreign.kind = Dtype::kForeign;
+  foreign.item_size = 1;
+  foreign.detail = std::string(8u << 20, 'x');
+  const std::string text = "foreign:1:8388608'" + foreign.detail;
+  constexpr std::uint64_t kTensors = 100000;  // 800 GiB of text, if it were hashed for each
+  container::TensorRecord record;
+  record.name = "w";
+  record.dtype = Dtype::kForeign;
+  const std::vector<container::TensorRecord> records(kTensors, record);
+  const std::vector<Digest> digests(kTensors);
+  const Digest type = crypto::Blake3Of(AsBytes(text));
+  crypto::Blake3 expected("safemodel 2026 v1 tensor digest");
+  ByteWriter head;
+  head.U64(kTensors);
+  expected.Update(head.view());
+  ByteWriter one;
+  one.U32(1);
+  one.Text("w");
+  one.U8(38);
+  one.Bytes(type);
+  one.U32(0);
+  one.Bytes(Digest{});
+  for (std::uint64_t i = 0; i < kTensors; ++i) expected.Update(one.view());
+  const ElementType types[] = {foreign};
+  alarm(60);
+  const auto computed = TensorDigest(records, digests, types);
+  alarm(0);
   REQUIRE(computed.ok());
   CHECK(computed.value() == expected.Finish());
 }
