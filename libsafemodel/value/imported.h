@@ -37,7 +37,7 @@ struct ImportedTensor {
 // ImportedModel: tensor nodes of `tree` index `tensors`. Names may be empty while a reader builds it: NameTensors
 // (value/naming.h) gives every tensor its name from the tree, and brings the table in order.
 struct ImportedModel {
-  std::string layout;             // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz", "safetensors"
+  std::string layout;             // as in ConvertReport
   std::string verdict = "clean";  // or "unknown" when inert nodes were kept
   ValueTree tree;
   std::vector<ImportedStorage> storages;
