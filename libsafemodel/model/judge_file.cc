@@ -166,7 +166,9 @@ Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& sou
   if (begun.kind != FileJudgement::Kind::kData) return begun;
   SAFEMODEL_ASSIGN(const bool is_zip, EndsAsZip(*source));
   const bool is_npz = is_zip && StartsWith(head, 0, "PK\x03\x04") && [&] {
-    const auto model = pickle::ImportPickleFamily(source, {limits, ConvertOptions::Unknown::kRefuse, {}});
+    pickle::ImportOptions options;
+    options.limits = limits;
+    const auto model = pickle::ImportPickleFamily(source, options);
     return model.ok() && model.value().layout == "npz" && model.value().globals.empty();
   }();
   return is_zip && !is_npz ? Executable("archive") : FileJudgement{};

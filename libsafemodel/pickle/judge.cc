@@ -30,7 +30,11 @@ bool IsIdentifierPath(std::string_view path) {
 std::string FullName(const GlobalName& global) { return std::string(global.module) + "." + std::string(global.name); }
 
 Judge::Judge(RuleContext& context, const AllowList& allow_list, ConvertOptions::Unknown unknown)
-    : context_(context), graph_(context.graph), allow_list_(allow_list), unknown_(unknown), matcher_(context),
+    : context_(context),
+      graph_(context.graph),
+      allow_list_(allow_list),
+      unknown_(unknown),
+      matcher_(context),
       first_call_(context.graph.calls().size()) {}
 
 Error Judge::ErrorAbout(Stage stage, const char* code, const char* text, std::uint64_t offset, NodeIndex callee) const {

@@ -28,8 +28,7 @@ constexpr std::size_t kMagicBytes = 6;
 bool EndsHere(const ByteSource& file, std::uint64_t end) {
   if (end == file.size()) return true;
   std::array<std::uint8_t, 1> last{};
-  return file.size() - end == last.size() && file.ReadAt(end, last).ok() && last[0] == '
-';
+  return file.size() - end == last.size() && file.ReadAt(end, last).ok() && last[0] == '\n';
 }
 
 Error InMember(Error error, const std::string& name) {
