@@ -184,7 +184,8 @@ Verb AddConvert(CLI::App& parent, Console& console) {
   verb->footer(
       "Reads torch.save files (zip), pickles of numpy and scikit-learn, joblib of all versions, .npy, .npz and "
       ".safetensors,\n"
-      "alone or inside zlib, gzip, bzip2, xz, LZMA or LZ4, recognised by content. Anything that is not on the allow-list is refused\n"
+      "alone or inside zlib, gzip, bzip2, xz, LZMA or LZ4, recognised by content. Anything that is not on the "
+      "allow-list is refused\n"
       "by name, and nothing is written.\n"
       "IN is a file; a sharded model, by its index or by all its shards; or a folder. Of a folder, configuration, "
       "tokenizer\n"

@@ -22,8 +22,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kHeadBytes = 16;
 
-// Place says how a file came to be scanned: a file that nobody reads is a fault of whoever named it, and nothing special
-// in a folder.
+// Place says how a file came to be scanned: a file that nobody reads is a fault of whoever named it, and nothing
+// special in a folder.
 enum class Place : std::uint8_t { kNamed, kInFolder };
 
 // ScanSafetensors reads the header. A file that is a pickle too shows each of its readers another model.
@@ -39,7 +39,8 @@ Result<pickle::ScanClaim> ScanSafetensors(const std::shared_ptr<const File>& fil
   }
   if (!other.layout.empty()) {
     findings.Add({Stage::kUnsafe, "FILE-POLYGLOT",
-                  "this file is both safetensors and a pickle or an archive; readers would disagree on what it holds", 0});
+                  "this file is both safetensors and a pickle or an archive; readers would disagree on what it holds",
+                  0});
   }
   return pickle::ScanClaim{"safetensors", file->size()};
 }

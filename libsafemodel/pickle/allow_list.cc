@@ -96,8 +96,8 @@ const AllowList& AllowList::BuiltIn() {
 }
 
 std::vector<std::string_view> AllowList::BuiltInTables() {
-  return {kPython,      kNumpy,              kTorch,  kTorchClasses, kJoblib, kScipy,
-          kScikitLearn, kScikitLearnClasses, kPandas, kBoosters};
+  return {kPython, kNumpy,   kTorch, kTorchClasses, kJoblib, kScipy, kScikitLearn, kScikitLearnClasses,
+          kPandas, kBoosters};
 }
 
 const AllowEntry* AllowList::Find(std::string_view module, std::string_view name) const {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/try.h"
 #include "pickle/findings.h"
@@ -30,6 +32,28 @@ constexpr Opcode kStarts[] = {
     Opcode::kGlobal,     Opcode::kExt1,        Opcode::kExt2,           Opcode::kExt4,      Opcode::kPersId,
 };
 
+constexpr const char* kProbeEnd = "probe_end";
+
+// PrefixSource has the size of a source and only its first bytes: what a probe may cost is bounded, and frames and
+// lengths are compared with what is really there.
+class PrefixSource final : public ByteSource {
+ public:
+  PrefixSource(SharedSource source, std::uint64_t begin, std::uint64_t readable)
+      : source_(std::move(source)), begin_(begin), readable_(readable) {}
+  [[nodiscard]] std::uint64_t size() const override { return source_->size() - begin_; }
+  [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
+    if (offset > readable_ || out.size() > readable_ - offset) {
+      return Error{Stage::kMalformed, kProbeEnd, "the probe ends here", offset};
+    }
+    return source_->ReadAt(begin_ + offset, out);
+  }
+
+ private:
+  SharedSource source_;
+  std::uint64_t begin_;
+  std::uint64_t readable_;
+};
+
 // Look is what one run of the machine over the first bytes showed.
 struct Look {
   MachineResult reached;
@@ -48,9 +72,9 @@ bool IsAct(const GlobalName& global) {
   return is_name(global.module) && is_name(global.name);
 }
 
-Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64_t size, const Limits& limits) {
-  SAFEMODEL_ASSIGN(const SharedSource slice, MakeSliceSource(source, begin, size));
-  Graph graph(slice);
+// LookAt runs the stream at `begin`, of which `readable` bytes may be read.
+Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64_t readable, const Limits& limits) {
+  Graph graph(std::make_shared<PrefixSource>(source, begin, readable));
   ImportTables tables;
   Findings findings;
   RuleContext context{graph, tables, limits, findings};
@@ -58,8 +82,8 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   const auto run = RunMachine(context, 0, {.unknown = ConvertOptions::Unknown::kKeepInert, .reached = &look.reached});
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
   const bool imports = std::any_of(graph.globals().begin(), graph.globals().end(), IsAct);
-  look.acts = (imports && !graph.calls().empty()) || findings.Holds("EXT-CODE");
-  look.ended = look.reached.root == kNoNode && look.reached.end == size;
+  look.acts = (imports && !graph.calls().empty()) || findings.Holds("EXT-CODE") || findings.Holds("GLOBAL-DANGEROUS");
+  look.ended = findings.Holds(kProbeEnd);
   return look;
 }
 
@@ -81,16 +105,16 @@ Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeD
   SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, begin, std::min<std::uint64_t>(rest, 2), 2));
   if (!MayStartPickle(head[0])) return false;
   SAFEMODEL_ASSIGN(Look look, LookAt(source, begin, first, limits));
-  const auto is_pickle = [&](const Look& seen, std::uint64_t size) {
+  const auto is_pickle = [&](const Look& seen) {
     const bool declared = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5 &&
                           (seen.reached.opcodes > kOpcodesBehindProto || seen.reached.root != kNoNode);
-    const bool exact = seen.reached.root != kNoNode && seen.reached.end == size && size == rest;
+    const bool exact = seen.reached.root != kNoNode && seen.reached.end == rest;
     return declared || exact || seen.acts;
   };
-  if (is_pickle(look, first)) return true;
+  if (is_pickle(look)) return true;
   if (first == rest || !look.ended || depth == ProbeDepth::kShallow) return false;
   SAFEMODEL_ASSIGN(look, LookAt(source, begin, rest, limits));
-  return is_pickle(look, rest);
+  return is_pickle(look);
 }
 
 Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin, const Limits& limits) {

@@ -55,8 +55,8 @@ struct StorageNote {
   const AllowEntry* type = nullptr;  // the storage class
 };
 
-// StructNote is what a STRUCT rule has proven about an object, for the rules of the objects that hold it. A number means
-// what its comment says for the kinds named, and nothing for others.
+// StructNote is what a STRUCT rule has proven about an object, for the rules of the objects that hold it. A number
+// means what its comment says for the kinds named, and nothing for others.
 struct StructNote {
   std::uint64_t features = 0;  // trees, neighbours: of an input; predictors: at least; splines: columns of coefficients
   std::uint64_t rows = 0;      // trees: nodes; neighbours: points; sparse: rows
@@ -78,14 +78,14 @@ struct ImportTables {
   std::vector<ImportedStorage> storages;
   std::vector<ElementType> element_types;
   std::vector<ImportedTensor> tensors;
-  std::vector<std::uint8_t> tensor_flags;                   // TensorNodeFlags, one for each tensor
-  std::unordered_map<NodeIndex, std::uint32_t> tensor_of;   // calls and references that are tensors
-  std::unordered_map<NodeIndex, StorageNote> storage_of;  // persistent references that are storages
-  std::unordered_set<NodeIndex> loaded_bytes;               // constants that were read as files of their own
-  unsigned load_depth = 0;                                  // how many such files the current stream is inside of
-  std::unordered_map<NodeIndex, DtypeNote> dtype_of;        // calls that are numpy dtypes
-  std::unordered_map<NodeIndex, NodeIndex> encoded;         // text nodes and the bytes that they stand for
-  std::unordered_map<const AllowEntry*, NodeIndex> named;   // names that calls stand for, such as type(None)
+  std::vector<std::uint8_t> tensor_flags;                  // TensorNodeFlags, one for each tensor
+  std::unordered_map<NodeIndex, std::uint32_t> tensor_of;  // calls and references that are tensors
+  std::unordered_map<NodeIndex, StorageNote> storage_of;   // persistent references that are storages
+  std::unordered_set<NodeIndex> loaded_bytes;              // constants that were read as files of their own
+  unsigned load_depth = 0;                                 // how many such files the current stream is inside of
+  std::unordered_map<NodeIndex, DtypeNote> dtype_of;       // calls that are numpy dtypes
+  std::unordered_map<NodeIndex, NodeIndex> encoded;        // text nodes and the bytes that they stand for
+  std::unordered_map<const AllowEntry*, NodeIndex> named;  // names that calls stand for, such as type(None)
   std::vector<UnlistedName> inert;
   Python2Text python2_text = Python2Text::kBytes;
   enum class ByteOrder : std::uint8_t { kLittle, kBig };

@@ -21,7 +21,7 @@ const char* WrapperName(WrapperKind kind);
 struct WrapperLimits {
   std::uint64_t ratio = 250;  // plain bytes from one byte of the file, beyond the bytes below
   std::uint64_t ratio_free_bytes = 16ull << 20;
-  std::uint64_t burst_bytes = 32ull << 20;  // that may run ahead of the ratio, such as an array of zeros at the front
+  std::uint64_t burst_bytes = 32ull << 20;   // that may run ahead of the ratio, such as an array of zeros at the front
   std::uint64_t lzma_memory = 128ull << 20;  // what xz -9 writes needs 65 MiB
   std::uint64_t kept_bytes = 16ull << 20;    // plain bytes that stay in memory; more are decoded again when read
   std::size_t depth = 8;                     // wrappers inside wrappers

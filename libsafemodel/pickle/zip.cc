@@ -114,8 +114,8 @@ Status CheckAttributes(const ZipHeader& central) {
 void CheckMember(const ZipHeader& central, const ZipHeader& local, Faults& faults) {
   const std::uint64_t at = central.header_offset;
   if (local.name != central.name) {
-    faults.push_back(Refusal(Stage::kUnsafe, "ZIP-NAME-MISMATCH", "the two headers of a member have different names",
-                             central, at));
+    faults.push_back(
+        Refusal(Stage::kUnsafe, "ZIP-NAME-MISMATCH", "the two headers of a member have different names", central, at));
   }
   if (!IsSafeMemberName(central.name)) {
     faults.push_back(Refusal(Stage::kUnsafe, "ZIP-NAME",
@@ -168,8 +168,7 @@ Status CheckTiling(const ByteSource& source, const std::vector<ZipHeader>& membe
     const ZipHeader& header = members[extents[i].member];
     const std::uint64_t next = i + 1 < extents.size() ? extents[i + 1].begin : directory_offset;
     if (extents[i].data_end > next) {
-      faults.push_back(
-          Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "two members share bytes", header, extents[i].begin));
+      faults.push_back(Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "two members share bytes", header, extents[i].begin));
       continue;
     }
     const auto end = EndOf(source, header, extents[i].data_end, next);
@@ -256,8 +255,8 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
     const std::uint64_t data_offset = local.value().data_offset;
     const auto data_end = CheckedAdd(data_offset, header.stored_size);
     if (!data_end || *data_end > source->size()) {
-      faults.push_back(Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "a member reaches beyond the file", header,
-                               header.header_offset));
+      faults.push_back(
+          Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "a member reaches beyond the file", header, header.header_offset));
       continue;
     }
     if (!archive.by_folded_name_.emplace(Folded(header.name), archive.entries_.size()).second) {
@@ -269,13 +268,13 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
     // disguise.
     if (!IsAscii(header.name)) name_encodings |= (header.flags & kFlagUtf8) != 0 ? 1u : 2u;
     extents.push_back({header.header_offset, *data_end, member});
-    archive.entries_.push_back({header.name, static_cast<ZipMethod>(header.method), header.crc, header.stored_size,
-                                header.size, data_offset});
+    archive.entries_.push_back(
+        {header.name, static_cast<ZipMethod>(header.method), header.crc, header.stored_size, header.size, data_offset});
     archive.has_crcs_ = archive.has_crcs_ || header.crc != 0;
   }
   if (name_encodings == 3) {
-    faults.push_back({Stage::kUnsafe, "ZIP-NAME",
-                      "names of members are in two encodings, which readers take differently", 0});
+    faults.push_back(
+        {Stage::kUnsafe, "ZIP-NAME", "names of members are in two encodings, which readers take differently", 0});
   }
   SAFEMODEL_TRY(CheckTiling(*source, headers, std::move(extents), end.directory_offset, faults));
   archive.source_ = std::move(source);

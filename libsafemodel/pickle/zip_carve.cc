@@ -50,8 +50,8 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const ZipLimits
     const bool stated = header.stored_size != 0 && header.stored_size <= room;
     const std::uint64_t stored = stated ? header.stored_size : room;
     const auto method = static_cast<ZipMethod>(header.method);
-    entries.push_back({header.name, method, header.crc, stored, stated && method != ZipMethod::kStored ? header.size : stored,
-                       header.data_offset});
+    entries.push_back({header.name, method, header.crc, stored,
+                       stated && method != ZipMethod::kStored ? header.size : stored, header.data_offset});
   }
   return entries;
 }

@@ -195,7 +195,7 @@ TEST_CASE("npy: size of the data must be that of the shape") {
 
 TEST_CASE("npy: one newline may follow the pickle of an array of objects, and nothing else") {
   const auto code = [](const std::string& behind) {
-    const auto model = ImportNpy(Source(Npy(Header("'|O'"), "N." + behind)), {});
+    const auto model = ReadNpy(Source(Npy(Header("'|O'"), "N." + behind)), {});
     return std::string(model.ok() ? "ok" : model.error().code);
   };
   CHECK(code("") == "ok");
@@ -206,7 +206,7 @@ TEST_CASE("npy: one newline may follow the pickle of an array of objects, and no
   }
   CHECK(code(std::string(1, '\0')) == "PKL-TRAILING");
   // Only behind a pickle: numbers have their size.
-  CHECK_FALSE(ImportNpy(Source(Npy(Header("'<i4'"), "12345678\n")), {}).ok());
+  CHECK_FALSE(ReadNpy(Source(Npy(Header("'<i4'"), "12345678\n")), {}).ok());
 }
 
 TEST_CASE("npy: big-endian elements are turned round, wherever a read starts") {
