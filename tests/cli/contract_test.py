@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import time
+import unittest
 from pathlib import Path
 
 from cli_case import CLI, CliTest, floats, safetensors
@@ -24,6 +25,7 @@ def holders(pid, maps, text):
             memory.seek(begin)
             for _ in range(memory.read(size).count(text)):
                 yield flags
+
 
 class MainPathTest(CliTest):
     def test_convert_sign_verify_export(self):

@@ -3,6 +3,7 @@
 
 import pickle
 import struct
+import unittest
 
 from cli_case import CliTest, floats, safetensors
 
