@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "base/cursor.h"
@@ -58,6 +60,18 @@ Result<pickle::ScanClaim> ScanOpened(const std::shared_ptr<const File>& file, co
   return pickle::ScanSource(file, import, findings);
 }
 
+// AddMisnamed notes a pickle or archive under a name that promises a format without programs. The verdict never rests
+// on names, but whoever chooses files by them should know.
+void AddMisnamed(const std::string& path, const std::string& layout, pickle::Findings& findings) {
+  constexpr std::string_view kHarmless[] = {".safetensors", ".txt", ".json", ".md",
+                                            ".gguf",        ".h5",  ".onnx", ".safemodel"};
+  const bool harmless = std::any_of(std::begin(kHarmless), std::end(kHarmless),
+                                    [&](std::string_view suffix) { return path.ends_with(suffix); });
+  if (!harmless || layout.empty() || layout == "safetensors" || layout == "safemodel" || layout == "foreign") return;
+  findings.Add({Stage::kUnsafe, "FILE-MISNAMED", "the name of the file promises a format that it does not have", 0},
+               ScanVerdict::kClean);
+}
+
 // AddUnclaimed says what it means that no reader claims a file.
 Status AddUnclaimed(const File& file, Place place, pickle::Findings& findings) {
   if (place == Place::kNamed) {
@@ -80,6 +94,7 @@ ScanReport ScanFile(const std::string& path, Place place, const ScanOptions& opt
     SAFEMODEL_ASSIGN(const pickle::ScanClaim claim, ScanOpened(file, options, findings));
     report.layout = claim.layout.empty() ? "opaque" : claim.layout;
     report.bytes_explained = claim.layout.empty() && place == Place::kInFolder ? file->size() : claim.explained;
+    AddMisnamed(path, claim.layout, findings);
     if (claim.layout.empty()) SAFEMODEL_TRY(AddUnclaimed(*file, place, findings));
     return file->CheckUnchanged();
   };

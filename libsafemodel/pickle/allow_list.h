@@ -21,6 +21,7 @@
 //     items SCHEMA: SCHEMA          keys and values of SETITEM and SETITEMS
 //     reserved NAME NAME …          names that a state dict must not set, such as methods (dunders are always reserved)
 //     rule NAME                     code: proofs, and what the call becomes in the value tree
+//     native                        holds bytes for a parser in native code, which nothing here proves: a note
 //     unsupported                   known, but this version does not read it
 //   reserve GROUP: NAME …           a named list, used as `reserved @GROUP`
 //   # comment
@@ -81,6 +82,8 @@ struct AllowEntry {
   const Schema* item_value = nullptr;
   const std::unordered_set<std::string_view>* reserved = nullptr;
   const Rule* rule = nullptr;
+  enum class Parser : std::uint8_t { kNone, kNative };
+  Parser parser = Parser::kNone;
   enum class Support : std::uint8_t { kYes, kNo };
   Support support = Support::kYes;
 };

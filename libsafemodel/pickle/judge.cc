@@ -177,6 +177,14 @@ Result<NodeIndex> Judge::Make(std::uint64_t offset, const Call& call, const std:
 Result<NodeIndex> Judge::Apply(std::uint64_t offset, const Call& call) {
   const Rule* rule = call.entry->rule;
   const NodeIndex made = graph_.AddCall(offset, call);
+  if (call.entry->parser == AllowEntry::Parser::kNative) {
+    context_.findings.AddAbout(
+        graph_, made,
+        ErrorAbout(Stage::kUnsafe, "NATIVE-PARSER",
+                   "the object holds a model for a parser in native code, which is not proven here", offset,
+                   call.callee),
+        ScanVerdict::kClean);
+  }
   if (rule == nullptr) return made;
   if (rule->on_call != nullptr) SAFEMODEL_TRY(Took(rule->on_call(context_, made), made));
   if (rule->fold == nullptr || graph_.tainted(made)) return made;

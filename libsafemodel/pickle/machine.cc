@@ -14,6 +14,14 @@ namespace safemodel::pickle {
 
 namespace {
 constexpr unsigned kMostNestedStreams = 8;
+
+std::array<std::uint8_t, 256> MakeProtocols() {
+  std::array<std::uint8_t, 256> protocols{};
+  for (unsigned opcode = 0; opcode < protocols.size(); ++opcode) {
+    protocols[opcode] = static_cast<std::uint8_t>(OpcodeProtocol(static_cast<std::uint8_t>(opcode)));
+  }
+  return protocols;
+}
 }  // namespace
 
 Result<NodeIndex> Layout::OnPersistentId(RuleContext& context, NodeIndex reference) {
@@ -30,6 +38,7 @@ Machine::Machine(RuleContext& context, Judge& judge, StreamReader& reader, Layou
 
 Status Machine::Run(MachineResult& result) {
   static const std::array<Handler, 256> handlers = MakeHandlers();
+  static const std::array<std::uint8_t, 256> protocols = MakeProtocols();
   const Findings::OpcodeScope scope(context_.findings, at_);
   Status status;
   for (; !stopped_ && status.ok(); ++at_.index) {
@@ -39,6 +48,7 @@ Status Machine::Run(MachineResult& result) {
     } else if (!(this->*handlers[at_.opcode])()) {
       status = error_;
     }
+    needed_protocol_ = std::max<unsigned>(needed_protocol_, protocols[at_.opcode]);
   }
   result.root = root_;
   result.end = reader_.position();
@@ -135,7 +145,18 @@ bool Machine::Stop() {
     return Fail(Stage::kUnsafe, "PKL-FRAME", "the program stops inside a frame, so readers see different programs");
   }
   stopped_ = true;
+  NoteOddities();
   return true;
+}
+
+void Machine::NoteOddities() {
+  const auto note = [&](const char* rule, const char* text) {
+    context_.findings.Add({Stage::kMalformed, rule, text, at_.offset}, ScanVerdict::kClean);
+  };
+  if (!stack_.empty()) note("PKL-LEFTOVER", "the program ends with values on its stack that no loader returns");
+  if (needed_protocol_ > highest_protocol_ && needed_protocol_ > 1) {
+    note("PKL-PROTO", "the stream uses instructions that are newer than the protocol that it declares");
+  }
 }
 
 bool Machine::Mark() {

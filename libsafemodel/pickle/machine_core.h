@@ -50,6 +50,8 @@ class Machine final : public RawInput {
   bool Proto();
   bool Frame();
   bool Stop();
+  // NoteOddities records what is unusual about a stream that ended, and harmless.
+  void NoteOddities();
   bool Mark();
   bool PopOne();
   bool PopToMark();
@@ -141,6 +143,7 @@ class Machine final : public RawInput {
   OpcodeAt at_;
   unsigned protocol_ = 0;
   unsigned highest_protocol_ = 0;
+  unsigned needed_protocol_ = 0;  // of the newest instruction
   bool stopped_ = false;
   NodeIndex root_ = kNoNode;
   Error error_;

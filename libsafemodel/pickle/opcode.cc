@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pickle/opcode.h"
 
+#include <string_view>
+
 namespace safemodel::pickle {
 
 const char* OpcodeName(std::uint8_t opcode) {
@@ -75,6 +77,19 @@ const char* OpcodeName(std::uint8_t opcode) {
     case Opcode::kReadonlyBuffer: return "READONLY_BUFFER";
   }
   return "";
+}
+
+unsigned OpcodeProtocol(std::uint8_t opcode) {
+  // Protocol 1 came with the binary forms, before instructions had numbers in the order of their protocols.
+  constexpr std::string_view kProtocol1 = "GJKMNQTUX]}aehjloqrsu)1";
+  if (opcode < 0x80) {
+    if (opcode == static_cast<std::uint8_t>(Opcode::kBinBytes) ||
+        opcode == static_cast<std::uint8_t>(Opcode::kShortBinBytes))
+      return 3;
+    return kProtocol1.find(static_cast<char>(opcode)) == std::string_view::npos ? 0 : 1;
+  }
+  if (opcode <= static_cast<std::uint8_t>(Opcode::kLong4)) return 2;
+  return opcode < static_cast<std::uint8_t>(Opcode::kByteArray8) ? 4 : 5;
 }
 
 }  // namespace safemodel::pickle

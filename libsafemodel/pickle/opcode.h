@@ -80,4 +80,7 @@ enum class Opcode : std::uint8_t {
 // OpcodeName returns Python's name of an instruction, such as "REDUCE"; empty for a byte that is none.
 const char* OpcodeName(std::uint8_t opcode);
 
+// OpcodeProtocol returns the protocol that brought an instruction.
+unsigned OpcodeProtocol(std::uint8_t opcode);
+
 }  // namespace safemodel::pickle

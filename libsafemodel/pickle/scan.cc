@@ -43,9 +43,11 @@ Error Unsupported(const char* text, const char* subject) {
   return {Stage::kUnsupported, "FILE-UNSUPPORTED", text, 0, subject};
 }
 
-// AddCredentials records the credentials in a text that stands at `offset` of the current member.
-void AddCredentials(ByteView text, std::uint64_t offset, Findings& findings) {
+// AddCredentials records the credentials in a text: at their places in the current member, or, for a constant of a
+// stream, at that of its instruction.
+void AddCredentials(ByteView text, std::optional<std::uint64_t> instruction, Findings& findings) {
   FindCredentials(text, [&](const Credential& found) {
+    const std::uint64_t offset = instruction.value_or(found.offset);
     Error error{Stage::kUnsafe, CredentialRule(found.kind),
                 "a credential was saved with the model; whoever gets the file can use it", offset,
                 std::string(found.name) + " " + RedactCredential(text, found)};
@@ -366,7 +368,7 @@ Status ScanText(const ByteSource& source, Findings& findings) {
   SAFEMODEL_ASSIGN(const ByteBuffer look, ReadRange(source, 0, std::min(size, kLook), kLook));
   if (std::find(look.begin(), look.end(), 0) != look.end()) return {};  // not text
   SAFEMODEL_ASSIGN(const ByteBuffer text, ReadRange(source, 0, size, kMostText));
-  AddCredentials(text, 0, findings);
+  AddCredentials(text, std::nullopt, findings);
   return {};
 }
 

@@ -109,6 +109,10 @@ bool TableReader::Detail(std::string_view word, std::string_view rest) {
     for (AllowEntry* entry : current_) entry->rule = rule;
     return rule != nullptr;
   }
+  if (word == "native" && rest.empty()) {
+    for (AllowEntry* entry : current_) entry->parser = AllowEntry::Parser::kNative;
+    return true;
+  }
   if (word == "unsupported" && rest.empty()) {
     for (AllowEntry* entry : current_) entry->support = AllowEntry::Support::kNo;
     return true;
