@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scanning of files and folders.
+#include <safemodel/model.h>
 #include <safemodel/scan.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "crypto/hash.h"
 #include "formats/safetensors.h"
 #include "model/import_any.h"
+#include "model/loaded_model.h"
 #include "pickle/allow_list.h"
 #include "pickle/scan.h"
 
@@ -47,12 +49,40 @@ Result<pickle::ScanClaim> ScanSafetensors(const std::shared_ptr<const File>& fil
   return pickle::ScanClaim{"safetensors", file->size()};
 }
 
+// ScanContainer judges the files that were packed into a container. Tensors are data; signatures are for `verify`.
+Result<pickle::ScanClaim> ScanContainer(const File& file, const pickle::ImportOptions& options,
+                                        pickle::Findings& findings) {
+  OpenOptions open;
+  open.limits = options.limits;
+  const auto model = OpenUnverified(file.path(), InsecureSkipVerification(), open);
+  if (!model.ok()) {
+    if (model.error().stage == Stage::kIo) return model.error();
+    findings.Add(
+        {Stage::kMalformed, "FILE-CONTAINER", "the container does not open", model.error().offset, model.error().code});
+    return pickle::ScanClaim{"safemodel", 0};
+  }
+  const LoadedModel& loaded = VerifiedModelAccess::Of(model.value());
+  for (std::size_t i = 0; i < loaded.files.size(); ++i) {
+    const pickle::Findings::MemberScope scope(findings, loaded.files[i].path);
+    const SharedSource packed = loaded.store->Plain(loaded.file_objects[i]);
+    const auto claim = pickle::ScanSource(packed, options, findings);
+    if (!claim.ok()) {
+      findings.Add({Stage::kMalformed, "FILE-CONTAINER", "a packed file is not what its digests name", kNoOffset,
+                    claim.error().code});
+    } else if (claim.value().layout.empty()) {
+      findings.AddOpaque();
+      SAFEMODEL_TRY(pickle::ScanText(*packed, findings));
+    }
+  }
+  return pickle::ScanClaim{"safemodel", file.size()};
+}
+
 Result<pickle::ScanClaim> ScanOpened(const std::shared_ptr<const File>& file, const ScanOptions& options,
                                      pickle::Findings& findings) {
-  SAFEMODEL_ASSIGN(const bool container, IsContainer(*file));
-  if (container) return pickle::ScanClaim{"safemodel", file->size()};
   pickle::ImportOptions import;
   import.limits = options.limits;
+  SAFEMODEL_ASSIGN(const bool container, IsContainer(*file));
+  if (container) return ScanContainer(*file, import, findings);
   import.open_sibling = OpenBeside(file->path());
   SAFEMODEL_ASSIGN(const ByteBuffer head,
                    ReadRange(*file, 0, std::min<std::uint64_t>(kHeadBytes, file->size()), kHeadBytes));

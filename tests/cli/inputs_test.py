@@ -60,6 +60,47 @@ class FolderTest(CliTest):
         return "k.key"
 
 
+class ScanTest(CliTest):
+    EVIL = b"cposix\nsystem\n(S'id'\ntR."
+
+    def scan(self, *arguments, expect):
+        return self.run_json("scan", *arguments, expect=expect)
+
+    def test_the_gravest_verdict_decides(self):
+        self.write("clean.pkl", pickle.dumps([1, 2]))
+        self.write("evil.pkl", self.EVIL)
+        self.write("junk.bin", b"\x00\x01\x02")
+        self.assertEqual(self.scan("clean.pkl", expect=0)["verdict"], "clean")
+        self.assertEqual(self.scan("junk.bin", expect=3)["verdict"], "unreadable")
+        self.assertEqual(self.scan("clean.pkl", "missing", expect=4)["verdict"], "unreadable")
+        self.assertEqual(self.scan("clean.pkl", "junk.bin", "evil.pkl", "missing", expect=1)["verdict"], "dangerous")
+
+    def test_nothing_scanned_is_never_clean(self):
+        (self.path / "empty").mkdir()
+        report = self.scan("empty", expect=3)
+        self.assertEqual(report["inputs"][0]["findings"][0]["rule"], "FILE-NOTHING")
+        (self.path / "empty/README").write_text("no model here")
+        self.assertEqual(self.scan("empty", expect=3)["verdict"], "unreadable")
+
+    def test_names_never_decide_and_are_noted(self):
+        self.write("weights.safetensors", self.EVIL)
+        rules = [finding["rule"] for finding in self.scan("weights.safetensors", expect=1)["inputs"][0]["findings"]]
+        self.assertIn("FILE-MISNAMED", rules)
+        self.assertIn("CALL-UNLISTED", rules)
+
+    def test_files_in_a_container_are_judged(self):
+        (self.path / "in").mkdir()
+        self.write("in/model.safetensors", safetensors({"w": ("F32", [2], floats(2))}))
+        self.write("in/config.json", b'{"token": "ghp_0123456789abcdefghijklmnopqrstuvwxyz"}')
+        self.run_cli("convert", "in", "-o", "m.safemodel")
+        (finding,) = self.scan("m.safemodel", expect=1)["inputs"][0]["findings"]
+        self.assertEqual((finding["rule"], finding["member"], finding["verdict"]), ("SECRET-TOKEN", "config.json", "unknown"))
+        self.assertNotIn(b"0123456789abcdef", self.run_cli("scan", "m.safemodel", "in", expect=1).stdout)
+        content = (self.path / "m.safemodel").read_bytes()
+        self.write("cut.safemodel", content[:-9])
+        self.assertEqual(self.scan("cut.safemodel", expect=3)["inputs"][0]["findings"][0]["rule"], "FILE-CONTAINER")
+
+
 class PickleTest(CliTest):
     def test_plain_values_survive(self):
         value = {"a": [1, -2, 2**70, -(2**70)], "b": (None, True, False, 1.5, float("inf"), "x\ud800y", b"\x00\xff"), 3: {4, 5}, "c": complex(1, -0.0), "s": slice(1, None, 2)}
