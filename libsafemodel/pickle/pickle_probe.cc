@@ -20,6 +20,7 @@ constexpr std::uint64_t kShallowLook = 4u << 10;
 constexpr std::uint64_t kSearchEverywhere = 1u << 20;  // bytes in which every offset may be a start
 constexpr std::uint64_t kMostSearched = 64u << 20;
 constexpr std::uint64_t kMostProbedOpcodes = 1u << 22;  // of one search
+constexpr std::uint64_t kLongestArgument = 9;
 constexpr std::uint64_t kOpcodesBehindProto = 4;        // PROTO and three more
 
 constexpr Opcode kStarts[] = {
@@ -108,8 +109,11 @@ Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeD
   if (!MayStartPickle(head[0])) return false;
   SAFEMODEL_ASSIGN(Look look, LookAt(source, begin, first, limits));
   const auto is_pickle = [&](const Look& seen) {
-    const bool declared = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5 &&
-                          (seen.reached.opcodes > kOpcodesBehindProto || seen.reached.root != kNoNode);
+    const bool declares = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5;
+    const bool goes_on = seen.reached.opcodes > kOpcodesBehindProto || seen.reached.root != kNoNode;
+    // A file that was cut off ends within the argument of an instruction.
+    const bool cut_off = seen.reached.opcodes > 1 && rest - seen.reached.end < kLongestArgument;
+    const bool declared = declares && (goes_on || cut_off);
     const bool exact = seen.reached.root != kNoNode && seen.reached.end == rest;
     return declared || exact || seen.acts;
   };
