@@ -21,7 +21,7 @@ constexpr std::uint64_t kSearchEverywhere = 1u << 20;  // bytes in which every o
 constexpr std::uint64_t kMostSearched = 64u << 20;
 constexpr std::uint64_t kMostProbedOpcodes = 1u << 22;  // of one search
 constexpr std::uint64_t kLongestArgument = 9;
-constexpr std::uint64_t kOpcodesBehindProto = 4;        // PROTO and three more
+constexpr std::uint64_t kOpcodesBehindProto = 4;  // PROTO and three more
 
 constexpr Opcode kStarts[] = {
     Opcode::kProto,      Opcode::kFrame,       Opcode::kMark,           Opcode::kNone,      Opcode::kNewTrue,

@@ -88,7 +88,7 @@ class Scanner {
   };
   Result<Stream> RunStream(const SharedSource& source, std::uint64_t at, unsigned level);
   Result<ScanClaim> ScanLegacyTorch(const SharedSource& source, std::uint64_t behind_magic, unsigned level);
-  Status ScanArchiveBehind(const SharedSource& source, std::uint64_t begin, unsigned level);
+  Result<bool> ScanArchiveBehind(const SharedSource& source, std::uint64_t begin, unsigned level);
   Status ScanBehind(const SharedSource& source, std::uint64_t begin, unsigned level);
   Status ScanConstants(const Graph& graph, unsigned level);
   // Options for a reader whose stream stands at this level.
@@ -132,23 +132,27 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
   const ProbeDepth depth = role == Role::kInput ? ProbeDepth::kWhole : ProbeDepth::kShallow;
   SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, depth, options_.limits));
   if (pickle) return ScanStreams(source, head, level);
-  if (role == Role::kInput) SAFEMODEL_TRY(ScanArchiveBehind(source, 0, level));
+  if (role == Role::kInput) {
+    SAFEMODEL_ASSIGN(const bool archive, ScanArchiveBehind(source, 0, level));
+    if (archive) return ScanClaim{"zip", 0};
+  }
   return format != nullptr ? ScanClaim{"foreign", 0} : ScanClaim{};
 }
 
-// ScanArchiveBehind judges an archive that ends behind `begin`, where the claim of another reader ends.
-Status Scanner::ScanArchiveBehind(const SharedSource& source, std::uint64_t begin, unsigned level) {
+// ScanArchiveBehind judges an archive that ends behind `begin`, where the claim of another reader ends, if there is
+// one.
+Result<bool> Scanner::ScanArchiveBehind(const SharedSource& source, std::uint64_t begin, unsigned level) {
   // To look at the end of what is unpacked on the way is to unpack it all once more.
-  if (source->sequential() && source->size() > kMostText) return {};
+  if (source->sequential() && source->size() > kMostText) return false;
   SAFEMODEL_ASSIGN(const std::optional<std::uint64_t> end, FindArchiveEnd(*source));
-  if (!end || *end < begin) return {};
+  if (!end || *end < begin) return false;
   if (begin > 0) {
     findings_.Add({Stage::kUnsafe, "FILE-POLYGLOT", "a zip archive follows, which other readers load instead", begin});
   } else {
     findings_.Add({Stage::kUnsafe, "ZIP-OUTSIDE", "bytes lie in front of the first member", 0});
   }
-  const auto carved = ScanCarved(source, level);
-  return carved.ok() ? Status() : Status(carved.error());
+  SAFEMODEL_TRY(ScanCarved(source, level));
+  return true;
 }
 
 // ScanBehind judges what follows a compressed file.

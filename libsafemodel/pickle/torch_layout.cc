@@ -253,7 +253,9 @@ Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOpti
   Graph graph(stream);
   ImportTables tables;
   tables.python2_text = Python2Text::kUtf8;
-  SAFEMODEL_ASSIGN(tables.torch_order, ReadByteOrder(archive, root));
+  const auto order = ReadByteOrder(archive, root);
+  if (!order.ok() && !scan) return order.error();
+  if (order.ok()) tables.torch_order = order.value();
   TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
     const ZipEntry* record = nullptr;
     SAFEMODEL_ASSIGN(record, archive.Find(root + "data/" + std::string(key)));
@@ -271,6 +273,7 @@ Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOpti
   }
   // Last, so that a dangerous pickle is reported as such even in an archive that is broken too.
   SAFEMODEL_TRY(CheckVersion(archive, root));
+  if (!order.ok()) return order.error();
   return FinishImport(graph, std::move(tables), result.root, "torch-zip", options);
 }
 

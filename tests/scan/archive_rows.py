@@ -101,6 +101,7 @@ def zip_structure():
 
 def roots():
     yield Row("zip: a second root", torch_zip(BENIGN, member("other/data/1", b"x")), "ZIP-ROOT", "unreadable", MODEL)
+    yield Row("zip: a payload beside a record without folder", torch_zip(EVIL, member("extra", b"x")), CALL, file=MODEL)
     yield Row("zip: a record without folder", torch_zip(BENIGN, member("extra", b"x")), "ZIP-ROOT", "unreadable", MODEL)
     yield Row("zip: a payload under a second root", torch_zip(BENIGN, member("other/data.pkl", EVIL)), CALL, file=MODEL)
     yield Row("zip: no version", zip_of(member("archive/data.pkl", BENIGN), member("archive/data/0", b"")), "FILE-MISSING", "unreadable", MODEL)

@@ -62,8 +62,13 @@ def tensors():
             ("a storage type of another module", tensor(kind="FloatStorage").replace(b"ctorch\n", b"cevil\n"), "PKL-PERSID")):
         verdict = "unreadable" if rule == "PKL-PERSID" else "dangerous"
         yield Row(f"torch: {title}", torch_zip(proto(2) + item + b".", data), rule, verdict, "model.pt")
-    script = torch_zip(BENIGN, member("archive/constants.pkl", proto(2) + b")."), member("archive/code/__torch__.py", b"def f(): pass\n"))
-    yield Row("torch: TorchScript", script, "TORCH-SCRIPT", "unknown", "model.pt")
+    code, constants = member("archive/code/__torch__.py", b"def f(): pass\n"), member("archive/constants.pkl", proto(2) + b").")
+    numbers = new("__torch__", "M") + state(("x", call("torch.jit._pickle", "build_intlist", b"]K\1a")))
+    yield Row("torch: TorchScript", torch_zip(proto(2) + numbers + b".", constants, code), "TORCH-SCRIPT", "unknown", "model.pt")
+    yield Row("torch: a payload in TorchScript", torch_zip(EVIL, constants, code), CALL, file="model.pt")
+    yield Row("torch: sources beside a payload, which torch.load runs", torch_zip(EVIL, code), CALL, file="model.pt")
+    yield Row("torch: a payload under a wrong byte order", zip_of(member("a/data.pkl", EVIL), member("a/byteorder", b"?"),
+                                                                  member("a/version", b"3\n")), CALL, file="model.pt")
     package = zip_of(member("p/.data/extern_modules", b"os\n"), member("p/.data/version", b"6\n"), member("p/model/model.pkl", BENIGN),
                      member("p/evil.py", b"x = 1\n"))
     yield Row("torch: torch.package", package, "TORCH-PACKAGE", file="model.pt")
@@ -148,6 +153,9 @@ def suffixes():
     yield Row("a pickle that starts like GGUF", b"GGUFxxxxx0" + PAYLOAD + b".", CALL)
     yield Row("a pickle that looks like TensorFlow Lite", b"C\6abTFL30" + PAYLOAD + b".", CALL)
     header = b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}'
+    tensors_and_zip = struct.pack("<Q", len(header)) + header + zip_of(member("a", EVIL))
+    yield Row("safetensors with an archive behind it", tensors_and_zip, "ZIP-OUTSIDE", file="model.safetensors")
+    yield Row("our own magic in front of an archive", b"\x89SMDL\r\n\x1a" + zip_of(member("a", EVIL)), "FILE-POLYGLOT", file="model.safemodel")
     yield Row("safetensors with a payload behind it", struct.pack("<Q", len(header)) + header + b"\0" * 4 + EVIL, "trailing_bytes", "unreadable", "model.safetensors")
 
 
