@@ -30,6 +30,16 @@ constexpr std::size_t kHeadBytes = 16;
 // special in a folder.
 enum class Place : std::uint8_t { kNamed, kInFolder };
 
+// ScanContainer looks for other readers of the file; what is in a container cannot do anything.
+Result<pickle::ScanClaim> ScanContainer(const std::shared_ptr<const File>& file, const pickle::ImportOptions& options,
+                                        pickle::Findings& findings) {
+  SAFEMODEL_ASSIGN(const pickle::ScanClaim other, pickle::ScanSource(file, options, findings));
+  if (!other.layout.empty()) {
+    findings.Add({Stage::kUnsafe, "FILE-POLYGLOT", "the container is an archive or a pickle too", 0});
+  }
+  return pickle::ScanClaim{"safemodel", file->size()};
+}
+
 // ScanSafetensors reads the header. A file that is a pickle too shows each of its readers another model.
 Result<pickle::ScanClaim> ScanSafetensors(const std::shared_ptr<const File>& file, const pickle::ImportOptions& options,
                                           pickle::Findings& findings) {
@@ -84,6 +94,8 @@ Result<pickle::ScanClaim> ScanOpened(const std::shared_ptr<const File>& file, co
   SAFEMODEL_ASSIGN(const bool container, IsContainer(*file));
   if (container) return ScanContainer(*file, import, findings);
   import.open_sibling = OpenBeside(file->path());
+  SAFEMODEL_ASSIGN(const bool container, IsContainer(*file));
+  if (container) return ScanContainer(file, import, findings);
   SAFEMODEL_ASSIGN(const ByteBuffer head,
                    ReadRange(*file, 0, std::min<std::uint64_t>(kHeadBytes, file->size()), kHeadBytes));
   if (formats::LooksLikeSafetensors(head, file->size())) return ScanSafetensors(file, import, findings);

@@ -116,6 +116,16 @@ bool IsStandardLibrary(std::string_view module) {
   return modules.contains(module.substr(0, module.find('.')));
 }
 
+bool MakesCode(std::string_view module, std::string_view name) {
+  static const std::unordered_set<std::string_view> names = Words(
+      "types.CodeType types.FunctionType types.LambdaType new.code new.function marshal.load marshal.loads "
+      "dill._dill._create_code dill._dill._create_function dill.dill._create_code dill.dill._create_function "
+      "cloudpickle.cloudpickle._make_function cloudpickle.cloudpickle._make_skel_func "
+      "cloudpickle.cloudpickle._fill_function cloudpickle.cloudpickle._builtin_type "
+      "cloudpickle.cloudpickle._make_skeleton_class cloudpickle.cloudpickle_fast._make_function");
+  return names.contains(std::string(module) + "." + std::string(name));
+}
+
 bool IsDangerous(std::string_view module, std::string_view name) {
   static const std::unordered_set<std::string_view> names = Words(kDangerous);
   if (AnyParent(module, [](std::string_view part) { return names.contains(part); })) return true;

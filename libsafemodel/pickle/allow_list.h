@@ -113,6 +113,8 @@ class AllowList {
 
 // IsStandardLibrary says whether a module belongs to the standard library of any Python from 2.7 to 3.14.
 bool IsStandardLibrary(std::string_view module);
+// MakesCode says whether a function turns data into code, as dill, cloudpickle and marshal do.
+bool MakesCode(std::string_view module, std::string_view name);
 // IsDangerous says whether a name is known to lead to the execution of anything at all.
 bool IsDangerous(std::string_view module, std::string_view name);
 

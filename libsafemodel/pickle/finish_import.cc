@@ -17,7 +17,10 @@ Result<ImportedModel> FinishImport(const Graph& graph, ImportTables tables, Node
                                    const ImportOptions& options) {
   ImportedModel model;
   model.layout = layout;
-  if (options.purpose == ImportOptions::Purpose::kScan) return model;
+  if (options.purpose == ImportOptions::Purpose::kScan) {
+    if (options.on_graph) SAFEMODEL_TRY(options.on_graph(graph));
+    return model;
+  }
   SAFEMODEL_ASSIGN(model.tree, BuildTree(graph, tables, root, options.limits));
   std::set<std::string> names;
   for (const GlobalName& global : graph.globals()) names.insert(FullName(global));

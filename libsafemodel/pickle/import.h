@@ -17,6 +17,8 @@
 
 namespace safemodel::pickle {
 
+class Graph;
+
 // SiblingOpener opens a file that lies beside the input, by bare name; kIo "not_found".
 using SiblingOpener = std::function<Result<SharedSource>(const std::string& name)>;
 
@@ -26,6 +28,8 @@ struct ImportOptions {
   enum class Purpose : std::uint8_t { kConvert, kScan };
   Purpose purpose = Purpose::kConvert;
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
+  // Shows a scan the values of a stream that was read to its end.
+  std::function<Status(const Graph& graph)> on_graph = {};
   SiblingOpener open_sibling = {};  // nothing: companions are reported as missing
 };
 

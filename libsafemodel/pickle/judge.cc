@@ -67,6 +67,16 @@ NodeIndex Judge::RefuseCall(Error error, std::uint64_t offset, const Call& call)
   return made;
 }
 
+NodeIndex Judge::RefuseUnlisted(std::uint64_t offset, const Call& call) {
+  const NodeIndex made =
+      RefuseCall("CALL-UNLISTED", "the pickle calls a function that the allow-list does not know", offset, call);
+  const GlobalName& callee = graph_.GlobalOf(call.callee);
+  if (MakesCode(callee.mapped_module, callee.mapped_name)) {
+    Refuse("CODE-OBJECT", "the pickle builds a function or a code object", offset, call.callee, made);
+  }
+  return made;
+}
+
 Status Judge::Took(const Status& status, NodeIndex call) {
   if (status.ok() || status.error().stage == Stage::kIo) return status;
   graph_.CallOf(call).entry = nullptr;
@@ -197,7 +207,7 @@ Result<NodeIndex> Judge::Apply(std::uint64_t offset, const Call& call) {
 Result<NodeIndex> Judge::Reduce(std::uint64_t offset, NodeIndex callee, NodeIndex args) {
   Call call{.callee = callee, .args = args, .how = How::kReduce};
   if (graph_.kind(callee) == Kind::kGlobal && graph_.GlobalOf(callee).entry == nullptr) {
-    return RefuseCall("CALL-UNLISTED", "the pickle calls a function that the allow-list does not know", offset, call);
+    return RefuseUnlisted(offset, call);
   }
   if (const auto error = CheckCallable(offset, callee, args)) return RefuseCall(*error, offset, call);
   call.entry = graph_.GlobalOf(callee).entry;
@@ -246,7 +256,7 @@ Result<NodeIndex> Judge::Instance(std::uint64_t offset, NodeIndex cls, NodeIndex
   call.entry = graph_.GlobalOf(cls).entry;
   // Even without arguments: the target may be a function instead of a class.
   if (call.entry == nullptr || (call.entry->call.empty() && call.entry->make.empty())) {
-    return RefuseCall("CALL-UNLISTED", "the pickle calls a function that the allow-list does not know", offset, call);
+    return RefuseUnlisted(offset, call);
   }
   const bool bare = graph_.ItemsOf(args).empty() && !call.entry->make.empty();
   if (bare) call.how = How::kNew;

@@ -57,6 +57,8 @@ class Judge {
   // Refuse records something dangerous about `node`, which stands at `offset` and is about `callee`.
   void Refuse(const char* code, const char* text, std::uint64_t offset, NodeIndex callee, NodeIndex node);
   void RememberUnknown(const char* code, const char* text, std::uint64_t offset, NodeIndex callee, NodeIndex node);
+  // RefuseUnlisted records a call of a name that is on no list.
+  NodeIndex RefuseUnlisted(std::uint64_t offset, const Call& call);
   // RefuseCall records the call and makes it inert.
   NodeIndex RefuseCall(const char* code, const char* text, std::uint64_t offset, const Call& call);
   NodeIndex RefuseCall(Error error, std::uint64_t offset, const Call& call);

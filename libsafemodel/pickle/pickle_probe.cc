@@ -21,7 +21,7 @@ constexpr std::uint64_t kSearchEverywhere = 1u << 20;  // bytes in which every o
 constexpr std::uint64_t kMostSearched = 64u << 20;
 constexpr std::uint64_t kMostProbedOpcodes = 1u << 22;  // of one search
 constexpr std::uint64_t kLongestArgument = 9;
-constexpr std::uint64_t kOpcodesBehindProto = 4;        // PROTO and three more
+constexpr std::uint64_t kOpcodesBehindProto = 4;  // PROTO and three more
 
 constexpr Opcode kStarts[] = {
     Opcode::kProto,      Opcode::kFrame,       Opcode::kMark,           Opcode::kNone,      Opcode::kNewTrue,
@@ -58,7 +58,8 @@ class PrefixSource final : public ByteSource {
 // Look is what one run of the machine over the first bytes showed.
 struct Look {
   MachineResult reached;
-  bool acts = false;   // it imports something and then calls, builds or looks up an extension
+  // It imports something and then calls, builds or looks up an extension; or it stops where some reader would go on.
+  bool acts = false;
   bool ended = false;  // the bytes that were looked at ran out before the stream broke
 };
 
@@ -83,7 +84,8 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   const auto run = RunMachine(context, 0, {.unknown = ConvertOptions::Unknown::kKeepInert, .reached = &look.reached});
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
   const bool imports = std::any_of(graph.globals().begin(), graph.globals().end(), IsAct);
-  look.acts = (imports && !graph.calls().empty()) || findings.Holds("EXT-CODE") || findings.Holds("GLOBAL-DANGEROUS");
+  look.acts = (imports && !graph.calls().empty()) || findings.Holds("EXT-CODE") || findings.Holds("GLOBAL-DANGEROUS") ||
+              findings.Holds("PKL-FRAME") || findings.Holds("PKL-DIFFERENTIAL");
   look.ended = findings.Holds(kProbeEnd);
   return look;
 }
@@ -116,7 +118,8 @@ Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeD
     return declared || exact || seen.acts;
   };
   if (is_pickle(look)) return true;
-  if (first == rest || !look.ended || depth == ProbeDepth::kShallow) return false;
+  // What is still a stream after thousands of bytes is no accident, or jumps over a long text: follow it to its end.
+  if (first == rest || !look.ended) return false;
   SAFEMODEL_ASSIGN(look, LookAt(source, begin, rest, limits));
   return is_pickle(look);
 }

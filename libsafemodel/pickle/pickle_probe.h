@@ -15,15 +15,16 @@ namespace safemodel::pickle {
 // MayStartPickle says whether a first byte is an instruction that works on an empty stack: the quickest no.
 bool MayStartPickle(std::uint8_t byte);
 
-// ProbeDepth bounds how far a stream without any sign of being one is followed.
+// ProbeDepth says how many bytes are looked at before a stream that has not broken yet is followed to its end.
 enum class ProbeDepth : std::uint8_t {
-  kWhole,    // to its end
-  kShallow,  // a few thousand instructions: for bytes that a reader claims already
+  kWhole,    // for files, which are likely to be pickles
+  kShallow,  // a few thousand: for bytes that a reader claims already
 };
 
 // ProbePickle says whether the bytes from `begin` on are a pickle for some loader: they declare a protocol and go on
 // with three instructions, or end with STOP at the last byte, or import a name of the shape of names and then call,
-// build or look up an extension, whatever breaks later. Errors: those of the source, with stage kIo.
+// build or look up an extension, whatever breaks later, or stop where only some readers do. Errors: those of the
+// source, with stage kIo.
 Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits);
 
 // FindPickle returns where, from `begin` on, the next pickle starts; the size of the source when there is none. Bytes

@@ -17,6 +17,7 @@
 #include "pickle/machine.h"
 #include "pickle/npy.h"
 #include "pickle/npy_header.h"
+#include "pickle/opcode.h"
 #include "pickle/pickle_probe.h"
 #include "pickle/recognise.h"
 #include "pickle/tar.h"
@@ -31,7 +32,7 @@ namespace {
 
 constexpr unsigned kMostLevels = 8;  // of archives and wrappers inside each other
 constexpr std::size_t kMostStreams = 100'000;
-constexpr std::uint64_t kMostText = 16u << 20;  // of an opaque member that is searched for credentials
+constexpr std::uint64_t kMostText = 16u << 20;  // of an opaque member that is searched for credentials or archives
 
 // Role is what is known of bytes before they are looked at.
 enum class Role : std::uint8_t {
@@ -55,6 +56,13 @@ void AddCredentials(ByteView text, std::optional<std::uint64_t> instruction, Fin
   });
 }
 
+// MayHoldPickle is the quick no for constants, of which there are many: pickles declare a protocol, or start with an
+// import or the arguments of one.
+bool MayHoldPickle(ByteView head) {
+  const auto is = [&](Opcode opcode) { return head[0] == static_cast<std::uint8_t>(opcode); };
+  return (is(Opcode::kProto) && head[1] <= 5) || is(Opcode::kGlobal) || is(Opcode::kMark);
+}
+
 // Scanner judges one input and what is inside it. Its functions call each other once for each level of nesting, of
 // which there are few.
 class Scanner {
@@ -71,7 +79,7 @@ class Scanner {
   Status ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level);
   Result<ScanClaim> ScanTar(const SharedSource& source, ByteView head, unsigned level);
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
-  Result<ScanClaim> ScanNpy(const SharedSource& source);
+  Result<ScanClaim> ScanNpy(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanStreams(const SharedSource& source, ByteView head, unsigned level);
   Status ScanRest(const SharedSource& source, std::uint64_t& at, unsigned level);
   // Stream is what one stream turned out to be.
@@ -82,7 +90,15 @@ class Scanner {
   };
   Result<Stream> RunStream(const SharedSource& source, std::uint64_t at, unsigned level);
   Result<ScanClaim> ScanLegacyTorch(const SharedSource& source, std::uint64_t behind_magic, unsigned level);
+  Result<bool> ScanArchiveBehind(const SharedSource& source, std::uint64_t begin, unsigned level);
+  Status ScanBehind(const SharedSource& source, std::uint64_t begin, unsigned level);
   Status ScanConstants(const Graph& graph, unsigned level);
+  // Options for a reader whose stream stands at this level.
+  [[nodiscard]] ImportOptions OptionsAt(unsigned level) {
+    ImportOptions options = options_;
+    options.on_graph = [this, level](const Graph& graph) { return ScanConstants(graph, level); };
+    return options;
+  }
 
   // Take records an error of a reader unless its part holds it already; only kIo stays an error.
   Status Take(const Findings::Part& part, const Error& error);
@@ -106,10 +122,10 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
   if (head.empty()) return ScanClaim{};
   if (LooksLikeZip(head)) return ScanZip(source, level);
   if (LooksLikeTar(head)) return ScanTar(source, head, level);
-  if (LooksLikeNpy(head)) return ScanNpy(source);
-  if (const char* format = ForeignFormat(head); format != nullptr && role == Role::kInput) {
+  if (LooksLikeNpy(head)) return ScanNpy(source, level);
+  const char* format = role == Role::kInput ? ForeignFormat(head) : nullptr;
+  if (format != nullptr) {
     findings_.Add(Unsupported("this format may carry programs and is not read; scan it with its own tools", format));
-    return ScanClaim{"foreign", 0};
   }
   if (role == Role::kInput && RecogniseWrapper(head)) {
     SAFEMODEL_ASSIGN(std::optional<Unwrapped> unwrapped, Unwrap(source, source->size(), {}));
@@ -118,7 +134,36 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
   const ProbeDepth depth = role == Role::kInput ? ProbeDepth::kWhole : ProbeDepth::kShallow;
   SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, depth, options_.limits));
   if (pickle) return ScanStreams(source, head, level);
-  return ScanClaim{};
+  if (role == Role::kInput) {
+    SAFEMODEL_ASSIGN(const bool archive, ScanArchiveBehind(source, 0, level));
+    if (archive) return ScanClaim{"zip", 0};
+  }
+  return format != nullptr ? ScanClaim{"foreign", 0} : ScanClaim{};
+}
+
+// ScanArchiveBehind judges an archive that ends behind `begin`, where the claim of another reader ends, if there is
+// one.
+Result<bool> Scanner::ScanArchiveBehind(const SharedSource& source, std::uint64_t begin, unsigned level) {
+  // To look at the end of what is unpacked on the way is to unpack it all once more.
+  if (source->sequential() && source->size() > kMostText) return false;
+  SAFEMODEL_ASSIGN(const std::optional<std::uint64_t> end, FindArchiveEnd(*source));
+  if (!end || *end < begin) return false;
+  if (begin > 0) {
+    findings_.Add({Stage::kUnsafe, "FILE-POLYGLOT", "a zip archive follows, which other readers load instead", begin});
+  } else {
+    findings_.Add({Stage::kUnsafe, "ZIP-OUTSIDE", "bytes lie in front of the first member", 0});
+  }
+  SAFEMODEL_TRY(ScanCarved(source, level));
+  return true;
+}
+
+// ScanBehind judges what follows a compressed file.
+Status Scanner::ScanBehind(const SharedSource& source, std::uint64_t begin, unsigned level) {
+  SAFEMODEL_ASSIGN(const SharedSource rest, MakeSliceSource(source, begin, source->size() - begin));
+  SAFEMODEL_ASSIGN(const ScanClaim claim, Scan(rest, Role::kInput, level + 1));
+  if (!claim.layout.empty()) return {};
+  std::uint64_t at = 0;
+  return ScanRest(rest, at, level);
 }
 
 Status Scanner::ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level) {
@@ -168,7 +213,7 @@ Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {
   const std::string pickle = TorchPickleName(archive);
   {
     const Findings::MemberScope scope(findings_, pickle);
-    const auto model = ImportTorchZip(archive, options_, findings_);
+    const auto model = ImportTorchZip(archive, OptionsAt(level), findings_);
     if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
   }
   std::unordered_set<std::string_view> storages;
@@ -208,6 +253,7 @@ Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, unsigned level
     RuleContext context{graph, tables, options_.limits, findings_};
     const auto run = RunMachine(context, 0, {.unknown = options_.unknown, .layout = &layout});
     if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
+    SAFEMODEL_TRY(ScanConstants(graph, level));
   }
   return ScanClaim{"zip", 0};
 }
@@ -224,7 +270,7 @@ Result<ScanClaim> Scanner::ScanTar(const SharedSource& source, ByteView head, un
   }
   const bool torch = archive.value().Find("pickle") != nullptr || archive.value().Find("storages") != nullptr;
   if (torch) {
-    const auto model = ImportTorchTar(archive.value(), options_, findings_);
+    const auto model = ImportTorchTar(archive.value(), OptionsAt(level), findings_);
     if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
     if (model.ok()) return ScanClaim{"torch-tar", source->size()};
   }
@@ -244,7 +290,12 @@ Result<ScanClaim> Scanner::ScanWrapped(const SharedSource& source, Unwrapped unw
   }
   const Findings::MemberScope scope(findings_, std::string("(") + WrapperName(unwrapped.kind) + ")");
   SAFEMODEL_ASSIGN(ScanClaim inner, Scan(unwrapped.plain, Role::kInput, level + 1));
-  if (unwrapped.fault) findings_.Add(*unwrapped.fault);
+  if (unwrapped.fault) {
+    findings_.Add(*unwrapped.fault);
+    if (std::string_view(unwrapped.fault->code) == "WRAP-OUTSIDE") {
+      SAFEMODEL_TRY(ScanBehind(source, unwrapped.fault->offset, level));
+    }
+  }
   if (inner.layout.empty()) {
     findings_.AddOpaque();
     inner.layout = "opaque";
@@ -254,9 +305,9 @@ Result<ScanClaim> Scanner::ScanWrapped(const SharedSource& source, Unwrapped unw
   return inner;
 }
 
-Result<ScanClaim> Scanner::ScanNpy(const SharedSource& source) {
+Result<ScanClaim> Scanner::ScanNpy(const SharedSource& source, unsigned level) {
   const Findings::Part part(findings_);
-  const auto model = ImportNpy(source, options_, findings_);
+  const auto model = ImportNpy(source, OptionsAt(level), findings_);
   if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
   return ScanClaim{"npy", model.ok() ? source->size() : 0};
 }
@@ -284,7 +335,7 @@ Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint
 // ScanLegacyTorch reads the five streams and the storages of a file of torch.save before 1.6.
 Result<ScanClaim> Scanner::ScanLegacyTorch(const SharedSource& source, std::uint64_t behind_magic, unsigned level) {
   const Findings::Part part(findings_);
-  const auto model = ImportTorchLegacy(source, options_, findings_);
+  const auto model = ImportTorchLegacy(source, OptionsAt(level), findings_);
   if (model.ok()) return ScanClaim{"torch-legacy", source->size()};
   SAFEMODEL_TRY(Take(part, model.error()));
   std::uint64_t at = behind_magic;
@@ -303,6 +354,7 @@ Result<ScanClaim> Scanner::ScanStreams(const SharedSource& source, ByteView head
   }
   const bool broken = first.reached.root == kNoNode;
   std::uint64_t at = broken ? std::min(source->size(), first.reached.end + 1) : first.reached.end;
+  if (at < source->size()) SAFEMODEL_TRY(ScanArchiveBehind(source, at, level));
   SAFEMODEL_TRY(ScanRest(source, at, level));
   return ScanClaim{first.joblib ? "joblib" : "pickle", broken ? first.reached.end : at};
 }
@@ -354,7 +406,15 @@ Status Scanner::ScanConstants(const Graph& graph, unsigned level) {
     if (kind == Kind::kStr || graph.SizeOf(node) < kShortest) continue;
     SAFEMODEL_ASSIGN(const SharedSource inner, graph.SourceOf(node));
     SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*inner, 0, 4, 4));
-    if (LooksLikeZip(head)) SAFEMODEL_TRY(ScanMember("(bytes)", inner, Role::kInput, level));
+    bool pickle = false;
+    if (MayHoldPickle(head)) {
+      SAFEMODEL_ASSIGN(pickle, ProbePickle(inner, 0, ProbeDepth::kShallow, options_.limits));
+    }
+    if (pickle) {
+      findings_.Add({Stage::kUnsafe, "PKL-NESTED", "a constant is itself a pickle", graph.offset(node)},
+                    ScanVerdict::kClean);
+    }
+    if (pickle || LooksLikeZip(head)) SAFEMODEL_TRY(ScanMember("(bytes)", inner, Role::kInput, level));
   }
   return {};
 }

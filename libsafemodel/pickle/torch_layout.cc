@@ -158,7 +158,8 @@ Status CheckVersion(const ZipArchive& archive, const std::string& root) {
   }
   if (!version)
     return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record `version`; was saving it interrupted?"};
-  const bool known = *version == "10" || (version->size() == 1 && version->front() >= '1' && version->front() <= '9');
+  const std::string_view number = *version;
+  const bool known = number == "10" || (number.size() == 1 && number.front() >= '1' && number.front() <= '9');
   if (!known)
     return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "the version of the archive is not one that is read",
                  kNoOffset, *version};
@@ -185,6 +186,16 @@ Status CheckInflation(const ZipEntry& pickle) {
                pickle.name};
 }
 
+Status CheckCrc(const ZipArchive& archive, const ZipEntry& pickle) {
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+  SAFEMODEL_ASSIGN(const SharedSource source, archive.OpenEntry(pickle));
+  for (std::uint64_t at = 0; at < source->size(); at += kPiece) {
+    const auto piece = ReadRange(*source, at, std::min(kPiece, source->size() - at), kPiece);
+    if (!piece.ok()) return piece.error();
+  }
+  return {};
+}
+
 }  // namespace
 
 bool IsTorchArchive(const ZipArchive& archive) {
@@ -209,21 +220,42 @@ bool IsTorchStorageName(std::string_view name) {
   return folder != std::string_view::npos && name.find('/', folder + kFolder.size()) == std::string_view::npos;
 }
 
+namespace {
+
+// CheckAround is what is wrong around the pickle. A scan goes on behind it: the pickle is judged all the same.
+Status CheckAround(const ZipArchive& archive, const std::string& root, const ZipEntry* pickle,
+                   const ImportOptions& options, Findings& findings) {
+  Status fault = CheckMembers(archive, root);
+  if (fault.ok() && pickle != nullptr && options.purpose == ImportOptions::Purpose::kScan) {
+    fault = CheckCrc(archive, *pickle);
+  }
+  if (fault.ok() || options.purpose == ImportOptions::Purpose::kConvert || fault.error().stage == Stage::kIo) {
+    return fault;
+  }
+  findings.Add(fault.error());
+  return {};
+}
+
+}  // namespace
+
 Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options, Findings& findings) {
   const std::string root(RootOf(archive));
-  SAFEMODEL_TRY(CheckMembers(archive, root));
-  const ZipEntry* entry = nullptr;
-  SAFEMODEL_ASSIGN(entry, archive.Find(root + "data.pkl"));
+  const bool scan = options.purpose == ImportOptions::Purpose::kScan;
+  const auto found = archive.Find(root + "data.pkl");
+  SAFEMODEL_TRY(CheckAround(archive, root, found.ok() ? found.value() : nullptr, options, findings));
+  SAFEMODEL_ASSIGN(const ZipEntry* const entry, found);
   if (entry == nullptr) {
     return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record `data.pkl`; was saving it interrupted?"};
   }
   SAFEMODEL_TRY(CheckInflation(*entry));
   SharedSource stream;
-  SAFEMODEL_ASSIGN(stream, archive.OpenEntry(*entry));
+  SAFEMODEL_ASSIGN(stream, archive.OpenEntry(*entry, scan ? ZipCrc::kIgnore : ZipCrc::kCheck));
   Graph graph(stream);
   ImportTables tables;
   tables.python2_text = Python2Text::kUtf8;
-  SAFEMODEL_ASSIGN(tables.torch_order, ReadByteOrder(archive, root));
+  const auto order = ReadByteOrder(archive, root);
+  if (!order.ok() && !scan) return order.error();
+  if (order.ok()) tables.torch_order = order.value();
   TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
     const ZipEntry* record = nullptr;
     SAFEMODEL_ASSIGN(record, archive.Find(root + "data/" + std::string(key)));
@@ -241,6 +273,7 @@ Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOpti
   }
   // Last, so that a dangerous pickle is reported as such even in an archive that is broken too.
   SAFEMODEL_TRY(CheckVersion(archive, root));
+  if (!order.ok()) return order.error();
   return FinishImport(graph, std::move(tables), result.root, "torch-zip", options);
 }
 

@@ -69,7 +69,9 @@ Status CheckSizes(const ZipHeader& central, const ZipHeader& local) {
   const std::uint64_t at = central.header_offset;
   const auto refuse = [&](const char* text) { return Refusal(Stage::kUnsafe, "ZIP-SIZES", text, local, at); };
   // PyTorch copies `size` bytes of a stored member: more than there are would be those of its neighbours.
-  if (central.method == static_cast<std::uint16_t>(ZipMethod::kStored) && central.size != central.stored_size) {
+  const bool encrypted = (central.flags & kFlagEncrypted) != 0;  // adds 12 bytes, and is refused already
+  if (central.method == static_cast<std::uint16_t>(ZipMethod::kStored) && !encrypted &&
+      central.size != central.stored_size) {
     return refuse("a stored member is longer or shorter than its bytes");
   }
   const bool equal = local.size == central.size && local.stored_size == central.stored_size;
@@ -199,6 +201,10 @@ Result<std::vector<ZipHeader>> ReadDirectory(const ByteSource& source, const End
   std::vector<ZipHeader> headers;
   headers.reserve(static_cast<std::size_t>(std::min(end.entries, end.directory_size / kSmallestRecord)));
   for (std::uint64_t i = 0; i < end.entries; ++i) {
+    if (reader.empty()) {
+      return Error{Stage::kUnsafe, "ZIP-END", "the end record counts more members than the directory holds",
+                   reader.offset()};
+    }
     auto header = ReadCentralRecord(reader);
     if (!header.ok() && header.error().stage == Stage::kMalformed) {
       return Error{Stage::kMalformed, "ZIP-MALFORMED", "a record of the archive's directory is cut off",
@@ -306,6 +312,27 @@ Result<SharedSource> ZipArchive::OpenEntry(const ZipEntry& entry, ZipCrc crc) co
 Result<ByteBuffer> ZipArchive::ReadHead(const ZipEntry& entry, std::uint64_t size) const {
   SAFEMODEL_ASSIGN(const SharedSource source, OpenEntry(entry, ZipCrc::kIgnore));
   return ReadRange(*source, 0, std::min(size, source->size()), size);
+}
+
+Result<std::optional<std::uint64_t>> FindArchiveEnd(const ByteSource& source) {
+  constexpr std::uint64_t kEndBytes = 22;
+  constexpr std::uint64_t kMostTail = kEndBytes + 0xFFFF;
+  const std::uint64_t size = std::min(source.size(), kMostTail);
+  if (size < kEndBytes) return std::optional<std::uint64_t>();
+  const std::uint64_t begin = source.size() - size;
+  SAFEMODEL_ASSIGN(const ByteBuffer tail, ReadRange(source, begin, size, kMostTail));
+  for (std::uint64_t at = size - kEndBytes + 1; at-- > 0;) {
+    if (tail[static_cast<std::size_t>(at)] != 'P') continue;
+    ByteReader end(ByteView(tail).subspan(static_cast<std::size_t>(at)), begin + at);
+    SAFEMODEL_ASSIGN(const std::uint32_t signature, end.U32());
+    if (signature != kEndSignature) continue;
+    SAFEMODEL_TRY(end.Take(8));
+    SAFEMODEL_ASSIGN(const std::uint32_t directory_size, end.U32());
+    if (directory_size == 0 || directory_size > begin + at) continue;
+    SAFEMODEL_ASSIGN(const ByteBuffer record, ReadRange(source, begin + at - directory_size, 4, 4));
+    if (ByteReader(record).U32().value() == kCentralSignature) return std::optional(begin + at);
+  }
+  return std::optional<std::uint64_t>();
 }
 
 bool LooksLikeZip(ByteView start) {

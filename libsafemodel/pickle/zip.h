@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -97,6 +98,10 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const ZipLimits
 
 // OpenCarved opens a carved member; unsupported methods are kUnsupported FILE-UNSUPPORTED.
 Result<SharedSource> OpenCarved(const SharedSource& source, const ZipEntry& entry, const ZipLimits& limits = {});
+
+// FindArchiveEnd returns where the end record of an archive stands that reaches up to the end of the file, wherever the
+// archive starts: Python's zipfile reads archives behind anything. Nothing when there is none.
+Result<std::optional<std::uint64_t>> FindArchiveEnd(const ByteSource& source);
 
 // LooksLikeZip says whether bytes at the start of a file are those of a zip archive's first record.
 bool LooksLikeZip(ByteView start);

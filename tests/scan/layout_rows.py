@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the layouts of PyTorch, joblib and numpy can hide, what suffixes hide, and data that native code would trust."""
+
+import struct
+
+from assemble import BENIGN, EVIL, EVIL0, PAYLOAD, Row, blob, call, frame, member, name, new, proto, stack_name, state, text, torch_zip, zip_of
+
+CALL = "CALL-UNLISTED"
+MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+
+
+def boolean(value):
+    return b"\x88" if value else b"\x89"
+
+
+def small(value):
+    return b"K" + bytes([value]) if value < 256 else b"J" + struct.pack("<i", value)
+
+
+def sys_info(extra=b""):
+    sizes = b"".join(text(key) + small(value) for key, value in (("short", 2), ("int", 4), ("long", 4)))
+    return (proto(2) + b"}(" + text("protocol_version") + small(1001) + text("little_endian") + boolean(True) + text("type_sizes") +
+            b"}(" + sizes + b"u" + extra + b"u.")
+
+
+def legacy(magic=MAGIC, version=proto(2) + small(1001) + b".", info=None, item=BENIGN, keys=proto(2) + b"].", tail=b""):
+    return magic + version + (info or sys_info()) + item + keys + tail
+
+
+def legacy_torch():
+    yield "the payload in the object", legacy(item=EVIL), CALL
+    yield "the payload in the facts about the machine", legacy(info=sys_info(text("x") + PAYLOAD)), CALL
+    yield "the payload in the keys", legacy(keys=proto(2) + b"]" + PAYLOAD + b"a."), CALL
+    yield "the payload in the version", legacy(version=proto(2) + PAYLOAD + b"0" + small(1001) + b"."), CALL
+    yield "the payload beside the magic", legacy(magic=proto(2) + PAYLOAD + b"0" + MAGIC[2:]), CALL
+    yield "the payload behind the storages", legacy(tail=EVIL), CALL
+    number = call("builtins", "int", text(str(0x1950a86a20f9469cfc6c)))
+    yield "the magic is the result of a call", legacy(magic=proto(2) + number + b"."), "TORCH-MAGIC"
+    module = b"(" + text("module") + name("os", "system") + b"NNtQ"
+    yield "a function as a module", legacy(item=proto(2) + module + b"."), "GLOBAL-DANGEROUS"
+    yield "a function as a module, called", legacy(item=proto(2) + b"(" + text("module") + name("a.b", "c") + b"NNtQ)R."), CALL
+
+
+def storage(key="0", count=4, kind="FloatStorage"):
+    return b"(" + text("storage") + name("torch", kind) + text(key) + text("cpu") + small(count) + b"tQ"
+
+
+def tensor(offset=0, size=(4,), stride=(1,), hooks=None, **store):
+    numbers = (b"(" + b"".join(map(small, size)) + b"t", b"(" + b"".join(map(small, stride)) + b"t")
+    return call("torch._utils", "_rebuild_tensor_v2", storage(**store) + small(offset) + numbers[0] + numbers[1] + boolean(False) +
+                (hooks or name("collections", "OrderedDict") + b")R"))
+
+
+def tensors():
+    data = member("archive/data/0", b"\0" * 16)
+    for title, item, rule in (
+            ("a size beyond the storage", tensor(size=(5,)), "MEM-VIEW"), ("a stride beyond the storage", tensor(stride=(2,)), "MEM-VIEW"),
+            ("an offset beyond the storage", tensor(offset=1), "MEM-VIEW"), ("hooks", tensor(hooks=call("collections", "OrderedDict",
+             b"]" + text("x") + name("a.b", "c") + b"\x86a")), "CALL-ARGS"),
+            ("one storage of two lengths", b"]" + tensor() + b"a" + tensor(count=2, size=(2,)) + b"a", "MEM-STORAGE"),
+            ("one storage of two types", b"]" + tensor() + b"a" + tensor(kind="DoubleStorage", count=2, size=(2,)) + b"a", "MEM-STORAGE"),
+            ("a storage type of another module", tensor(kind="FloatStorage").replace(b"ctorch\n", b"cevil\n"), "PKL-PERSID")):
+        verdict = "unreadable" if rule == "PKL-PERSID" else "dangerous"
+        yield Row(f"torch: {title}", torch_zip(proto(2) + item + b".", data), rule, verdict, "model.pt")
+    code, constants = member("archive/code/__torch__.py", b"def f(): pass\n"), member("archive/constants.pkl", proto(2) + b").")
+    numbers = new("__torch__", "M") + state(("x", call("torch.jit._pickle", "build_intlist", b"]K\1a")))
+    yield Row("torch: TorchScript", torch_zip(proto(2) + numbers + b".", constants, code), "TORCH-SCRIPT", "unknown", "model.pt")
+    yield Row("torch: a payload in TorchScript", torch_zip(EVIL, constants, code), CALL, file="model.pt")
+    yield Row("torch: sources beside a payload, which torch.load runs", torch_zip(EVIL, code), CALL, file="model.pt")
+    yield Row("torch: a payload under a wrong byte order", zip_of(member("a/data.pkl", EVIL), member("a/byteorder", b"?"),
+                                                                  member("a/version", b"3\n")), CALL, file="model.pt")
+    package = zip_of(member("p/.data/extern_modules", b"os\n"), member("p/.data/version", b"6\n"), member("p/model/model.pkl", BENIGN),
+                     member("p/evil.py", b"x = 1\n"))
+    yield Row("torch: torch.package", package, "TORCH-PACKAGE", file="model.pt")
+
+
+# joblib: the bytes of an array follow the BUILD of its wrapper.
+
+def wrapper(count, kind="i8", shape=None, alignment=b"", objects=False):
+    dtype = call("numpy", "dtype", text("O8" if objects else kind) + b"K\0K\1") + b"(K\3" + text("|" if objects else "<")
+    dtype += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff" + (b"K\x3f" if objects else b"K\0") + b"tb"
+    return new("joblib.numpy_pickle", "NumpyArrayWrapper") + state(
+        ("subclass", name("numpy", "ndarray")), ("shape", shape or small(count) + b"\x85"), ("order", text("C")), ("dtype", dtype),
+        ("allow_mmap", boolean(True)), *alignment_field(alignment))
+
+
+def alignment_field(alignment):
+    return [("numpy_array_alignment_bytes", small(16))] if alignment else []
+
+
+def joblib():
+    array = wrapper(2) + b"\1" * 16
+    yield "a raw array, then the payload", proto(3) + array + b"0" + PAYLOAD + b".", CALL
+    yield "a later stream", proto(3) + array + b"." + EVIL, CALL
+    # A reader that goes on behind the wrapper takes the array for a BINBYTES that swallows the payload.
+    rest = b"0" + PAYLOAD + b"."
+    swallow = b"B" + struct.pack("<I", 11 + len(rest) - 1) + b"\0" * 11
+    yield "the array swallows the payload", proto(3) + wrapper(2) + swallow + rest, CALL
+    yield "the payload in an object array", proto(3) + wrapper(1, objects=True) + EVIL + b".", CALL
+    yield "a payload that only the plain reading sees", proto(3) + wrapper(2) + (b"0" + name("a", "b") + b")R.").ljust(16, b"\0") + b".", CALL
+    used = wrapper(2).replace(b"\x81}", b"\x81q\x05}", 1) + b"\1" * 16
+    yield "a wrapper is used twice", proto(3) + used + b"h\x05\x86.", "JOBLIB-REUSE"
+    yield "a wrapper amid a frame", proto(4) + frame(wrapper(2) + b"N") + b"\1" * 16 + b"0.", "JOBLIB-FRAME"
+    yield "wrong padding", proto(3) + wrapper(2, alignment=b"x") + b"\0" * 17 + b".", "JOBLIB-PADDING"
+    yield "padding that hides bytes", proto(3) + wrapper(2, alignment=b"x") + b"\x20" + b"\xff" * 32 + b"\1" * 16 + b".", "JOBLIB-PADDING"
+    old = new("joblib.numpy_pickle", "NDArrayWrapper")
+    yield "a companion by a path", proto(2) + old + state(("filename", text("../evil.npy")), ("subclass", name("numpy", "ndarray"))) + b".", "FILE-PATH"
+
+
+def companions():
+    old = new("joblib.numpy_pickle", "NDArrayWrapper")
+    item = proto(2) + old + state(("filename", text("model_01.npy")), ("subclass", name("numpy", "ndarray")), ("allow_mmap", boolean(True))) + b"."
+    yield Row("joblib: the payload in a companion", item, CALL, file="model.joblib", beside={"model_01.npy": npy(EVIL)})
+    yield Row("joblib: a companion is missing", item, "FILE-MISSING", "unreadable", "model.joblib")
+
+
+# numpy
+
+def npy(content, version=1, descr="'|O'", shape="(1,)"):
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    size = 2 if version == 1 else 4
+    header += b" " * (-(8 + size + len(header) + 1) % 64) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(header)) + header + content
+
+
+def numpy():
+    for version in (1, 2, 3):
+        yield Row(f"npy {version}: an object array", npy(EVIL, version), CALL, file="model.npy")
+    yield Row("npy: an object in a record", npy(EVIL, descr="[('a', '<f8'), ('b', '|O')]"), CALL, file="model.npy")
+    yield Row("npy: named .pkl", npy(EVIL), CALL)
+    yield Row("npy: a pickle by the name", EVIL, CALL, file="model.npy")
+    yield Row("npy: a payload behind the data", npy(b"\0" * 8 + EVIL, descr="'<f8'"), "MEM-NPY", file="model.npy")
+    yield Row("npy: longer than its data", npy(b"\0" * 4, descr="'<f8'"), "MEM-NPY", file="model.npy")
+    for title, layer in (("stored", 0), ("deflated", 8)):
+        yield Row(f"npz: an object array, {title}", zip_of(member("a.npy", npy(EVIL), method=layer)), CALL, file="model.npz")
+        yield Row(f"npz: a member without suffix, {title}", zip_of(member("arr_0", npy(EVIL), method=layer)), CALL, file="model.npz")
+        yield Row(f"npz: a pickle for a member, {title}", zip_of(member("arr_0.npy", EVIL0, method=layer)), CALL, file="model.npz")
+    dtype = call("numpy", "dtype", text("f8") + b"K\0K\1") + b"(K\3" + text("<") + b"NNNK\x40K\x40K\0tb"
+    yield Row("numpy: a forged dtype", proto(2) + dtype + b".", "MEM-DTYPE")
+    array = call("numpy.core.multiarray", "_reconstruct", name("numpy", "ndarray") + b"K\0\x85" + blob(b"b"))
+    plain = call("numpy", "dtype", text("f8") + b"K\0K\1") + b"(K\3" + text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+    yield Row("numpy: an array longer than its bytes", proto(3) + array + b"(K\1" + b"K\x09\x85" + plain + b"\x89" + blob(b"\0" * 8) + b"tb.", "MEM-NPY")
+
+
+def suffixes():
+    for suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5", ".safetensors", ".txt", ".PKL", ".onnx", ".gguf", ".zip", ".npz", ".json", ".7z", ""):
+        yield Row(f"a pickle named model{suffix}", EVIL, CALL, file="model" + suffix)
+        yield Row(f"a pickle of protocol 0 named model{suffix}", EVIL0, CALL, file="model" + suffix)
+    header = b"7z\xbc\xaf\x27\x1c\0\4" + b"\0" * 24 + EVIL
+    yield Row("7z around a pickle", header, "FILE-UNSUPPORTED", "unreadable", "model.pt")
+    yield Row("rar around a pickle", b"Rar!\x1a\x07\x01\x00" + EVIL, "FILE-UNSUPPORTED", "unreadable", "model.pt")
+    # The first opcode is a BINFLOAT: "GGUF" and more.
+    yield Row("a pickle that starts like GGUF", b"GGUFxxxxx0" + PAYLOAD + b".", CALL)
+    yield Row("a pickle that looks like TensorFlow Lite", b"C\6abTFL30" + PAYLOAD + b".", CALL)
+    header = b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}'
+    tensors_and_zip = struct.pack("<Q", len(header)) + header + zip_of(member("a", EVIL))
+    yield Row("safetensors with an archive behind it", tensors_and_zip, "ZIP-OUTSIDE", file="model.safetensors")
+    yield Row("our own magic in front of an archive", b"\x89SMDL\r\n\x1a" + zip_of(member("a", EVIL)), "FILE-POLYGLOT", file="model.safemodel")
+    yield Row("safetensors with a payload behind it", struct.pack("<Q", len(header)) + header + b"\0" * 4 + EVIL, "trailing_bytes", "unreadable", "model.safetensors")
+
+
+def rows():
+    for title, content, rule in legacy_torch():
+        yield Row(f"torch legacy: {title}", content, rule, file="model.pt")
+    for title, content, rule in joblib():
+        yield Row(f"joblib: {title}", content, rule, file="model.joblib")
+    for family in (tensors, companions, numpy, suffixes):
+        yield from family()
