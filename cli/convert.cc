@@ -182,11 +182,10 @@ Verb AddConvert(CLI::App& parent, Console& console) {
       parent.add_subcommand("convert", "Read a legacy or foreign model without running it, write a container");
   auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, "auto", {}, {}});
   verb->footer(
-      "Reads torch.save files (zip), pickles of numpy and scikit-learn, joblib of all versions, .npy, .npz and "
-      ".safetensors,\n"
-      "alone or inside zlib, gzip, bzip2, xz, LZMA or LZ4, recognised by content. Anything that is not on the "
-      "allow-list is refused\n"
-      "by name, and nothing is written.\n"
+      "Reads torch.save files and joblib of all versions, pickles of numpy, scikit-learn, scipy, pandas and boosters, "
+      ".npy\n"
+      "and .npz, alone or inside zlib, gzip, bzip2, xz, LZMA or LZ4; and .safetensors. All are recognised by content.\n"
+      "Anything that is not on the allow-list is refused by name, and nothing is written.\n"
       "IN is a file; a sharded model, by its index or by all its shards; or a folder. Of a folder, configuration, "
       "tokenizer\n"
       "and all other files are packed too; what can run is left out, and everything left out is listed.");

@@ -22,7 +22,8 @@ constexpr std::uint64_t kShallowLook = 4u << 10;
 constexpr std::uint64_t kSearchEverywhere = 1u << 20;  // bytes in which every offset may be a start
 constexpr std::uint64_t kMostSearched = 64u << 20;
 constexpr std::uint64_t kMostProbedOpcodes = 1u << 22;  // of one search
-constexpr std::uint64_t kOpcodesBehindProto = 4;        // PROTO and three more
+constexpr std::uint64_t kLongestArgument = 9;
+constexpr std::uint64_t kOpcodesBehindProto = 4;  // PROTO and three more
 
 constexpr std::size_t kSurelyPickles = 8;  // whole streams in a row that are no chance
 
@@ -98,8 +99,12 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
 // IsPickle judges a look at a stream with this head, behind which a source ends after `rest` bytes.
 bool IsPickle(const Look& seen, ByteView head, std::uint64_t rest, ProbeDepth depth) {
   const bool whole = seen.reached.root != kNoNode;
-  const bool declared = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5 &&
-                        (seen.reached.opcodes > kOpcodesBehindProto || whole);
+  const bool declares = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5;
+  const bool goes_on = seen.reached.opcodes > kOpcodesBehindProto || whole;
+  // A file that was cut off ends within the argument of an instruction. A counter among the tensors may look the same.
+  const bool cut_off =
+      depth == ProbeDepth::kWhole && seen.reached.opcodes > 1 && rest - seen.reached.end < kLongestArgument;
+  const bool declared = declares && (goes_on || cut_off);
   const bool exact = whole && seen.reached.end == rest;
   // A file may hold nothing but an extension. So short a program stands in one of a thousand models as well, by chance.
   const bool extends = whole && seen.extends && depth == ProbeDepth::kWhole;

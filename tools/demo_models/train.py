@@ -6,6 +6,7 @@ import pickletools
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -15,7 +16,9 @@ def train_forest(folder: Path) -> None:
     x, y = load_iris(return_X_y=True)
     forest = RandomForestClassifier(n_estimators=20, random_state=0).fit(x, y)
     (folder / "forest.pkl").write_bytes(pickle.dumps(forest))
-    print(f"forest.pkl   RandomForestClassifier, {len(forest.estimators_)} trees, accuracy {forest.score(x, y):.3f}")
+    joblib.dump(forest, folder / "forest.joblib", compress=("xz", 3))
+    print(f"forest.pkl     RandomForestClassifier, {len(forest.estimators_)} trees, accuracy {forest.score(x, y):.3f}")
+    print("forest.joblib  the same, by joblib with xz")
     # What the demo compares with after the round trip: the node values of the first tree.
     np.save(folder / "expected_tree0_values.npy", forest.estimators_[0].tree_.value)
 
@@ -33,7 +36,7 @@ def train_net(folder: Path) -> None:
         loss.backward()
         optimizer.step()
     torch.save(net.state_dict(), folder / "net.pt")
-    print(f"net.pt       torch state dict, {len(net.state_dict())} tensors, loss {loss.item():.3f}")
+    print(f"net.pt         torch state dict, {len(net.state_dict())} tensors, loss {loss.item():.3f}")
 
 
 def write_hostile(folder: Path) -> None:
@@ -42,7 +45,7 @@ def write_hostile(folder: Path) -> None:
     program = b"cposix\nsystem\n(Vtouch " + str(marker).encode() + b"\ntR."
     pickletools.dis(program, out=open("/dev/null", "w"))  # it is a well-formed pickle
     (folder / "hostile.pkl").write_bytes(program)
-    print("hostile.pkl  would run a shell command in whoever loads it")
+    print("hostile.pkl    would run a shell command in whoever loads it")
 
 
 if __name__ == "__main__":
