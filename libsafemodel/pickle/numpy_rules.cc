@@ -339,7 +339,8 @@ Result<TreeRef> ArrayToTree(TreeContext& tree, NodeIndex call) {
   const Graph& graph = tree.graph();
   const GlobalName& subtype = graph.GlobalOf(ArgsOf(graph, call)[0]);
   const auto tensor = tree.tables().tensor_of.find(call);
-  const std::string_view name = subtype.mapped_name;
+  // What a memory map showed was saved, and not what it was a map of.
+  const std::string_view name = subtype.mapped_name == "memmap" ? "ndarray" : subtype.mapped_name;
   if (tensor == tree.tables().tensor_of.end()) return ObjectWithArgs(tree, "numpy", name, ListOfObjects(tree, call));
   const TreeRef array = tree.Tensor(tensor->second);
   return name == "ndarray" ? array : ObjectWithArgs(tree, "numpy", name, {array});

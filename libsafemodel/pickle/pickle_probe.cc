@@ -11,6 +11,8 @@
 #include "pickle/findings.h"
 #include "pickle/machine.h"
 #include "pickle/opcode.h"
+#include "pickle/recognise.h"
+#include "pickle/torch_legacy.h"
 
 namespace safemodel::pickle {
 namespace {
@@ -22,6 +24,8 @@ constexpr std::uint64_t kMostSearched = 64u << 20;
 constexpr std::uint64_t kMostProbedOpcodes = 1u << 22;  // of one search
 constexpr std::uint64_t kLongestArgument = 9;
 constexpr std::uint64_t kOpcodesBehindProto = 4;  // PROTO and three more
+
+constexpr std::size_t kSurelyPickles = 8;  // whole streams in a row that are no chance
 
 constexpr Opcode kStarts[] = {
     Opcode::kProto,      Opcode::kFrame,       Opcode::kMark,           Opcode::kNone,      Opcode::kNewTrue,
@@ -58,9 +62,11 @@ class PrefixSource final : public ByteSource {
 // Look is what one run of the machine over the first bytes showed.
 struct Look {
   MachineResult reached;
-  // It imports something and then calls, builds or looks up an extension; or it stops where some reader would go on.
-  bool acts = false;
-  bool ended = false;  // the bytes that were looked at ran out before the stream broke
+  bool acts = false;     // it imports something, or takes an extension, and then calls
+  bool extends = false;  // it takes an extension; of random bytes, one in eighty begins so
+  bool torch = false;    // it is the first stream of a file of torch.save before 1.6
+  bool differs = false;  // it stops where some readers go on
+  bool ended = false;    // the bytes that were looked at ran out before the stream broke
 };
 
 bool IsAct(const GlobalName& global) {
@@ -84,10 +90,28 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   const auto run = RunMachine(context, 0, {.unknown = ConvertOptions::Unknown::kKeepInert, .reached = &look.reached});
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
   const bool imports = std::any_of(graph.globals().begin(), graph.globals().end(), IsAct);
-  look.acts = (imports && !graph.calls().empty()) || findings.Holds("EXT-CODE") || findings.Holds("GLOBAL-DANGEROUS") ||
-              findings.Holds("PKL-FRAME") || findings.Holds("PKL-DIFFERENTIAL");
+  look.extends = findings.Holds("EXT-CODE");
+  look.acts = ((imports || look.extends) && !graph.calls().empty()) || findings.Holds("GLOBAL-DANGEROUS");
+  look.torch = look.reached.root != kNoNode && IsTorchLegacyMagic(graph, look.reached.root);
+  look.differs = findings.Holds("PKL-FRAME") || findings.Holds("PKL-DIFFERENTIAL");
   look.ended = findings.Holds(kProbeEnd);
   return look;
+}
+
+// IsPickle judges a look at a stream with this head, behind which a source ends after `rest` bytes.
+bool IsPickle(const Look& seen, ByteView head, std::uint64_t rest, ProbeDepth depth) {
+  const bool whole = seen.reached.root != kNoNode;
+  const bool declares = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5;
+  const bool goes_on = seen.reached.opcodes > kOpcodesBehindProto || whole;
+  // A file that was cut off ends within the argument of an instruction. A counter among the tensors may look the same.
+  const bool cut_off =
+      depth == ProbeDepth::kWhole && seen.reached.opcodes > 1 && rest - seen.reached.end < kLongestArgument;
+  const bool declared = declares && (goes_on || cut_off);
+  const bool exact = whole && seen.reached.end == rest;
+  // A file may hold nothing but an extension. So short a program stands in one of a thousand models as well, by chance.
+  const bool extends = whole && seen.extends && depth == ProbeDepth::kWhole;
+  const bool differs = seen.differs && depth == ProbeDepth::kWhole;
+  return declared || exact || seen.acts || seen.torch || extends || differs;
 }
 
 }  // namespace
@@ -102,26 +126,24 @@ bool MayStartPickle(std::uint8_t byte) {
 }
 
 Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits) {
-  const std::uint64_t rest = source->size() - begin;
-  if (rest == 0) return false;
-  const std::uint64_t first = std::min(rest, depth == ProbeDepth::kWhole ? kFirstLook : kShallowLook);
-  SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, begin, std::min<std::uint64_t>(rest, 2), 2));
-  if (!MayStartPickle(head[0])) return false;
-  SAFEMODEL_ASSIGN(Look look, LookAt(source, begin, first, limits));
-  const auto is_pickle = [&](const Look& seen) {
-    const bool declares = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5;
-    const bool goes_on = seen.reached.opcodes > kOpcodesBehindProto || seen.reached.root != kNoNode;
-    // A file that was cut off ends within the argument of an instruction.
-    const bool cut_off = seen.reached.opcodes > 1 && rest - seen.reached.end < kLongestArgument;
-    const bool declared = declares && (goes_on || cut_off);
-    const bool exact = seen.reached.root != kNoNode && seen.reached.end == rest;
-    return declared || exact || seen.acts;
-  };
-  if (is_pickle(look)) return true;
-  // What is still a stream after thousands of bytes is no accident, or jumps over a long text: follow it to its end.
-  if (first == rest || !look.ended) return false;
-  SAFEMODEL_ASSIGN(look, LookAt(source, begin, rest, limits));
-  return is_pickle(look);
+  // A stream that says nothing may stand before one that does something, and there are loaders of several streams.
+  for (std::size_t streams = 0; streams < kSurelyPickles; ++streams) {
+    const std::uint64_t rest = source->size() - begin;
+    if (rest == 0) return false;
+    SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, begin, std::min<std::uint64_t>(rest, 2), 2));
+    if (!MayStartPickle(head[0])) return false;
+    const std::uint64_t first = std::min(rest, depth == ProbeDepth::kWhole ? kFirstLook : kShallowLook);
+    SAFEMODEL_ASSIGN(Look look, LookAt(source, begin, first, limits));
+    if (IsPickle(look, head, rest, depth)) return true;
+    // What is still a stream after thousands of bytes is no accident, or jumps over a long text: follow it to its end.
+    if (first != rest && look.ended) {
+      SAFEMODEL_ASSIGN(look, LookAt(source, begin, rest, limits));
+      if (IsPickle(look, head, rest, depth)) return true;
+    }
+    if (look.reached.root == kNoNode || depth == ProbeDepth::kShallow) return false;
+    SAFEMODEL_ASSIGN(begin, SkipZeros(*source, begin + look.reached.end));
+  }
+  return true;
 }
 
 Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin, const Limits& limits) {

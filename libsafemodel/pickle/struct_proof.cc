@@ -141,7 +141,8 @@ std::optional<ArrayView> Proof::Array(NodeIndex node) const {
     if (found == context_.tables.tensor_of.end()) return std::nullopt;
     // A matrix keeps two dimensions whatever is done with it, and a record array makes attributes of its fields.
     const NodeIndex subtype = graph_.ItemsOf(graph_.CallOf(node).args)[0];
-    if (rule == "numpy_array" && graph_.GlobalOf(subtype).mapped_name != "ndarray") return std::nullopt;
+    const auto is_plain = [](std::string_view name) { return name == "ndarray" || name == "memmap"; };
+    if (rule == "numpy_array" && !is_plain(graph_.GlobalOf(subtype).mapped_name)) return std::nullopt;
     number = found->second;
   }
   const ImportedTensor& tensor = context_.tables.tensors[number];

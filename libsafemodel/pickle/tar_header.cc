@@ -73,6 +73,22 @@ std::optional<std::uint64_t> Number(ByteView field) {
 // IsNumber also takes negative numbers (0xFF): times before 1970.
 bool IsNumber(ByteView field) { return field[0] == 0xFF || Number(field); }
 
+// IsBlank says whether some reader skips these bytes before a number: Python strips all that Unicode calls space, and
+// takes a sign.
+bool IsBlank(ByteView bytes) {
+  constexpr std::string_view kAscii = " \t\n\v\f\r\x1C\x1D\x1E\x1F+-";
+  constexpr std::string_view kLeads = "\xC2\xE1\xE2\xE3";  // of U+0085 and U+00A0, U+1680, U+2000 and on, U+3000
+  std::uint8_t before = 0;
+  for (const std::uint8_t byte : bytes) {
+    const char c = static_cast<char>(byte);
+    const bool continues = byte >= 0x80 && byte <= 0xBF && before >= 0x80;
+    if (!continues && kAscii.find(c) == std::string_view::npos && kLeads.find(c) == std::string_view::npos)
+      return false;
+    before = byte;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool HasTarChecksum(ByteView block) {
@@ -81,6 +97,10 @@ bool HasTarChecksum(ByteView block) {
   const ByteView field = block.subspan(kSum, kSumSize);
   std::int64_t stated = 0;
   const bool binary = field[0] == 0x80;
+  const auto is_first = [](std::uint8_t byte) { return byte == 0 || (byte >= '0' && byte <= '7'); };
+  const auto first = std::find_if(field.begin(), field.end(), is_first);
+  // Bytes of other formats are no number, and must not count as 0: the sum of bytes with signs often is 0.
+  if (!binary && !IsBlank(field.first(static_cast<std::size_t>(first - field.begin())))) return false;
   for (const std::uint8_t byte : field.subspan(binary ? 1 : 0)) {
     if (binary) {
       stated = stated << 8 | byte;

@@ -49,28 +49,33 @@ def instances(cls):
         return
 
 
+def fitted_estimators():
+    """Yields the name of each estimator with what was fitted of it, once for each of its instances."""
+    for name, cls in all_estimators():
+        for estimator in instances(cls):
+            fitted = fit(estimator)
+            if fitted is not None:
+                yield name, fitted
+
+
 def main():
     compared, files, failures = set(), 0, []
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.bin")
-        for name, cls in all_estimators():
-            for estimator in instances(cls):
-                fitted = fit(estimator)
-                if fitted is None:
-                    continue
-                for saver in ("pickle", "joblib"):
-                    files += 1
-                    if saver == "joblib":
-                        joblib.dump(fitted, path)
-                    else:
-                        with open(path, "wb") as file:
-                            pickle.dump(fitted, file, protocol=4)
-                    try:
-                        check(path, fitted, 4, identity=saver == "pickle")
-                        compared.add(name)
-                    except Mismatch as mismatch:
-                        failures.append(f"{name}, {saver}: {mismatch}")
-                        print("FAIL", failures[-1], flush=True)
+        for name, fitted in fitted_estimators():
+            for saver in ("pickle", "joblib"):
+                files += 1
+                if saver == "joblib":
+                    joblib.dump(fitted, path)
+                else:
+                    with open(path, "wb") as file:
+                        pickle.dump(fitted, file, protocol=4)
+                try:
+                    check(path, fitted, 4, identity=saver == "pickle")
+                    compared.add(name)
+                except Mismatch as mismatch:
+                    failures.append(f"{name}, {saver}: {mismatch}")
+                    print("FAIL", failures[-1], flush=True)
     print(f"{files} files of {len(compared)} estimators compared, {len(failures)} failures")
     return 1 if failures or len(compared) < WANTED else 0
 

@@ -128,6 +128,10 @@ def data():
     yield "dtypes as values", [np.dtype("<f4"), np.dtype("O"), np.dtype("M8[ns]"), np.float32, np.ndarray]
     yield "masked arrays", [np.ma.array([1, 2, 3], mask=[0, 1, 0]), np.ma.array([["a", None]], mask=[[1, 0]], dtype=object)]
     yield "random generators", [np.random.RandomState(1), np.random.default_rng(2), np.random.Generator(np.random.Philox(3)), np.random.Generator(np.random.SFC64(4))]  # fmt: skip
+    with tempfile.TemporaryFile() as file:
+        mapped = np.memmap(file, dtype="f4", shape=(3, 5))
+        mapped[:] = rng.rand(3, 5)
+        yield "memory maps", [mapped, mapped[1:, ::2]]
     shared = np.arange(10.0)
     yield "references", {"a": shared, "b": shared, "c": [shared, shared]}
     yield "python", collections.OrderedDict(

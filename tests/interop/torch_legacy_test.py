@@ -96,15 +96,18 @@ def legacy(folder, count):
         count.refused(f"legacy: {name}", path, "FILE-UNSUPPORTED")
 
 
-def pickled(folder, count):
-    """pickle.dump writes every storage as a file of its own: what it reads back shares no memory."""
-    path = os.path.join(folder, "plain.pkl")
+def pickled_cases():
     net, optimizer, _ = torch_test.trained()
     cases = {f"dtype {name}": tensor for name, tensor in torch_test.dtypes()}
     cases |= {"state dict": net.state_dict(), "checkpoint": {"net": net.state_dict(), "adam": optimizer.state_dict()}}
     cases |= {"large": torch.arange(600_000.0), "parameter": nn.Parameter(torch.randn(3)), "view": torch.arange(12.0)[3:9:2]}
-    cases |= {"twice": [cases["large"], cases["large"]], "module": nn.Sequential(nn.Linear(2, 3), nn.ReLU())}
-    for (name, value), protocol in itertools.product(cases.items(), (2, 3, 4, 5)):
+    return cases | {"twice": [cases["large"], cases["large"]], "module": nn.Sequential(nn.Linear(2, 3), nn.ReLU())}
+
+
+def pickled(folder, count):
+    """pickle.dump writes every storage as a file of its own: what it reads back shares no memory."""
+    path = os.path.join(folder, "plain.pkl")
+    for (name, value), protocol in itertools.product(pickled_cases().items(), (2, 3, 4, 5)):
         with open(path, "wb") as file:
             pickle.dump(value, file, protocol=protocol)
         try:

@@ -179,6 +179,7 @@ def cases():
         nn.Linear(2, 3), nn.ReLU(), nn.Conv2d(1, 2, 3), nn.LSTM(2, 2, num_layers=2), nn.BatchNorm2d(2), nn.Dropout(0.1), nn.GELU(),
         nn.LayerNorm(4), nn.MultiheadAttention(4, 2), nn.ModuleDict({"a": nn.Embedding(3, 2), "b": nn.ModuleList([nn.GRU(2, 2)])}),
     ), 2  # fmt: skip
+    yield "modules with hooks", nn.DataParallel(nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 3)), nn.utils.spectral_norm(nn.Linear(3, 2)))), 2
 
 
 def schedulers(optimizer):

@@ -2,9 +2,11 @@
 // Tar archives: what every reader sees alike is read, everything else refused.
 #include "pickle/tar.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include <doctest/doctest.h>
@@ -176,6 +178,15 @@ TEST_CASE("tar: limits") {
 TEST_CASE("tar: what is a tar archive too") {
   CHECK(LooksLikeTar(ReadRange(*SourceOf(BuildTar({{"a", "1"}})), 0, 512, 512).value()));
   CHECK(!LooksLikeTar(ByteBuffer(512)));
+  // Numbers that Python takes for the sum all the same: with its spaces, a sign, or cut short by the end of the field.
+  const std::string tar = BuildTar({{"a", "1"}});
+  const std::string digits = tar.substr(148 + 2, 4);  // 00DDDD
+  for (const std::string& sum : {"+" + digits, "\xC2\xA0" + digits, "\t\x1F" + digits, "\xE2\x80\x80" + digits}) {
+    CAPTURE(sum);
+    std::string other = tar;
+    other.replace(148, 8, sum + std::string(8 - sum.size(), '\0'));
+    CHECK(LooksLikeTar(AsBytes(other)));
+  }
   const auto code = [](const std::string& bytes) {
     const auto model = ImportPickleFamily(SourceOf(bytes), {});
     return model.ok() ? "ok" : model.error().code;
@@ -185,6 +196,18 @@ TEST_CASE("tar: what is a tar archive too") {
   CHECK(code(BuildTar({{std::string("\x93NUMPY\1\0v\0{", 11), "1"}})) == std::string("FILE-POLYGLOT"));
   CHECK(code(BuildTar({{"a", "1"}})) == std::string("FILE-UNSUPPORTED"));
   CHECK(code(BuildTar({{"a", "cos\nsystem\n(S'id'\ntR."}})) == std::string("GLOBAL-DANGEROUS"));
+}
+
+TEST_CASE("tar: compressed bytes are no archive") {
+  std::mt19937 random(11);
+  std::size_t archives = 0;
+  ByteBuffer block(512);
+  for (int i = 0; i < 100'000; ++i) {
+    std::generate(block.begin(), block.end(), [&] { return static_cast<std::uint8_t>(random() & 0xFF); });
+    if (LooksLikeTar(block)) ++archives;
+  }
+  // With every byte that is no digit passed over, it was 26.
+  CHECK(archives <= 2);
 }
 
 // tests/interop/tar_test.py makes archives with tarfile, and beside each a list of what tarfile reads from it.
