@@ -57,8 +57,10 @@ class PrefixSource final : public ByteSource {
 // Look is what one run of the machine over the first bytes showed.
 struct Look {
   MachineResult reached;
-  bool acts = false;   // it imports something and then calls, builds or looks up an extension
-  bool ended = false;  // the bytes that were looked at ran out before the stream broke
+  bool acts = false;       // it imports something and then calls or builds, or imports something dangerous
+  bool extends = false;    // it calls what an extension code stands for
+  bool straddles = false;  // it breaks a frame, behind which readers see different streams
+  bool ended = false;      // the bytes that were looked at ran out before the stream broke
 };
 
 bool IsAct(const GlobalName& global) {
@@ -82,7 +84,9 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   const auto run = RunMachine(context, 0, {.unknown = ConvertOptions::Unknown::kKeepInert, .reached = &look.reached});
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
   const bool imports = std::any_of(graph.globals().begin(), graph.globals().end(), IsAct);
-  look.acts = (imports && !graph.calls().empty()) || findings.Holds("EXT-CODE") || findings.Holds("GLOBAL-DANGEROUS");
+  look.acts = (imports && !graph.calls().empty()) || findings.Holds("GLOBAL-DANGEROUS");
+  look.extends = findings.Holds("EXT-CODE") && !graph.calls().empty();
+  look.straddles = findings.Holds("PKL-FRAME");
   look.ended = findings.Holds(kProbeEnd);
   return look;
 }
@@ -98,6 +102,21 @@ bool MayStartPickle(std::uint8_t byte) {
   return starts[byte];
 }
 
+namespace {
+
+// IsPickle judges a look at a stream of which `rest` bytes are there. One byte in ninety is an extension code and one
+// in forty thousand a protocol, so bytes that are claimed already, of which an archive has many, need more of a sign.
+bool IsPickle(const Look& seen, bool protocol, std::uint64_t rest, ProbeDepth depth) {
+  const bool whole = seen.reached.root != kNoNode;
+  if (seen.acts || (whole && seen.reached.end == rest)) return true;
+  if (protocol && seen.straddles) return true;
+  const bool goes_on = protocol && (seen.reached.opcodes > kOpcodesBehindProto || whole);
+  if (depth == ProbeDepth::kWhole) return goes_on || seen.extends;
+  return goes_on && (whole || seen.ended || seen.extends);
+}
+
+}  // namespace
+
 Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits) {
   const std::uint64_t rest = source->size() - begin;
   if (rest == 0) return false;
@@ -105,16 +124,11 @@ Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeD
   SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, begin, std::min<std::uint64_t>(rest, 2), 2));
   if (!MayStartPickle(head[0])) return false;
   SAFEMODEL_ASSIGN(Look look, LookAt(source, begin, first, limits));
-  const auto is_pickle = [&](const Look& seen) {
-    const bool declared = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5 &&
-                          (seen.reached.opcodes > kOpcodesBehindProto || seen.reached.root != kNoNode);
-    const bool exact = seen.reached.root != kNoNode && seen.reached.end == rest;
-    return declared || exact || seen.acts;
-  };
-  if (is_pickle(look)) return true;
+  const bool protocol = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5;
+  if (IsPickle(look, protocol, rest, depth)) return true;
   if (first == rest || !look.ended || depth == ProbeDepth::kShallow) return false;
   SAFEMODEL_ASSIGN(look, LookAt(source, begin, rest, limits));
-  return is_pickle(look);
+  return IsPickle(look, protocol, rest, depth);
 }
 
 Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin, const Limits& limits) {
@@ -132,7 +146,7 @@ Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin
       if (!declares && (at - begin >= kSearchEverywhere || !MayStartPickle(bytes[i]))) continue;
       SAFEMODEL_ASSIGN(const Look look, LookAt(source, at, std::min(kShallowLook, size - at), limits));
       opcodes += look.reached.opcodes + 1;
-      if (look.acts || (declares && look.reached.opcodes > kOpcodesBehindProto)) return at;
+      if (look.acts || look.extends || (declares && look.reached.opcodes > kOpcodesBehindProto)) return at;
       if (opcodes >= kMostProbedOpcodes) break;
     }
   }
