@@ -26,7 +26,7 @@ Error BadPath(const std::string& path) {
 }
 
 Error LeavesFolder(const std::string& path) {
-  return {Stage::kUnsafe, "FILE-LINK",
+  return {Stage::kUnsafe, "FILE-PATH",
           "a link leads out of the folder; copy the file here if it is meant to be part of the model", kNoOffset, path};
 }
 

@@ -36,7 +36,7 @@ class Folder {
   // List returns what lies in a folder below (empty: in this one), names ascending by bytes. More than `most` entries:
   // kLimit "many_files".
   [[nodiscard]] Result<std::vector<Entry>> List(const std::string& below, std::size_t most) const;
-  // OpenFile opens a regular file. kUnsafe "FILE-PATH" for a path that is not below, "FILE-LINK" for a link that leaves
+  // OpenFile opens a regular file. kUnsafe "FILE-PATH" for a path that is not below, and for a link that leaves
   // the folder; kIo "not_found", "open_failed", "not_regular", "link_loop".
   [[nodiscard]] Result<std::shared_ptr<const File>> OpenFile(const std::string& below) const;
 

@@ -112,7 +112,7 @@ Result<ConvertReport> Convert(const std::vector<std::string>& inputs, const std:
 }
 
 Result<ConvertReport> Convert(const std::string& input, const std::string& output, const ConvertOptions& options) {
-  return Convert(std::vector<std::string>{input}, output, options);
+  return CatchOutOfMemory([&] { return ConvertInputs({input}, output, options); });
 }
 
 }  // namespace safemodel

@@ -12,6 +12,7 @@
 #include "pickle/machine.h"
 #include "pickle/npy.h"
 #include "pickle/npy_header.h"
+#include "pickle/pickle_probe.h"
 #include "pickle/recognise.h"
 #include "pickle/tar.h"
 #include "pickle/torch_layout.h"
@@ -24,19 +25,10 @@ namespace safemodel::pickle {
 
 namespace {
 
-constexpr std::uint8_t kProto = 0x80;
 constexpr int kMostStreams = 64;  // that are judged; the file is refused whatever they hold
 
 Error NotRead() {
   return {Stage::kUnsupported, "FILE-UNSUPPORTED", "the file is none of the formats that are read", 0};
-}
-
-// IsPickle tells a pickle that went wrong from bytes that only look like one for a moment: it declares a protocol, or
-// it has imported something.
-bool IsPickle(ByteView head, const Graph& graph, const Error& error) {
-  if (head.size() >= 2 && head[0] == kProto && head[1] <= 5) return true;
-  return !graph.globals().empty() || std::string_view(error.code) == "GLOBAL-DANGEROUS" ||
-         std::string_view(error.code) == "GLOBAL-DOTTED";
 }
 
 // CheckRest judges the streams that follow the first one. Loaders ignore them or read them later; either way none may
@@ -63,7 +55,10 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   ImportTables tables;
   RuleContext context{graph, tables, options.limits, findings};
   const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &joblib, .end = source->size()});
-  if (!result.ok()) return IsPickle(head, graph, result.error()) ? result.error() : NotRead();
+  if (!result.ok()) {
+    SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, ProbeDepth::kWhole, options.limits));
+    return pickle ? result.error() : NotRead();
+  }
   SAFEMODEL_TRY(CheckPolyglot(head));
   if (IsTorchLegacyMagic(graph, result.value().root)) return ImportTorchLegacy(source, options, findings);
   SAFEMODEL_TRY(CheckMagicIsPlain(source, graph, result.value(), options.limits));

@@ -118,7 +118,7 @@ struct Edge {
 // PlaceFinder walks a graph in breadth, so that the path to a node is the shortest one, and keeps each node's edge.
 class PlaceFinder {
  public:
-  PlaceFinder(const Graph& graph, NodeIndex root) : graph_(graph), edges_(graph.size()), seen_(graph.size()) {
+  PlaceFinder(const Graph& graph, NodeIndex root) : graph_(graph), edges_(graph.size()), seen_(graph.size()), entered_(graph.size()) {
     Visit(root, {});
     for (std::size_t next = 0; next < queue_.size(); ++next) Expand(queue_[next]);
   }
@@ -149,13 +149,22 @@ class PlaceFinder {
     queue_.push_back(node);
   }
 
+  // Enter says whether a container's items have not been gone to yet: one dict may be the state of many objects.
+  bool Enter(NodeIndex container) {
+    const bool first = !entered_[container];
+    entered_[container] = true;
+    return first;
+  }
+
   // VisitItems goes to the items of a list or tuple that belongs to `parent`.
   void VisitItems(NodeIndex container, NodeIndex parent, Edge::Kind kind) {
+    if (!Enter(container)) return;
     const std::span<const NodeIndex> items = graph_.ItemsOf(container);
     for (std::size_t i = 0; i < items.size(); ++i) Visit(items[i], {parent, kind, static_cast<std::uint32_t>(i)});
   }
 
   void VisitPairs(NodeIndex dict, NodeIndex parent, Edge::Kind kind) {
+    if (!Enter(dict)) return;
     const std::span<const NodeIndex> items = graph_.ItemsOf(dict);
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
       Visit(items[i + 1], {parent, kind, items[i]});
@@ -213,6 +222,7 @@ class PlaceFinder {
   const Graph& graph_;
   std::vector<Edge> edges_;
   std::vector<bool> seen_;
+  std::vector<bool> entered_;
   std::vector<NodeIndex> queue_;
 };
 

@@ -20,7 +20,8 @@ constexpr std::uint64_t kShallowLook = 4u << 10;
 constexpr std::uint64_t kSearchEverywhere = 1u << 20;  // bytes in which every offset may be a start
 constexpr std::uint64_t kMostSearched = 64u << 20;
 constexpr std::uint64_t kMostProbedOpcodes = 1u << 22;  // of one search
-constexpr std::uint64_t kOpcodesBehindProto = 4;        // PROTO and three more
+constexpr std::uint64_t kLongestArgument = 9;
+constexpr std::uint64_t kOpcodesBehindProto = 4;  // PROTO and three more
 
 constexpr Opcode kStarts[] = {
     Opcode::kProto,      Opcode::kFrame,       Opcode::kMark,           Opcode::kNone,      Opcode::kNewTrue,
@@ -111,7 +112,9 @@ bool IsPickle(const Look& seen, bool protocol, std::uint64_t rest, ProbeDepth de
   if (seen.acts || (whole && seen.reached.end == rest)) return true;
   if (protocol && seen.straddles) return true;
   const bool goes_on = protocol && (seen.reached.opcodes > kOpcodesBehindProto || whole);
-  if (depth == ProbeDepth::kWhole) return goes_on || seen.extends;
+  // A file that was cut off ends within the argument of an instruction.
+  const bool cut_off = protocol && seen.reached.opcodes > 1 && rest - seen.reached.end < kLongestArgument;
+  if (depth == ProbeDepth::kWhole) return goes_on || cut_off || seen.extends;
   return goes_on && (whole || seen.ended || seen.extends);
 }
 

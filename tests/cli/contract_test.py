@@ -1,37 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of the command line: exit codes, output rules, and that nothing is written on failure.
-
-Runs the real program (SAFEMODEL_CLI) in a fresh folder for each test, with the standard library only.
-"""
+"""The contract of the command line: exit codes, output rules, and that nothing is written on failure."""
 
 import json
 import os
-import pickle
 import re
 import resource
 import signal
 import stat
-import struct
 import subprocess
-import tempfile
 import time
 import unittest
 from pathlib import Path
 
-CLI = os.environ["SAFEMODEL_CLI"]
-
-
-def safetensors(tensors, metadata=None):
-    """A safetensors file: {name: (dtype, shape, bytes)}."""
-    header, data = {}, b""
-    if metadata:
-        header["__metadata__"] = metadata
-    for name, (dtype, shape, content) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
-        data += content
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + data
+from cli_case import CLI, CliTest, floats, safetensors
 
 
 def holders(pid, maps, text):
@@ -44,43 +25,6 @@ def holders(pid, maps, text):
             memory.seek(begin)
             for _ in range(memory.read(size).count(text)):
                 yield flags
-
-
-def floats(count):
-    return struct.pack(f"<{count}f", *(0.5 * i - 3 for i in range(count)))
-
-
-class CliTest(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.path = Path(self.folder.name)
-
-    def run_cli(self, *arguments, expect=0, **options):
-        options.setdefault("timeout", 60)
-        result = subprocess.run([CLI, *map(str, arguments)], cwd=self.path, capture_output=True, **options)
-        self.assertEqual(result.returncode, expect, result.stdout[-2000:] + result.stderr[-2000:])
-        for stream in (result.stdout, result.stderr):
-            self.assertIsNone(re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", stream), f"control bytes in the output: {stream!r}")
-        return result
-
-    def run_json(self, *arguments, expect=0):
-        result = self.run_cli(*arguments, "--json", expect=expect)
-        return json.loads(result.stdout)
-
-    def write(self, name, content):
-        (self.path / name).write_bytes(content)
-
-    def listing(self):
-        return {p.name: (p.read_bytes(), p.stat().st_mode, p.stat().st_mtime_ns) for p in self.path.iterdir() if p.is_file()}
-
-    def make_signed(self, name="m.safemodel", tensors=None, **options):
-        self.write("m.safetensors", safetensors(tensors or {"w": ("F32", [4, 8], floats(32)), "b": ("F32", [8], floats(8))}))
-        if not (self.path / "k.key").exists():
-            self.run_cli("keygen", "-o", "k", "--no-passphrase")
-        extra = [str(part) for pair in options.items() for part in ("--" + pair[0].replace("_", "-"), pair[1])]
-        self.run_cli("convert", "m.safetensors", "-o", name, "--sign-with", "k.key", *extra)
-        return name
 
 
 class MainPathTest(CliTest):
@@ -123,58 +67,6 @@ class MainPathTest(CliTest):
         self.run_cli("verify", "m.safemodel", "--key", "k.pub")
         self.write("m.safemodel.envelope", b"torn")
         self.run_cli("verify", "m.safemodel", "--key", "k.pub", expect=3)
-
-
-class FolderTest(CliTest):
-    def make_folder(self):
-        (self.path / "in").mkdir()
-        self.write("in/model.safetensors", safetensors({"w": ("F32", [2], floats(2))}))
-        self.write("in/config.json", b"{}")
-        self.write("in/run.py", b"print()")
-
-    def test_everything_in_a_folder_is_packed_or_listed(self):
-        self.make_folder()
-        text = self.run_cli("convert", "in/", "-o", "m.safemodel").stdout.decode()
-        for line in ("model      in version 0", "weights    model.safetensors", "file       config.json, 2 bytes", "left out   run.py: a script, which can run"):
-            self.assertIn(line + "\n", text)
-        self.assertIn(b"file config.json, 2 bytes", self.run_cli("inspect", "m.safemodel").stdout)
-        report = self.run_json("convert", "in", "-o", "m.safemodel", "--force", "--include-executable")
-        self.assertEqual(report["files"][1], {"path": "run.py", "bytes": 7, "executable": "script"})
-        self.assertEqual(self.run_json("export", "m.safemodel", "-o", "out", "--insecure-skip-verification", expect=1)["code"], "executable_file")
-        self.run_cli("export", "m.safemodel", "-o", "out", "--insecure-skip-verification", "--include-executable")
-        self.assertEqual(sorted(p.name for p in (self.path / "out").iterdir()), ["config.json", "model.safetensors", "run.py"])
-
-    def test_an_output_without_a_suffix_is_a_folder(self):
-        self.make_folder()
-        self.run_cli("convert", "in", "-o", "m.safemodel", "--sign-with", self.key())
-        self.assertEqual(self.run_json("export", "m.safemodel", "-o", "v1.2", "--key", "k.pub", expect=2)["code"], "unknown_format")
-        for out in ("v1.2/", "plain"):
-            self.assertEqual(self.run_json("export", "m.safemodel", "-o", out, "--key", "k.pub")["files"], 1)
-            self.assertEqual(self.run_json("export", "m.safemodel", "-o", out, "--key", "k.pub", "--force", expect=2)["code"], "exists")
-        flat = self.run_json("export", "m.safemodel", "-o", "out.npz", "--key", "k.pub")
-        self.assertEqual((flat["files"], flat["files_left_out"]), (0, 1))
-        self.run_cli("export", "m.safemodel", "-o", "unverified/", expect=1)
-        self.assertEqual({p.name for p in self.path.iterdir() if p.is_dir()}, {"in", "v1.2", "plain"})
-
-    def test_a_damaged_container_leaves_no_folder(self):
-        self.make_folder()
-        self.run_cli("convert", "in", "-o", "m.safemodel", "--sign-with", self.key(), "--codec", "raw")
-        objects = self.run_json("inspect", "m.safemodel")["objects"]
-        for number in (1, 2):  # the tensor, the file
-            damaged = bytearray((self.path / "m.safemodel").read_bytes())
-            damaged[objects[number]["offset"]] ^= 1
-            self.write("damaged.safemodel", bytes(damaged))
-            self.assertEqual(self.run_json("export", "damaged.safemodel", "-o", "out/", "--key", "k.pub", expect=1)["stage"], "digest_mismatch")
-        self.assertEqual([p.name for p in self.path.iterdir() if p.is_dir()], ["in"])
-
-    def test_names_are_escaped(self):
-        self.make_folder()
-        self.write("in/\u202eevil.py", b"")
-        self.assertNotIn("\u202e".encode(), self.run_cli("convert", "in", "-o", "m.safemodel").stdout)
-
-    def key(self):
-        self.run_cli("keygen", "-o", "k", "--no-passphrase")
-        return "k.key"
 
 
 class ExampleTest(CliTest):
@@ -367,6 +259,7 @@ class OutputTest(CliTest):
         self.make_signed(tensors=tensors)
         commands = (["inspect", "m.safemodel"], ["digest", "m.safetensors"], ["verify", "m.safemodel", "--key", "k.pub"], ["convert", "m.safetensors", "-o", "o.safemodel", "--threads", "1"])
         told = set()
+        started = False
         for megabytes in range(4, 40):
             limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
             for command in commands:
@@ -374,8 +267,9 @@ class OutputTest(CliTest):
                 result = subprocess.run([CLI, *command, "--json"], cwd=self.path, capture_output=True, preexec_fn=limit)
                 if b"Sanitizer" in result.stderr:
                     self.skipTest("a sanitizer needs more addresses than can be limited")
-                if result.returncode == 127 or not (result.stdout or result.stderr):
-                    continue  # the program itself could not be loaded
+                if not result.stdout and not started:
+                    continue  # too little for the program itself
+                started = True
                 with self.subTest(megabytes=megabytes, command=command[0]):
                     document = json.loads(result.stdout)
                     self.assertEqual(document.get("exit", 0), result.returncode)
@@ -490,45 +384,6 @@ class KeyTest(CliTest):
 
     def test_without_a_terminal_the_prompt_refuses(self):
         self.run_cli("keygen", "-o", "k", expect=5, start_new_session=True, stdin=subprocess.DEVNULL)
-
-
-class PickleTest(CliTest):
-    def test_plain_values_survive(self):
-        value = {"a": [1, -2, 2**70, -(2**70)], "b": (None, True, False, 1.5, float("inf"), "x\ud800y", b"\x00\xff"), 3: {4, 5}, "c": complex(1, -0.0), "s": slice(1, None, 2)}
-        for protocol in range(2, 6):
-            self.write("v.pkl", pickle.dumps(value, protocol))
-            self.run_cli("convert", "v.pkl", "-o", "v.safemodel", "--force")
-            nodes = self.run_json("inspect", "v.safemodel", "--tree")["tree"]["nodes"]
-            self.assertEqual(rebuild(nodes), value)
-
-    def test_shared_and_cyclic_values(self):
-        cyclic = []
-        cyclic.append(cyclic)
-        self.write("c.pkl", pickle.dumps(cyclic))
-        self.run_cli("convert", "c.pkl", "-o", "c.safemodel")
-        nodes = self.run_json("inspect", "c.safemodel", "--tree")["tree"]["nodes"]
-        self.assertEqual(nodes[0]["children"], [0])
-
-
-def rebuild(nodes, index=0):
-    """Plain Python values from the JSON table; for trees without cycles."""
-    node = nodes[index]
-    kind, items = node["kind"], [rebuild(nodes, child) for child in node.get("children", [])]
-    if kind in ("none", "true", "false"):
-        return {"none": None, "true": True, "false": False}[kind]
-    if kind == "int":
-        return node["value"] if isinstance(node["value"], int) else int(node["value"], 0)
-    if kind == "float":
-        return struct.unpack("<d", bytes.fromhex(node["bits"]))[0]
-    if kind == "complex":
-        return complex(*struct.unpack("<2d", bytes.fromhex(node["bits"])))
-    if kind == "str":
-        return node["value"]
-    if kind == "bytes":
-        return bytes.fromhex(node["hex"])
-    if kind == "dict":
-        return dict(zip(items[::2], items[1::2]))
-    return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "slice": lambda parts: slice(*parts)}[kind](items)
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ class WholeFolderTest(FolderTest):
         self.export()
         self.check_exported(state_dict_of(snapshot / "model.safetensors"))
         (snapshot / "secret").symlink_to("../../../../../../../../etc/passwd")
-        self.assertEqual(self.convert(snapshot, expect=1)["code"], "FILE-LINK")
+        self.assertEqual(self.convert(snapshot, expect=1)["code"], "FILE-PATH")
 
     def test_source_digests_are_those_of_the_list(self):
         safetensors.torch.save_file(state_dict(), self.source / "model.safetensors")

@@ -323,7 +323,7 @@ TEST_CASE("sharded: shards that are missing, elsewhere or no models") {
   const Row rows[] = {
       {R"({"weight_map":{"a":"none"}})", "malformed FILE-MISSING"},
       {R"({"weight_map":{"a":"../m.safetensors"}})", "unsafe FILE-PATH"},
-      {R"({"weight_map":{"a":"link"}})", "unsafe FILE-LINK"},
+      {R"({"weight_map":{"a":"link"}})", "unsafe FILE-PATH"},
       {R"({"weight_map":{"a":"fifo"}})", "io not_regular"},
       {R"({"weight_map":{"a":"folder"}})", "io not_regular"},
       {R"({"weight_map":{"a":"text"}})", "unsupported FILE-UNSUPPORTED"},
@@ -356,9 +356,9 @@ TEST_CASE("folder: what lies in it and cannot be packed refuses it") {
   };
   CHECK(outcome([](ModelFolder& f) { REQUIRE(mkfifo(f.temp.Path("in/fifo").c_str(), 0600) == 0); }) ==
         "io not_regular");
-  CHECK(outcome([](ModelFolder& f) { fs::create_symlink("/etc/passwd", f.temp.Path("in/x")); }) == "unsafe FILE-LINK");
+  CHECK(outcome([](ModelFolder& f) { fs::create_symlink("/etc/passwd", f.temp.Path("in/x")); }) == "unsafe FILE-PATH");
   CHECK(outcome([](ModelFolder& f) { fs::create_symlink("x", f.temp.Path("in/x")); }) == "io link_loop");
-  CHECK(outcome([](ModelFolder& f) { fs::create_symlink(".", f.temp.Path("in/x")); }) == "unsafe FILE-LINK");
+  CHECK(outcome([](ModelFolder& f) { fs::create_symlink(".", f.temp.Path("in/x")); }) == "unsafe FILE-PATH");
   CHECK(outcome([](ModelFolder& f) { f.Add("bad\xFFname", ""); }) == "unsupported name_not_utf8");
   CHECK(outcome([](ModelFolder& f) { f.Add("a:b", ""); }) == "malformed bad_path");
   CHECK(outcome([](ModelFolder& f) { f.Add("nul.txt", ""); }) == "malformed bad_path");

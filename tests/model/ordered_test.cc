@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/ordered.h"
 
+#include <atomic>
 #include <new>
+#include <thread>
 
 #include "base/thread_pool.h"
 #include "model/fixture.h"
@@ -50,8 +52,11 @@ TEST_CASE("turnstile: a task that leaves without passing stops those above it, a
     for (const unsigned threads : {1u, 2u, 16u}) {
       Turnstile turnstile;
       std::size_t passed = 0;
+      std::atomic<bool> above{false};
       const Status status = ParallelFor(1000, threads, [&](std::size_t i, unsigned) -> Status {
         Turnstile::Ticket ticket(turnstile, i);
+        if (i > 100) above.store(true);  // and waits for its turn
+        while (i == 100 && threads > 1 && !above.load()) std::this_thread::yield();
         if (i == 100 && leaves == Leaves::kByException) throw std::bad_alloc();
         if (i == 100) return Error{Stage::kIo, "left", "test"};
         return ticket.InTurn([&]() -> Status {
