@@ -259,6 +259,7 @@ Result<ScanClaim> Scanner::ScanNpy(const SharedSource& source) {
 Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint64_t at, unsigned level) {
   JoblibLayout layout(source, options_);
   Graph graph(layout.stream());
+  graph.Expect(source->size() - at);
   ImportTables tables;
   RuleContext context{graph, tables, options_.limits, findings_};
   Stream stream;
