@@ -97,8 +97,8 @@ def count(text, label):
 def picklescan_verdict(code, text):
     if count(text, "Infected files"):
         return "flagged"
-    # Warnings are printed, but the file counts as scanned and the exit code is 0.
-    if code == 2 or "could not parse" in text or "parsing pickle" in text or not count(text, "Scanned files"):
+    # What could not be parsed gets a warning, but counts as scanned, and the exit code is 0.
+    if code == 2 or "parsing pickle" in text or count(text, "Scanned files") <= text.count("could not parse"):
         return "unread" if code else "unread (exits 0)"
     if code:
         return "flagged"
