@@ -60,4 +60,22 @@ Result<ByteBuffer> ReadRange(const ByteSource& source, std::uint64_t offset, std
   return buffer;
 }
 
+Status ReadAhead::ReadAt(std::uint64_t offset, MutableBytes out) const {
+  // Few enough that large members between small reads are left alone.
+  constexpr std::uint64_t kWindow = 8u << 10;
+  const std::uint64_t size = source_.size();
+  const bool inside = offset <= size && out.size() <= size - offset;
+  if (!inside || out.size() > kWindow || source_.sequential()) return source_.ReadAt(offset, out);
+  const std::uint64_t at = offset - window_offset_;  // wraps in front of the window, which is then not inside it either
+  if (at > window_.size() || out.size() > window_.size() - at) {
+    window_.resize(static_cast<std::size_t>(std::min(kWindow, size - offset)));
+    window_offset_ = offset;
+    const Status read = source_.ReadAt(offset, window_);
+    if (!read.ok()) window_.clear();
+    if (!read.ok()) return read;
+  }
+  std::copy_n(window_.begin() + static_cast<std::ptrdiff_t>(offset - window_offset_), out.size(), out.begin());
+  return {};
+}
+
 }  // namespace safemodel

@@ -30,4 +30,19 @@ Result<SharedSource> MakeSliceSource(SharedSource source, std::uint64_t offset, 
 // ReadAll reads a range into a fresh buffer; `limit` is compared before the allocation (kLimit "too_large").
 Result<ByteBuffer> ReadRange(const ByteSource& source, std::uint64_t offset, std::uint64_t size, std::uint64_t limit);
 
+// ReadAhead answers small reads that move forward from one larger read of another source, which must outlive it. Reads
+// of a source that is sequential() pass through: reading ahead there would mean to start again. For one thread.
+class ReadAhead final : public ByteSource {
+ public:
+  explicit ReadAhead(const ByteSource& source) : source_(source) {}
+  [[nodiscard]] std::uint64_t size() const override { return source_.size(); }
+  [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override;
+  [[nodiscard]] bool sequential() const override { return source_.sequential(); }
+
+ private:
+  const ByteSource& source_;
+  mutable ByteBuffer window_;
+  mutable std::uint64_t window_offset_ = 0;
+};
+
 }  // namespace safemodel

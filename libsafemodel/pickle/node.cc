@@ -25,6 +25,14 @@ Graph::Graph(SharedSource stream) : stream_(std::move(stream)) {
   nodes_[kTrue].integer = 1;
 }
 
+void Graph::Expect(std::uint64_t stream_bytes) {
+  constexpr std::uint64_t kBytesOfNode = 6;  // fewer than names and numbers take in a stream
+  constexpr std::uint64_t kMost = 4u << 20;
+  const auto nodes = static_cast<std::size_t>(std::min(stream_bytes / kBytesOfNode, kMost));
+  nodes_.reserve(nodes);
+  items_.reserve(nodes);
+}
+
 NodeIndex Graph::Add(Kind kind, std::uint64_t offset) {
   Node node{};
   node.offset = offset & ((std::uint64_t{1} << 48) - 1);

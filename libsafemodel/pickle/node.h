@@ -152,6 +152,10 @@ class Graph {
   // them).
   [[nodiscard]] bool Append(NodeIndex container, std::span<const NodeIndex> items);
 
+  // Expect makes room for a stream of this many bytes, so that nothing is moved while it is read. What is not used is
+  // never touched.
+  void Expect(std::uint64_t stream_bytes);
+
   // Keep moves a buffer into the graph and returns a view of it.
   ByteView Keep(ByteBuffer buffer);
 

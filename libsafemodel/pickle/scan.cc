@@ -6,7 +6,6 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "base/cursor.h"
@@ -74,8 +73,8 @@ class Scanner {
  private:
   Result<ScanClaim> ScanZip(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanCarved(const SharedSource& source, unsigned level);
-  Status ScanMembers(const ZipArchive& archive, const std::unordered_set<std::string_view>& storages,
-                     const std::string& skip, unsigned level);
+  using IsStorage = bool (*)(std::string_view name);
+  Status ScanMembers(const ZipArchive& archive, IsStorage is_storage, const std::string& skip, unsigned level);
   Status ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level);
   Result<ScanClaim> ScanTar(const SharedSource& source, ByteView head, unsigned level);
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
@@ -179,16 +178,17 @@ Status Scanner::ScanMember(const std::string& name, const Result<SharedSource>& 
   return text.ok() ? Status() : Take(part, text.error());
 }
 
-Status Scanner::ScanMembers(const ZipArchive& archive, const std::unordered_set<std::string_view>& storages,
-                            const std::string& skip, unsigned level) {
+Status Scanner::ScanMembers(const ZipArchive& archive, IsStorage is_storage, const std::string& skip, unsigned level) {
+  constexpr std::uint64_t kStart = 4;
+  const ReadAhead starts(archive.source());
   for (const ZipEntry& entry : archive.entries()) {
     if (entry.directory() || entry.name == skip) continue;
-    const bool storage = storages.contains(entry.name);
+    const bool storage = is_storage(entry.name);
     // The cheapest no comes first: an archive may have very many tensors.
-    if (storage) {
-      const auto first = archive.ReadHead(entry, 4);
-      if (first.ok() && (first.value().empty() || (!MayStartPickle(first.value()[0]) && !LooksLikeZip(first.value()))))
-        continue;
+    if (storage && entry.method == ZipMethod::kStored) {
+      SAFEMODEL_ASSIGN(const ByteBuffer first,
+                       ReadRange(starts, entry.data_offset, std::min(kStart, entry.size), kStart));
+      if (first.empty() || (!MayStartPickle(first[0]) && !LooksLikeZip(first))) continue;
     }
     SAFEMODEL_TRY(ScanMember(entry.name, archive.OpenEntry(entry, ZipCrc::kIgnore),
                              storage ? Role::kStorage : Role::kInput, level));
@@ -207,7 +207,8 @@ Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {
   if (!survey.value().faults.empty()) return ScanCarved(source, level);
   const ZipArchive& archive = survey.value().archive;
   if (!IsTorchArchive(archive)) {
-    SAFEMODEL_TRY(ScanMembers(archive, {}, {}, level));
+    SAFEMODEL_TRY(ScanMembers(
+        archive, [](std::string_view) { return false; }, {}, level));
     return ScanClaim{"zip", source->size()};
   }
   const std::string pickle = TorchPickleName(archive);
@@ -216,11 +217,7 @@ Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {
     const auto model = ImportTorchZip(archive, OptionsAt(level), findings_);
     if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
   }
-  std::unordered_set<std::string_view> storages;
-  for (const ZipEntry& entry : archive.entries()) {
-    if (IsTorchStorageName(entry.name)) storages.insert(entry.name);
-  }
-  SAFEMODEL_TRY(ScanMembers(archive, storages, pickle, level));
+  SAFEMODEL_TRY(ScanMembers(archive, IsTorchStorageName, pickle, level));
   return ScanClaim{"torch-zip", source->size()};
 }
 
@@ -315,6 +312,7 @@ Result<ScanClaim> Scanner::ScanNpy(const SharedSource& source, unsigned level) {
 Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint64_t at, unsigned level) {
   JoblibLayout layout(source, options_);
   Graph graph(layout.stream());
+  graph.Expect(source->size() - at);
   ImportTables tables;
   RuleContext context{graph, tables, options_.limits, findings_};
   Stream stream;

@@ -248,10 +248,12 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
   archive.entries_.reserve(headers.size());
   std::vector<Extent> extents;
   extents.reserve(headers.size());
+  archive.by_folded_name_.reserve(headers.size());
+  const ReadAhead records(*source);
   unsigned name_encodings = 0;
   for (std::size_t member = 0; member < headers.size(); ++member) {
     const ZipHeader& header = headers[member];
-    const auto local = ReadLocalHeader(*source, header.header_offset);
+    const auto local = ReadLocalHeader(records, header.header_offset);
     if (!local.ok()) {
       if (local.error().stage == Stage::kIo) return local.error();
       faults.push_back(local.error());
@@ -282,7 +284,7 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
     faults.push_back(
         {Stage::kUnsafe, "ZIP-NAME", "names of members are in two encodings, which readers take differently", 0});
   }
-  SAFEMODEL_TRY(CheckTiling(*source, headers, std::move(extents), end.directory_offset, faults));
+  SAFEMODEL_TRY(CheckTiling(records, headers, std::move(extents), end.directory_offset, faults));
   archive.source_ = std::move(source);
   return ZipSurvey{std::move(archive), std::move(faults)};
 }
@@ -307,11 +309,6 @@ Result<SharedSource> ZipArchive::OpenEntry(const ZipEntry& entry, ZipCrc crc) co
     return wanted ? MakeCheckedSource(std::move(stored), *wanted, entry.name) : stored;
   }
   return MakeInflatingSource(std::move(stored), entry.size, wanted, entry.name, limits_);
-}
-
-Result<ByteBuffer> ZipArchive::ReadHead(const ZipEntry& entry, std::uint64_t size) const {
-  SAFEMODEL_ASSIGN(const SharedSource source, OpenEntry(entry, ZipCrc::kIgnore));
-  return ReadRange(*source, 0, std::min(size, source->size()), size);
 }
 
 Result<std::optional<std::uint64_t>> FindArchiveEnd(const ByteSource& source) {

@@ -60,6 +60,9 @@ class ZipArchive {
   // entries returns the members in the order of the central directory.
   [[nodiscard]] const std::vector<ZipEntry>& entries() const { return entries_; }
 
+  // source is the archive itself.
+  [[nodiscard]] const ByteSource& source() const { return *source_; }
+
   // Find returns the member of this name, or nothing. kUnsafe ZIP-CASE when there is one that differs only in case:
   // PyTorch would take it, Python would not.
   [[nodiscard]] Result<const ZipEntry*> Find(std::string_view name) const;
@@ -68,9 +71,6 @@ class ZipArchive {
   // sequential(). The CRC is checked once all bytes have been read, in whatever order (ZIP-CRC from the last read),
   // unless all CRCs of the archive are zero, as PyTorch writes them when told not to compute any.
   [[nodiscard]] Result<SharedSource> OpenEntry(const ZipEntry& entry, ZipCrc crc = ZipCrc::kCheck) const;
-
-  // ReadHead returns the first `size` plain bytes of a member, or all of them when it has fewer. No CRC is checked.
-  [[nodiscard]] Result<ByteBuffer> ReadHead(const ZipEntry& entry, std::uint64_t size) const;
 
  private:
   friend Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits);
