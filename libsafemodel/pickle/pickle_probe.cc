@@ -57,7 +57,7 @@ class PrefixSource final : public ByteSource {
 // Look is what one run of the machine over the first bytes showed.
 struct Look {
   MachineResult reached;
-  bool acts = false;   // it imports something and then calls, builds or looks up an extension
+  bool acts = false;   // it imports something or looks up an extension, and then calls or builds
   bool ended = false;  // the bytes that were looked at ran out before the stream broke
 };
 
@@ -82,7 +82,9 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   const auto run = RunMachine(context, 0, {.unknown = ConvertOptions::Unknown::kKeepInert, .reached = &look.reached});
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
   const bool imports = std::any_of(graph.globals().begin(), graph.globals().end(), IsAct);
-  look.acts = (imports && !graph.calls().empty()) || findings.Holds("EXT-CODE") || findings.Holds("GLOBAL-DANGEROUS");
+  // One tensor in a hundred starts with the opcode of an extension: without a call that says nothing.
+  const bool named = imports || findings.Holds("EXT-CODE");
+  look.acts = (named && !graph.calls().empty()) || findings.Holds("GLOBAL-DANGEROUS");
   look.ended = findings.Holds(kProbeEnd);
   return look;
 }

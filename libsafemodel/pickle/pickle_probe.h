@@ -22,8 +22,8 @@ enum class ProbeDepth : std::uint8_t {
 };
 
 // ProbePickle says whether the bytes from `begin` on are a pickle for some loader: they declare a protocol and go on
-// with three instructions, or end with STOP at the last byte, or import a name of the shape of names and then call,
-// build or look up an extension, whatever breaks later. Errors: those of the source, with stage kIo.
+// with three instructions, or end with STOP at the last byte, or import a name of the shape of names or look up
+// an extension and then call or build, whatever breaks later. Errors: those of the source, with stage kIo.
 Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits);
 
 // FindPickle returns where, from `begin` on, the next pickle starts; the size of the source when there is none. Bytes

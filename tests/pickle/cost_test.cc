@@ -116,7 +116,8 @@ TEST_CASE("cost: large constants are read in the order of the stream") {
   Graph graph(counting);
   ImportTables tables;
   const Limits limits;
-  RuleContext context{graph, tables, limits};
+  Findings findings;
+  RuleContext context{graph, tables, limits, findings};
   const auto result = RunMachine(context, 0, {});
   REQUIRE(result.ok());
   counting->Reset();
