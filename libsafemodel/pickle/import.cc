@@ -14,6 +14,7 @@
 #include "pickle/npy_header.h"
 #include "pickle/pickle_probe.h"
 #include "pickle/recognise.h"
+#include "pickle/scan.h"
 #include "pickle/tar.h"
 #include "pickle/torch_layout.h"
 #include "pickle/torch_legacy.h"
@@ -69,7 +70,11 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
 
 Result<ImportedModel> ImportZip(const SharedSource& source, const ImportOptions& options, Findings& findings) {
   SAFEMODEL_ASSIGN(const ZipArchive archive, ZipArchive::Open(source));
-  if (IsTorchArchive(archive)) return ImportTorchZip(archive, options, findings);
+  if (IsTorchArchive(archive)) {
+    auto model = ImportTorchZip(archive, options, findings);
+    if (model.ok()) SAFEMODEL_TRY(CheckMembers(archive, options, findings));
+    return model;
+  }
   SAFEMODEL_ASSIGN(const bool is_npz, IsNpzArchive(archive));
   if (is_npz) return ImportNpz(archive, options, findings);
   return NotRead();

@@ -270,7 +270,9 @@ Status RunStream(RuleContext& context, std::uint64_t begin, const MachineOptions
 Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, const MachineOptions& options) {
   const Findings::Part part(context.findings);
   MachineResult result;
-  const Status status = RunStream(context, begin, options, result);
+  const std::size_t first_proof = context.tables.late_proofs.size();
+  Status status = RunStream(context, begin, options, result);
+  if (status.ok() && options.proofs == MachineOptions::Proofs::kAtEnd) status = RunLateProofs(context, first_proof);
   if (options.reached != nullptr) *options.reached = result;
   if (!status.ok()) context.findings.Add(status.error());
   context.findings.ResolvePaths(context.graph, result.root);

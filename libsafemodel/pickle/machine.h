@@ -61,6 +61,9 @@ struct MachineOptions {
   const ByteSource* source = nullptr;  // borrowed; what the stream is read from when it is not the graph's own
   // end is where the bytes of the file end that the stream is in; nothing: the source's.
   std::optional<std::uint64_t> end = {};
+  // proofs tells when numbers behind the stream can be read: at its end, or when the caller calls RunLateProofs.
+  enum class Proofs : std::uint8_t { kAtEnd, kLater };
+  Proofs proofs = Proofs::kAtEnd;
   MachineResult* reached = nullptr;  // borrowed; how far the stream was read, also when that failed
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pickle/findings.h"
 #include "pickle/judge.h"
 
 namespace safemodel::pickle {
@@ -29,6 +30,22 @@ const Rule* FindRule(std::string_view name) {
     }
   }
   return nullptr;
+}
+
+Status RunLateProofs(RuleContext& context, std::size_t first) {
+  ImportTables& tables = context.tables;
+  if (tables.late_proofs.size() <= first) return {};
+  tables.late_bytes = 0;
+  for (const ImportedStorage& storage : tables.storages) tables.late_bytes += storage.source->size();
+  for (std::size_t i = first; i < tables.late_proofs.size(); ++i) {
+    const LateProof late = tables.late_proofs[i];
+    const Status status = late.prove(context, late.call);
+    if (status.ok()) continue;
+    if (status.error().stage == Stage::kIo) return status;
+    context.findings.AddAbout(context.graph, late.call, status.error(), VerdictOf(status.error()));
+  }
+  tables.late_proofs.resize(first);
+  return {};
 }
 
 Error Refuse(const Graph& graph, NodeIndex node, const char* code, const char* text) {

@@ -73,6 +73,14 @@ struct StructNote {
 // Python2Text says what a `str` of Python 2 becomes when it has letters outside ASCII.
 enum class Python2Text : std::uint8_t { kBytes, kUtf8 };
 
+struct RuleContext;
+
+// LateProof is a proof about numbers that may stand behind the stream: it runs when all storages have been found.
+struct LateProof {
+  Status (*prove)(RuleContext& context, NodeIndex call) = nullptr;
+  NodeIndex call = kNoNode;
+};
+
 // ImportTables is what rules and layouts collect besides the graph.
 struct ImportTables {
   std::vector<ImportedStorage> storages;
@@ -91,6 +99,8 @@ struct ImportTables {
   enum class ByteOrder : std::uint8_t { kLittle, kBig };
   std::unordered_map<NodeIndex, StructNote> proven;  // objects that a STRUCT rule has accepted
   std::uint64_t proof_work = 0;                      // steps of all proofs so far
+  std::vector<LateProof> late_proofs;                // that have not run yet
+  std::uint64_t late_bytes = 0;                      // of the storages that late proofs may read
   ByteOrder torch_order = ByteOrder::kLittle;  // of the storages in the file; their sources are little-endian already
 
   // ElementTypeOf returns the number of an element type, which it adds when there is none like it.
@@ -132,6 +142,10 @@ std::span<const Rule> ScipyRules();
 std::span<const Rule> ScikitLearnRules();
 std::span<const Rule> PandasRules();
 const Rule* FindRule(std::string_view name);
+
+// RunLateProofs runs the proofs from number `first` on and takes them off the list. What they refuse becomes findings;
+// the error is that of the system.
+Status RunLateProofs(RuleContext& context, std::size_t first);
 
 // Refuse makes the error of a rule: stage kUnsafe, at the opcode of `node`, with the called name as subject.
 Error Refuse(const Graph& graph, NodeIndex node, const char* code, const char* text);

@@ -62,6 +62,21 @@ bool MayHoldPickle(ByteView head) {
   return (is(Opcode::kProto) && head[1] <= 5) || is(Opcode::kGlobal) || is(Opcode::kMark);
 }
 
+bool IsKnown(const std::string& name, const std::vector<std::string>& known) {
+  return std::find(known.begin(), known.end(), name) != known.end();
+}
+
+// RoleOf: the storages of a pickle that a reader has run lie in the folder of its name.
+Role RoleOf(std::string_view name, const std::vector<std::string>& known) {
+  constexpr std::size_t kSuffix = 4;  // ".pkl"
+  for (const std::string& pickle : known) {
+    const std::string_view stem = std::string_view(pickle).substr(0, pickle.size() - kSuffix);
+    const bool below = name.size() > stem.size() && name.starts_with(stem) && name[stem.size()] == '/';
+    if (below && name.find('/', stem.size() + 1) == std::string_view::npos) return Role::kStorage;
+  }
+  return Role::kInput;
+}
+
 // Scanner judges one input and what is inside it. Its functions call each other once for each level of nesting, of
 // which there are few.
 class Scanner {
@@ -69,12 +84,14 @@ class Scanner {
   Scanner(const ImportOptions& options, Findings& findings) : options_(options), findings_(findings) {}
 
   Result<ScanClaim> Scan(const SharedSource& source, Role role, unsigned level);
+  // ScanMembers judges the members of an archive; without the pickles that a reader has run already, `known`, whose
+  // storages lie in folders of their names.
+  Status ScanMembers(const ZipArchive& archive, const std::vector<std::string>& known, unsigned level);
+  Status ScanZipMember(const ZipArchive& archive, const ZipEntry& entry, Role role, unsigned level);
 
  private:
   Result<ScanClaim> ScanZip(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanCarved(const SharedSource& source, unsigned level);
-  using IsStorage = bool (*)(std::string_view name);
-  Status ScanMembers(const ZipArchive& archive, IsStorage is_storage, const std::string& skip, unsigned level);
   Status ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level);
   Result<ScanClaim> ScanTar(const SharedSource& source, ByteView head, unsigned level);
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
@@ -178,20 +195,19 @@ Status Scanner::ScanMember(const std::string& name, const Result<SharedSource>& 
   return text.ok() ? Status() : Take(part, text.error());
 }
 
-Status Scanner::ScanMembers(const ZipArchive& archive, IsStorage is_storage, const std::string& skip, unsigned level) {
+Status Scanner::ScanMembers(const ZipArchive& archive, const std::vector<std::string>& known, unsigned level) {
   constexpr std::uint64_t kStart = 4;
   const ReadAhead starts(archive.source());
   for (const ZipEntry& entry : archive.entries()) {
-    if (entry.directory() || entry.name == skip) continue;
-    const bool storage = is_storage(entry.name);
+    if (entry.directory() || IsKnown(entry.name, known)) continue;
+    const Role role = RoleOf(entry.name, known);
     // The cheapest no comes first: an archive may have very many tensors.
-    if (storage && entry.method == ZipMethod::kStored) {
+    if (role == Role::kStorage && entry.method == ZipMethod::kStored) {
       SAFEMODEL_ASSIGN(const ByteBuffer first,
                        ReadRange(starts, entry.data_offset, std::min(kStart, entry.size), kStart));
       if (first.empty() || (!MayStartPickle(first[0]) && !LooksLikeZip(first))) continue;
     }
-    SAFEMODEL_TRY(ScanMember(entry.name, archive.OpenEntry(entry, ZipCrc::kIgnore),
-                             storage ? Role::kStorage : Role::kInput, level));
+    SAFEMODEL_TRY(ScanMember(entry.name, archive.OpenEntry(entry, ZipCrc::kIgnore), role, level));
   }
   return {};
 }
@@ -207,17 +223,12 @@ Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {
   if (!survey.value().faults.empty()) return ScanCarved(source, level);
   const ZipArchive& archive = survey.value().archive;
   if (!IsTorchArchive(archive)) {
-    SAFEMODEL_TRY(ScanMembers(
-        archive, [](std::string_view) { return false; }, {}, level));
+    SAFEMODEL_TRY(ScanMembers(archive, {}, level));
     return ScanClaim{"zip", source->size()};
   }
-  const std::string pickle = TorchPickleName(archive);
-  {
-    const Findings::MemberScope scope(findings_, pickle);
-    const auto model = ImportTorchZip(archive, OptionsAt(level), findings_);
-    if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
-  }
-  SAFEMODEL_TRY(ScanMembers(archive, IsTorchStorageName, pickle, level));
+  const auto model = ImportTorchZip(archive, OptionsAt(level), findings_);
+  if (!model.ok()) SAFEMODEL_TRY(Take(part, model.error()));
+  SAFEMODEL_TRY(ScanMembers(archive, TorchPickleNames(archive), level));
   return ScanClaim{"torch-zip", source->size()};
 }
 
@@ -418,6 +429,24 @@ Status Scanner::ScanConstants(const Graph& graph, unsigned level) {
 }
 
 }  // namespace
+
+Status CheckMembers(const ZipArchive& archive, const ImportOptions& options, Findings& findings) {
+  ImportOptions scan = options;
+  scan.purpose = ImportOptions::Purpose::kScan;
+  scan.unknown = ConvertOptions::Unknown::kKeepInert;
+  Scanner scanner(scan, findings);
+  const std::vector<std::string> known = TorchPickleNames(archive);
+  for (const ZipEntry& entry : archive.entries()) {
+    if (entry.directory() || IsKnown(entry.name, known)) continue;
+    const Findings::Part part(findings);
+    SAFEMODEL_TRY(scanner.ScanZipMember(archive, entry, RoleOf(entry.name, known), 0));
+    auto refusal = part.Refusal(scan.unknown);
+    if (!refusal) continue;
+    refusal->subject = entry.name + (refusal->subject.empty() ? "" : ": ") + refusal->subject;
+    return *refusal;
+  }
+  return {};
+}
 
 Status ScanText(const ByteSource& source, Findings& findings) {
   const std::uint64_t size = std::min(source.size(), kMostText);

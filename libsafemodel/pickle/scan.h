@@ -10,6 +10,7 @@
 #include "base/source.h"
 #include "pickle/findings.h"
 #include "pickle/import.h"
+#include "pickle/zip.h"
 
 namespace safemodel::pickle {
 
@@ -23,6 +24,11 @@ struct ScanClaim {
 // like inputs of their own, at most 8 levels deep; members that no reader claims are counted as opaque. Errors are
 // those of the system (kIo); all else is a finding. Bytes of tensors are read only where a proof needs them.
 Result<ScanClaim> ScanSource(const SharedSource& source, const ImportOptions& options, Findings& findings);
+
+// CheckMembers judges the members of an archive of PyTorch besides the pickles that ImportTorchZip runs: torch.load can
+// be told to run any of them. The error is the gravest refusal, about the member. Members that are merely unknown pass:
+// nothing of them is converted.
+Status CheckMembers(const ZipArchive& archive, const ImportOptions& options, Findings& findings);
 
 // ScanText looks for credentials in bytes that no reader claims, if they are text.
 Status ScanText(const ByteSource& source, Findings& findings);

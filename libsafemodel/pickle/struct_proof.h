@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading what native code will trust: attributes of objects and the elements of their arrays, in blocks, with a bound
-// on the work. Only struct_*.cc include this header.
+// on the work. Only struct_*.cc and the proofs of torch_*.cc include this header.
 #pragma once
 
 #include <array>

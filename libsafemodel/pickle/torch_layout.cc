@@ -2,6 +2,9 @@
 #include "pickle/torch_layout.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "base/checked.h"
@@ -9,6 +12,7 @@
 #include "base/try.h"
 #include "pickle/allow_list.h"
 #include "pickle/finish_import.h"
+#include "pickle/judge.h"
 #include "pickle/numpy_array.h"
 #include "pickle/torch_types.h"
 
@@ -110,30 +114,42 @@ std::string_view RootOf(const ZipArchive& archive) {
   return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash + 1);
 }
 
-bool Has(const ZipArchive& archive, std::string_view name) {
-  return std::any_of(archive.entries().begin(), archive.entries().end(),
-                     [&](const ZipEntry& entry) { return entry.name == name; });
+// Folded returns a name in lower case: PyTorch looks records up without regard to it.
+std::string Folded(std::string_view name) {
+  std::string folded(name);
+  for (char& letter : folded) {
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  }
+  return folded;
 }
 
-// CheckMembers refuses archives that hold more than tensors, or whose members lie under several roots.
-Status CheckMembers(const ZipArchive& archive, const std::string& root) {
+bool Has(const ZipArchive& archive, std::string_view name) {
+  const std::string folded = Folded(name);
+  return std::any_of(archive.entries().begin(), archive.entries().end(), [&](const ZipEntry& entry) {
+    return entry.name.size() == folded.size() && Folded(entry.name) == folded;
+  });
+}
+
+// CheckMembers refuses archives whose members lie under several roots, or that import what they carry. It returns the
+// first member that is part of a TorchScript program, or nothing.
+Result<const ZipEntry*> CheckMembers(const ZipArchive& archive, const std::string& root) {
+  const ZipEntry* script = nullptr;
   for (const ZipEntry& entry : archive.entries()) {
     const std::string_view name = entry.name;
     if (!name.starts_with(root)) {
       return Error{Stage::kMalformed, "ZIP-ROOT", "a member of the archive lies outside its folder", kNoOffset,
                    entry.name};
     }
-    const std::string_view inner = name.substr(root.size());
-    if (inner == "constants.pkl" || inner.starts_with("code/")) {
-      return Error{Stage::kUnsupported, "TORCH-SCRIPT",
-                   "the archive is a TorchScript program, whose code is never converted", kNoOffset, entry.name};
-    }
+    if (name.substr(root.size()).starts_with("data/")) continue;  // most of them
+    const std::string inner = Folded(name.substr(root.size()));
     if (inner == ".data/extern_modules" || inner == ".data/python_version") {
       return Error{Stage::kUnsafe, "TORCH-PACKAGE",
                    "the archive is a torch.package, which imports the sources it carries", kNoOffset, entry.name};
     }
+    const bool program = inner == "constants.pkl" || inner.starts_with("code/");
+    if (program && script == nullptr) script = &entry;
   }
-  return {};
+  return script;
 }
 
 // ReadSmall returns the text of a small record without white space at its end; nothing when there is no such record.
@@ -158,9 +174,8 @@ Status CheckVersion(const ZipArchive& archive, const std::string& root) {
   }
   if (!version)
     return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record `version`; was saving it interrupted?"};
-  const std::string_view number = *version;
-  const bool known = number == "10" || (number.size() == 1 && number.front() >= '1' && number.front() <= '9');
-  if (!known)
+  static constexpr std::array<std::string_view, 10> kKnown{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
+  if (std::find(kKnown.begin(), kKnown.end(), std::string_view(*version)) == kKnown.end())
     return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "the version of the archive is not one that is read",
                  kNoOffset, *version};
   return {};
@@ -204,7 +219,18 @@ bool IsTorchArchive(const ZipArchive& archive) {
   return Has(archive, root + "data.pkl") || Has(archive, root + "version") || Has(archive, root + ".data/version");
 }
 
-std::string TorchPickleName(const ZipArchive& archive) { return std::string(RootOf(archive)) + "data.pkl"; }
+std::vector<std::string> TorchPickleNames(const ZipArchive& archive) {
+  const std::string root(RootOf(archive));
+  std::vector<std::string> names{root + "data.pkl"};
+  const auto script = CheckMembers(archive, root);
+  if (!script.ok() || script.value() == nullptr) return names;
+  for (const ZipEntry& entry : archive.entries()) {
+    const std::string_view inner = std::string_view(entry.name).substr(root.size());
+    const bool top = inner.find('/') == std::string_view::npos && Folded(inner).ends_with(".pkl");
+    if (top && entry.name != names.front()) names.push_back(entry.name);
+  }
+  return names;
+}
 
 bool IsTorchPickleName(std::string_view name) {
   constexpr std::string_view kName = "/data.pkl";
@@ -222,59 +248,197 @@ bool IsTorchStorageName(std::string_view name) {
 
 namespace {
 
-// CheckAround is what is wrong around the pickle. A scan goes on behind it: the pickle is judged all the same.
-Status CheckAround(const ZipArchive& archive, const std::string& root, const ZipEntry* pickle,
-                   const ImportOptions& options, Findings& findings) {
-  Status fault = CheckMembers(archive, root);
-  if (fault.ok() && pickle != nullptr && options.purpose == ImportOptions::Purpose::kScan) {
-    fault = CheckCrc(archive, *pickle);
-  }
-  if (fault.ok() || options.purpose == ImportOptions::Purpose::kConvert || fault.error().stage == Stage::kIo) {
-    return fault;
-  }
+// NoteInScan passes a fault on, or records it in a scan: the pickle is judged all the same.
+Status NoteInScan(const Status& fault, const ImportOptions& options, Findings& findings) {
+  const bool scan = options.purpose == ImportOptions::Purpose::kScan;
+  if (fault.ok() || !scan || fault.error().stage == Stage::kIo) return fault;
   findings.Add(fault.error());
   return {};
+}
+
+// CrcOf says whether members are compared with their checksums as they are read. In a scan that comes afterwards.
+ZipCrc CrcOf(const ImportOptions& options) {
+  return options.purpose == ImportOptions::Purpose::kScan ? ZipCrc::kIgnore : ZipCrc::kCheck;
+}
+
+Result<const ZipEntry*> FindPickle(const ZipArchive& archive, const std::string& name) {
+  SAFEMODEL_ASSIGN(const ZipEntry* entry, archive.Find(name));
+  if (entry != nullptr) return entry;
+  return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record `data.pkl`; was saving it interrupted?"};
+}
+
+// ModelReader runs the pickles of one archive on one graph.
+class ModelReader {
+ public:
+  ModelReader(const ZipArchive& archive, std::string root, const ImportOptions& options, Findings& findings,
+              SharedSource stream)
+      : archive_(archive),
+        root_(std::move(root)),
+        main_(root_ + "data.pkl"),
+        options_(options),
+        graph_(std::move(stream)),
+        context_{graph_, tables_, options_.limits, findings} {}
+
+  // Open reads what is said about all pickles.
+  Status Open() {
+    tables_.python2_text = Python2Text::kUtf8;
+    SAFEMODEL_ASSIGN(tables_.torch_order, ReadByteOrder(archive_, root_));
+    return {};
+  }
+  // Run runs the member of this name to its end, and returns what it leaves. Its storages lie in the folder of that
+  // name.
+  Result<NodeIndex> Run(const std::string& name, ConvertOptions::Unknown unknown);
+  // Join makes a dict of the results of the pickles of a program.
+  Result<NodeIndex> Join(NodeIndex data, NodeIndex constants);
+  Result<ImportedModel> Finish(NodeIndex root) && {
+    return FinishImport(graph_, std::move(tables_), root, "torch-zip", options_);
+  }
+  [[nodiscard]] const Graph& graph() const { return graph_; }
+
+ private:
+  Result<SharedSource> OpenRecord(const std::string& name) const;
+
+  const ZipArchive& archive_;
+  std::string root_;
+  std::string main_;  // the pickle whose stream is the graph's
+  const ImportOptions& options_;
+  Graph graph_;
+  ImportTables tables_;
+  RuleContext context_;
+};
+
+Result<SharedSource> ModelReader::OpenRecord(const std::string& name) const {
+  const ZipEntry* record = nullptr;
+  SAFEMODEL_ASSIGN(record, archive_.Find(root_ + name));
+  if (record != nullptr) return archive_.OpenEntry(*record);
+  return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset, name};
+}
+
+Result<NodeIndex> ModelReader::Run(const std::string& name, ConvertOptions::Unknown unknown) {
+  const Findings::MemberScope scope(context_.findings, name);
+  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickle(archive_, name));
+  SAFEMODEL_TRY(CheckInflation(*entry));
+  SharedSource stream = graph_.stream();
+  if (name != main_) {
+    SAFEMODEL_ASSIGN(stream, archive_.OpenEntry(*entry, CrcOf(options_)));
+  }
+  const std::string folder = name.substr(root_.size(), name.rfind('.') - root_.size()) + "/";
+  TorchLayout layout([&](std::string_view key) { return OpenRecord(folder + std::string(key)); });
+  MachineResult result;
+  SAFEMODEL_ASSIGN(result, RunMachine(context_, 0, {.unknown = unknown, .layout = &layout, .source = stream.get()}));
+  if (result.end == stream->size()) return result.root;
+  return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end, entry->name};
+}
+
+Result<NodeIndex> ModelReader::Join(NodeIndex data, NodeIndex constants) {
+  if (graph_.kind(constants) == Kind::kTuple && graph_.ItemsOf(constants).empty()) return data;
+  const NodeIndex both = graph_.AddContainer(Kind::kDict, 0);
+  const std::array<NodeIndex, 4> items{graph_.AddBytes(Kind::kStr, 0, AsBytes("data")), data,
+                                       graph_.AddBytes(Kind::kStr, 0, AsBytes("constants")), constants};
+  if (graph_.Append(both, items)) return both;
+  return Error{Stage::kLimit, "LIMIT-COUNT",
+               "the containers of the pickle hold more items than this reader can number"};
+}
+
+// UnwrittenSource stands for storages whose bytes are not there: PyTorch writes the shapes of traced inputs only.
+class UnwrittenSource final : public ByteSource {
+ public:
+  [[nodiscard]] std::uint64_t size() const override { return std::uint64_t{1} << 62; }
+  [[nodiscard]] Status ReadAt(std::uint64_t, MutableBytes) const override {
+    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "the numbers of a tensor were not saved"};
+  }
+};
+
+// JudgeOnly runs a pickle of a program of which nothing is converted.
+Status JudgeOnly(const ZipArchive& archive, const std::string& name, const ImportOptions& options, Findings& findings) {
+  const Findings::MemberScope scope(findings, name);
+  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickle(archive, name));
+  SAFEMODEL_TRY(CheckInflation(*entry));
+  SAFEMODEL_ASSIGN(SharedSource stream, archive.OpenEntry(*entry, CrcOf(options)));
+  Graph graph(stream);
+  ImportTables tables;
+  tables.python2_text = Python2Text::kUtf8;
+  RuleContext context{graph, tables, options.limits, findings};
+  TorchLayout layout([](std::string_view) -> Result<SharedSource> { return {std::make_shared<UnwrittenSource>()}; });
+  SAFEMODEL_ASSIGN(const MachineResult result,
+                   RunMachine(context, 0, {.unknown = ConvertOptions::Unknown::kKeepInert, .layout = &layout}));
+  if (result.end == stream->size()) return {};
+  return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end, name};
+}
+
+// ClassNames lists the classes of a program, as many as fit a message.
+std::string ClassNames(const Graph& graph) {
+  constexpr std::size_t kMost = 8;
+  std::set<std::string> names;
+  for (const GlobalName& global : graph.globals()) {
+    if (global.entry == nullptr) names.insert(FullName(global));
+  }
+  std::string list;
+  std::size_t shown = 0;
+  for (const std::string& name : names) {
+    if (shown == kMost) return list + ", and " + std::to_string(names.size() - kMost) + " more";
+    list += (shown++ == 0 ? "" : ", ") + name;
+  }
+  return list;
+}
+
+// ReadScript reads what is data in a program: the attributes of its modules, and the tensors among its constants.
+Result<ImportedModel> ReadScript(ModelReader& reader, const ZipArchive& archive, const ZipEntry& script,
+                                 const ImportOptions& options, Findings& findings) {
+  constexpr auto kKeep = ConvertOptions::Unknown::kKeepInert;
+  Error refusal{Stage::kUnsafe, "TORCH-SCRIPT",
+                "the archive is a TorchScript program, whose code is never converted; its tensors are data", kNoOffset,
+                script.name};
+  findings.Add(refusal, ScanVerdict::kUnknown);
+  const std::vector<std::string> names = TorchPickleNames(archive);
+  SAFEMODEL_ASSIGN(const NodeIndex data, reader.Run(names.front(), kKeep));
+  std::optional<NodeIndex> constants;
+  for (const std::string& name : names) {
+    if (name == names.front()) continue;
+    if (name.ends_with("/constants.pkl")) {
+      SAFEMODEL_ASSIGN(constants, reader.Run(name, kKeep));
+    } else {
+      SAFEMODEL_TRY(JudgeOnly(archive, name, options, findings));
+    }
+  }
+  if (options.unknown != kKeep) {
+    refusal.subject = ClassNames(reader.graph());
+    return refusal;
+  }
+  NodeIndex root = data;
+  if (constants) {
+    SAFEMODEL_ASSIGN(root, reader.Join(data, *constants));
+  }
+  SAFEMODEL_ASSIGN(ImportedModel model, std::move(reader).Finish(root));
+  model.verdict = "unknown";
+  return model;
 }
 
 }  // namespace
 
 Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOptions& options, Findings& findings) {
   const std::string root(RootOf(archive));
-  const bool scan = options.purpose == ImportOptions::Purpose::kScan;
-  const auto found = archive.Find(root + "data.pkl");
-  SAFEMODEL_TRY(CheckAround(archive, root, found.ok() ? found.value() : nullptr, options, findings));
-  SAFEMODEL_ASSIGN(const ZipEntry* const entry, found);
-  if (entry == nullptr) {
-    return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record `data.pkl`; was saving it interrupted?"};
+  const auto members = CheckMembers(archive, root);
+  if (!members.ok()) SAFEMODEL_TRY(NoteInScan(members.error(), options, findings));
+  const ZipEntry* const script = members.ok() ? members.value() : nullptr;
+  const std::string name = root + "data.pkl";
+  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickle(archive, name));
+  if (options.purpose == ImportOptions::Purpose::kScan) {
+    const Findings::MemberScope scope(findings, name);
+    SAFEMODEL_TRY(NoteInScan(CheckCrc(archive, *entry), options, findings));
   }
-  SAFEMODEL_TRY(CheckInflation(*entry));
-  SharedSource stream;
-  SAFEMODEL_ASSIGN(stream, archive.OpenEntry(*entry, scan ? ZipCrc::kIgnore : ZipCrc::kCheck));
-  Graph graph(stream);
-  ImportTables tables;
-  tables.python2_text = Python2Text::kUtf8;
-  const auto order = ReadByteOrder(archive, root);
-  if (!order.ok() && !scan) return order.error();
-  if (order.ok()) tables.torch_order = order.value();
-  TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
-    const ZipEntry* record = nullptr;
-    SAFEMODEL_ASSIGN(record, archive.Find(root + "data/" + std::string(key)));
-    if (record == nullptr) {
-      return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
-                   "data/" + std::string(key)};
-    }
-    return archive.OpenEntry(*record);
-  });
-  RuleContext context{graph, tables, options.limits, findings};
-  MachineResult result;
-  SAFEMODEL_ASSIGN(result, RunMachine(context, 0, {.unknown = options.unknown, .layout = &layout}));
-  if (result.end != stream->size()) {
-    return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end, entry->name};
+  SAFEMODEL_ASSIGN(SharedSource stream, archive.OpenEntry(*entry, CrcOf(options)));
+  ModelReader reader(archive, root, options, findings, std::move(stream));
+  SAFEMODEL_TRY(NoteInScan(reader.Open(), options, findings));
+  if (script != nullptr) {
+    SAFEMODEL_ASSIGN(ImportedModel model, ReadScript(reader, archive, *script, options, findings));
+    SAFEMODEL_TRY(CheckVersion(archive, root));
+    return model;
   }
+  SAFEMODEL_ASSIGN(const NodeIndex object, reader.Run(name, options.unknown));
   // Last, so that a dangerous pickle is reported as such even in an archive that is broken too.
   SAFEMODEL_TRY(CheckVersion(archive, root));
-  if (!order.ok()) return order.error();
-  return FinishImport(graph, std::move(tables), result.root, "torch-zip", options);
+  return std::move(reader).Finish(object);
 }
 
 }  // namespace safemodel::pickle

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include <safemodel/result.h>
 
@@ -43,9 +44,11 @@ Error BadPersistentId(const Graph& graph, NodeIndex reference);
 // IsTorchArchive says whether an archive has the shape that torch.save gives it.
 bool IsTorchArchive(const ZipArchive& archive);
 
-// TorchPickleName returns the name of the member that torch.load runs; IsTorchPickleName and IsTorchStorageName say
-// whether a name is that of such a member, or of a storage, under whatever root. PyTorch does not regard case.
-std::string TorchPickleName(const ZipArchive& archive);
+// TorchPickleNames returns the names of the members that ImportTorchZip runs: the one that torch.load runs, first, and
+// those of a TorchScript program. Each has its storages in a folder of its name. IsTorchPickleName and
+// IsTorchStorageName say whether a name is that of such a member, or of a storage, under whatever root. PyTorch does
+// not regard case.
+std::vector<std::string> TorchPickleNames(const ZipArchive& archive);
 bool IsTorchPickleName(std::string_view name);
 bool IsTorchStorageName(std::string_view name);
 

@@ -107,10 +107,18 @@ Result<NodeIndex> ReadFile(RuleContext& context, const SharedSource& source, Tor
   Status fault;
   SAFEMODEL_TRY(ReadHead(context, source, at, fault));
   MachineResult object;
-  SAFEMODEL_ASSIGN(object,
-                   RunMachine(context, at, {.unknown = context.unknown, .layout = &layout, .source = source.get()}));
+  const std::size_t first_proof = context.tables.late_proofs.size();
+  SAFEMODEL_ASSIGN(object, RunMachine(context, at,
+                                      {.unknown = context.unknown,
+                                       .layout = &layout,
+                                       .source = source.get(),
+                                       .proofs = MachineOptions::Proofs::kLater}));
   at = object.end;
   SAFEMODEL_TRY(layout.Place(context, source, at));
+  const Findings::Part part(context.findings);
+  SAFEMODEL_TRY(RunLateProofs(context, first_proof));
+  context.findings.ResolvePaths(context.graph, object.root);
+  if (const auto refusal = part.Refusal(context.unknown)) return *refusal;
   SAFEMODEL_TRY(fault);
   if (at != source->size()) {
     return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the last storage", at};

@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "pickle/allow_list.h"
 #include "pickle/rule.h"
+#include "pickle/torch_compound.h"
 #include "pickle/torch_legacy.h"
 #include "pickle/torch_types.h"
 #include "pickle/torch_view.h"
@@ -45,6 +46,11 @@ std::uint8_t MetadataFlags(const Graph& graph, NodeIndex metadata) {
   return flags;
 }
 
+bool IsQuantised(const StorageNote& storage) {
+  const auto type = storage.type == nullptr ? std::nullopt : FindStorageType(storage.type->name);
+  return type && type->quantised != 0;
+}
+
 // TypeOf returns the element type of a tensor: that of its storage, or for _rebuild_tensor_v3 the one stated.
 Result<TorchType> TypeOf(const RuleContext& context, NodeIndex call, const StorageNote& storage) {
   const Graph& graph = context.graph;
@@ -66,6 +72,9 @@ Result<TorchType> TypeOf(const RuleContext& context, NodeIndex call, const Stora
     return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "tensors of this type are not read by this version",
                  graph.offset(call), "torch." + std::string(entry->name)};
   }
+  if (type->quantised != 0) {
+    return Refuse(graph, call, "MEM-QUANT", "a tensor has the type of a quantised one, but nothing to read it with");
+  }
   return *type;
 }
 
@@ -86,6 +95,9 @@ Status MakeTensor(RuleContext& context, NodeIndex call) {
   const Graph& graph = context.graph;
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
   const StorageNote storage = context.tables.storage_of.at(args[0]);
+  if (IsQuantised(storage)) {
+    return Refuse(graph, call, "MEM-QUANT", "a plain tensor is made of the storage of a quantised one");
+  }
   TorchType type;
   SAFEMODEL_ASSIGN(type, TypeOf(context, call, storage));
   const auto shape = ReadSizes(context, args[2]);
@@ -126,7 +138,9 @@ Result<TreeRef> TensorToTree(TreeContext& tree, NodeIndex call) {
 
 Status MakeParameter(RuleContext& context, NodeIndex call) {
   const std::span<const NodeIndex> args = ArgsOf(context.graph, call);
-  const std::uint32_t tensor = context.tables.tensor_of.at(args[0]);
+  const auto known = context.tables.tensor_of.find(args[0]);
+  if (known == context.tables.tensor_of.end()) return {};  // made of several tensors, or of none
+  const std::uint32_t tensor = known->second;
   std::uint8_t& flags = context.tables.tensor_flags[tensor];
   flags = static_cast<std::uint8_t>(IsTrue(context.graph, args[1]) ? flags | kTensorRequiresGrad
                                                                    : flags & ~kTensorRequiresGrad);
@@ -136,8 +150,13 @@ Status MakeParameter(RuleContext& context, NodeIndex call) {
 
 Result<TreeRef> ParameterToTree(TreeContext& tree, NodeIndex call) {
   const std::span<const NodeIndex> args = ArgsOf(tree.graph(), call);
+  std::vector<TreeRef> made_of{tree.Of(args[0])};
+  // A tensor carries the flag itself.
+  if (!tree.tables().tensor_of.contains(args[0])) {
+    made_of.push_back(tree.Leaf(IsTrue(tree.graph(), args[1]) ? NodeKind::kTrue : NodeKind::kFalse));
+  }
   std::vector<TreeRef> parts{tree.Global("torch.nn.parameter", "Parameter"),
-                             tree.Parent(NodeKind::kTuple, {tree.Of(args[0])})};
+                             tree.Parent(NodeKind::kTuple, std::move(made_of))};
   std::uint8_t flags = kObjectArgs;
   if (args.size() > 3) {
     flags |= kObjectState;
@@ -147,7 +166,8 @@ Result<TreeRef> ParameterToTree(TreeContext& tree, NodeIndex call) {
 }
 
 Status MakeTyped(RuleContext& context, NodeIndex call) {
-  context.tables.tensor_of.emplace(call, context.tables.tensor_of.at(ArgsOf(context.graph, call)[0]));
+  const auto known = context.tables.tensor_of.find(ArgsOf(context.graph, call)[0]);
+  if (known != context.tables.tensor_of.end()) context.tables.tensor_of.emplace(call, known->second);
   return {};
 }
 
@@ -167,11 +187,27 @@ Result<TreeRef> TypedToTree(TreeContext& tree, NodeIndex call) {
                      static_cast<std::uint8_t>(bare ? kObjectArgs : kObjectArgs | kObjectState));
 }
 
-constexpr std::array<Rule, 4> kRules{{
+// LayoutToTree: torch.serialization._get_layout('torch.sparse_coo') is torch.sparse_coo.
+Result<TreeRef> LayoutToTree(TreeContext& tree, NodeIndex call) {
+  constexpr std::string_view kModule = "torch.";
+  return tree.Global("torch", tree.graph().TextOf(ArgsOf(tree.graph(), call)[0]).substr(kModule.size()));
+}
+
+// FoldScriptValue: functions of TorchScript that return their first argument.
+Result<NodeIndex> FoldScriptValue(RuleContext& context, NodeIndex call) { return ArgsOf(context.graph, call)[0]; }
+
+constexpr std::array<Rule, 11> kRules{{
     {.name = "torch_tensor", .on_call = MakeTensor, .to_tree = TensorToTree},
     {.name = "torch_parameter", .on_call = MakeParameter, .to_tree = ParameterToTree},
     {.name = "torch_bytes", .fold = LoadTorchBytes},
     {.name = "torch_typed", .on_call = MakeTyped, .to_tree = TypedToTree},
+    {.name = "torch_quantised", .on_call = MakeQuantised, .to_tree = QuantisedToTree},
+    {.name = "torch_layout", .to_tree = LayoutToTree},
+    {.name = "torch_sparse", .on_call = OnTorchSparse},
+    {.name = "torch_nested", .on_call = OnTorchNested},
+    {.name = "torch_meta", .on_call = OnTorchMeta},
+    {.name = "torch_device", .on_call = OnTorchDevice},
+    {.name = "torch_script_value", .fold = FoldScriptValue},
 }};
 
 }  // namespace

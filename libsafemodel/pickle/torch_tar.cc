@@ -134,7 +134,7 @@ Status ReadStorage(MemberReader& reader, Contents& contents) {
     return reader.Wrong("a storage has no key, location and class");
   }
   const auto type = FindStorageType(entry->name);
-  if (!type) {
+  if (!type || type->quantised != 0) {
     return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "storages of this type are not read by this version",
                  reader.offset(), reader.member()};
   }

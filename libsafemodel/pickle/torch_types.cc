@@ -37,6 +37,11 @@ constexpr TorchType kTypes[] = {
     {"float8_e5m2fnuz", Dtype::kF8E5M2Fnuz, 1},
     {"float8_e8m0fnu", Dtype::kF8E8M0Fnu, 1},
     {"float4_e2m1fn_x2", Dtype::kF4E2M1, 1},  // two elements in a byte, counted as one
+    {"qint8", Dtype::kI8, 1, 1},
+    {"quint8", Dtype::kU8, 1, 1},
+    {"qint32", Dtype::kI32, 4, 1},
+    {"quint4x2", Dtype::kU8, 1, 2},
+    {"quint2x4", Dtype::kU8, 1, 4},
     {"uint1", Dtype::kForeign, 1},
     {"uint2", Dtype::kForeign, 1},
     {"uint3", Dtype::kForeign, 1},
@@ -58,7 +63,7 @@ constexpr TorchType kTypes[] = {
     {"bits16", Dtype::kForeign, 2},
 };
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kStorages{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kStorages{{
     {"FloatStorage", "float32"},
     {"DoubleStorage", "float64"},
     {"HalfStorage", "float16"},
@@ -73,6 +78,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kStorage
     {"ComplexFloatStorage", "complex64"},
     {"ComplexDoubleStorage", "complex128"},
     {"UntypedStorage", "uint8"},
+    {"QInt8Storage", "qint8"},
+    {"QUInt8Storage", "quint8"},
+    {"QInt32Storage", "qint32"},
+    {"QUInt4x2Storage", "quint4x2"},
+    {"QUInt2x4Storage", "quint2x4"},
 }};
 
 }  // namespace

@@ -15,13 +15,14 @@ struct TorchType {
   std::string_view name;  // "float32"
   Dtype dtype = Dtype::kForeign;
   std::uint32_t item_size = 0;  // bytes of one element as PyTorch counts them
+  std::uint32_t quantised = 0;  // 0: not; otherwise how many elements lie in such an item
 };
 
 // FindTorchType looks up a dtype by name, such as "float32" or "half".
 std::optional<TorchType> FindTorchType(std::string_view name);
 
-// FindStorageType looks up what a storage class holds: "FloatStorage" is float32, "UntypedStorage" uint8. Nothing for
-// quantised ones.
+// FindStorageType looks up what a storage class holds: "FloatStorage" is float32, "UntypedStorage" uint8,
+// "QInt8Storage" qint8.
 std::optional<TorchType> FindStorageType(std::string_view class_name);
 
 }  // namespace safemodel::pickle

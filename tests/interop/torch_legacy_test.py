@@ -91,9 +91,6 @@ def legacy(folder, count):
         value = {"net": [net.state_dict(), {"again": net.state_dict()}], "adam": adam.state_dict()}
         torch.save(value, path, pickle_protocol=protocol, _use_new_zipfile_serialization=False)
         count.check(f"legacy: nested, protocol {protocol}", path, value, protocol, "torch-legacy")
-    for name, value in (("sparse", torch.eye(3).to_sparse()), ("meta", torch.empty(3, device="meta"))):
-        torch.save(value, path, _use_new_zipfile_serialization=False)
-        count.refused(f"legacy: {name}", path, "FILE-UNSUPPORTED")
 
 
 def pickled_cases():

@@ -110,7 +110,8 @@ TEST_CASE("torch: persistent ids that nobody writes are refused") {
       CodeOf(P(2).Ops("(").Str("storage").Global("evil", "FloatStorage").Str("0").Str("cpu").Int(4).Ops("tQ").Stop()) ==
       "PKL-PERSID");
   P quantised(2);
-  CHECK(CodeOf(Storage(quantised, "QInt8Storage", "0", 4).Stop()) == "FILE-UNSUPPORTED");
+  CHECK(CodeOf(Storage(quantised, "QInt8Storage", "0", 4).Stop()) == "ok");
+  CHECK(CodeOf(Tensor({.type = "QInt32Storage"}).Stop()) == "MEM-QUANT");  // a plain tensor of it
 }
 
 TEST_CASE("torch: hooks must be empty and stay empty") {
@@ -129,8 +130,7 @@ TEST_CASE("torch: hooks must be empty and stay empty") {
 }
 
 TEST_CASE("torch: dtypes of _rebuild_tensor_v3") {
-  const auto v3 = [](const char* dtype, std::vector<std::int32_t> shape,
-                     std::vector<std::int32_t> strides) {
+  const auto v3 = [](const char* dtype, std::vector<std::int32_t> shape, std::vector<std::int32_t> strides) {
     P program(2);
     program.Global("torch._utils", "_rebuild_tensor_v3").Ops("(");
     program.Ops("(")
@@ -160,6 +160,7 @@ TEST_CASE("torch: dtypes of _rebuild_tensor_v3") {
   CHECK(foreign->tables.tensors[0].dtype == Dtype::kForeign);
   CHECK(foreign->tables.element_types.at(0).detail == "torch.uint4");
   CHECK(v3("strided", {16}, {1})->code() == "FILE-UNSUPPORTED");
+  CHECK(v3("qint8", {16}, {1})->code() == "MEM-QUANT");
 }
 
 TEST_CASE("torch: big-endian storages are read as little-endian") {

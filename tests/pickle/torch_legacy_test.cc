@@ -242,7 +242,7 @@ TEST_CASE("legacy: persistent ids") {
   CHECK(pair({.elements = 3}) == "MEM-STORAGE");
   CHECK(pair({.elements = -3}) == "PKL-PERSID");
   CHECK(pair({.key = "8", .location = "meta"}) == "FILE-UNSUPPORTED");
-  CHECK(pair({.type = "QInt8Storage", .key = "8"}) == "FILE-UNSUPPORTED");
+  CHECK(pair({.type = "QInt8Storage", .key = "8"}) == "MEM-QUANT");  // a plain tensor of it
   CHECK(pair({.view = P().Ops(")").bytes()}) == "PKL-PERSID");
   CHECK(code(P(2).Str("7").Ops("Q").Stop()) == "PKL-PERSID");
   CHECK(code(P(2).Ops(")Q").Stop()) == "PKL-PERSID");
