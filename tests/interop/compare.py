@@ -110,7 +110,7 @@ class Comparison:
         kind = type(live)
         if isinstance(live, np.generic):
             return self.scalar(path, live, node)
-        if kind is np.ndarray:
+        if kind in (np.ndarray, np.memmap):  # what a map shows is saved as an array
             return self.array(path, live, node)
         if isinstance(live, np.ma.MaskedArray):
             return self.masked(path, live, node)
