@@ -104,7 +104,8 @@ def joblib():
     yield "wrong padding", proto(3) + wrapper(2, alignment=b"x") + b"\0" * 17 + b".", "JOBLIB-PADDING"
     yield "padding that hides bytes", proto(3) + wrapper(2, alignment=b"x") + b"\x20" + b"\xff" * 32 + b"\1" * 16 + b".", "JOBLIB-PADDING"
     old = new("joblib.numpy_pickle", "NDArrayWrapper")
-    yield "a companion by a path", proto(2) + old + state(("filename", text("../evil.npy")), ("subclass", name("numpy", "ndarray"))) + b".", "FILE-PATH"
+    path = state(("filename", text("../evil.npy")), ("subclass", name("numpy", "ndarray")))
+    yield "a companion by a path", proto(2) + old + path + b".", "FILE-PATH"
 
 
 def companions():
@@ -139,7 +140,8 @@ def numpy():
     yield Row("numpy: a forged dtype", proto(2) + dtype + b".", "MEM-DTYPE")
     array = call("numpy.core.multiarray", "_reconstruct", name("numpy", "ndarray") + b"K\0\x85" + blob(b"b"))
     plain = call("numpy", "dtype", text("f8") + b"K\0K\1") + b"(K\3" + text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
-    yield Row("numpy: an array longer than its bytes", proto(3) + array + b"(K\1" + b"K\x09\x85" + plain + b"\x89" + blob(b"\0" * 8) + b"tb.", "MEM-NPY")
+    state_of_nine = b"(K\1" + b"K\x09\x85" + plain + b"\x89" + blob(b"\0" * 8) + b"tb."
+    yield Row("numpy: an array longer than its bytes", proto(3) + array + state_of_nine, "MEM-NPY")
 
 
 def suffixes():
@@ -156,7 +158,8 @@ def suffixes():
     tensors_and_zip = struct.pack("<Q", len(header)) + header + zip_of(member("a", EVIL))
     yield Row("safetensors with an archive behind it", tensors_and_zip, "ZIP-OUTSIDE", file="model.safetensors")
     yield Row("our own magic in front of an archive", b"\x89SMDL\r\n\x1a" + zip_of(member("a", EVIL)), "FILE-POLYGLOT", file="model.safemodel")
-    yield Row("safetensors with a payload behind it", struct.pack("<Q", len(header)) + header + b"\0" * 4 + EVIL, "trailing_bytes", "unreadable", "model.safetensors")
+    trailing = struct.pack("<Q", len(header)) + header + b"\0" * 4 + EVIL
+    yield Row("safetensors with a payload behind it", trailing, "trailing_bytes", "unreadable", "model.safetensors")
 
 
 def rows():

@@ -35,7 +35,8 @@ def calls():
 def states():
     function = name(*FUNCTION)
     yield Row("BUILD plants __setstate__, BUILD calls it", proto(2) + NAMESPACE + state(("__setstate__", function)) + b"Nb.", "STATE-RESERVED")
-    yield Row("BUILD plants append, APPEND calls it", proto(2) + NAMESPACE + state(("append", function), ("extend", function)) + b"Na.", "STATE-RESERVED")
+    planted = NAMESPACE + state(("append", function), ("extend", function))
+    yield Row("BUILD plants append, APPEND calls it", proto(2) + planted + b"Na.", "STATE-RESERVED")
     yield Row("APPEND on an object", proto(2) + NAMESPACE + b"Na.", "ITEMS-TARGET")
     yield Row("SETITEM on a list", proto(2) + b"]K\0Ns.", "ITEMS-TARGET")
     yield Row("ADDITEMS on an object", proto(4) + NAMESPACE + b"(N\x90.", "ITEMS-TARGET")
