@@ -119,7 +119,8 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
   if (head.empty()) return ScanClaim{};
   if (LooksLikeZip(head)) return ScanZip(source, level);
-  if (LooksLikeTar(head)) return ScanTar(source, head, level);
+  // Nothing but a checksum tells a tar archive: one small tensor in some thousands has a right one by chance.
+  if (LooksLikeTar(head) && role == Role::kInput) return ScanTar(source, head, level);
   if (LooksLikeNpy(head)) return ScanNpy(source);
   if (const char* format = ForeignFormat(head); format != nullptr && role == Role::kInput) {
     findings_.Add(Unsupported("this format may carry programs and is not read; scan it with its own tools", format));
