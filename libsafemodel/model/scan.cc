@@ -30,16 +30,6 @@ constexpr std::size_t kHeadBytes = 16;
 // special in a folder.
 enum class Place : std::uint8_t { kNamed, kInFolder };
 
-// ScanContainer looks for other readers of the file; what is in a container cannot do anything.
-Result<pickle::ScanClaim> ScanContainer(const std::shared_ptr<const File>& file, const pickle::ImportOptions& options,
-                                        pickle::Findings& findings) {
-  SAFEMODEL_ASSIGN(const pickle::ScanClaim other, pickle::ScanSource(file, options, findings));
-  if (!other.layout.empty()) {
-    findings.Add({Stage::kUnsafe, "FILE-POLYGLOT", "the container is an archive or a pickle too", 0});
-  }
-  return pickle::ScanClaim{"safemodel", file->size()};
-}
-
 // ScanSafetensors reads the header. A file that is a pickle too shows each of its readers another model.
 Result<pickle::ScanClaim> ScanSafetensors(const std::shared_ptr<const File>& file, const pickle::ImportOptions& options,
                                           pickle::Findings& findings) {
@@ -60,15 +50,21 @@ Result<pickle::ScanClaim> ScanSafetensors(const std::shared_ptr<const File>& fil
 }
 
 // ScanContainer judges the files that were packed into a container. Tensors are data; signatures are for `verify`.
-Result<pickle::ScanClaim> ScanContainer(const File& file, const pickle::ImportOptions& options,
+Result<pickle::ScanClaim> ScanContainer(const std::shared_ptr<const File>& file, const pickle::ImportOptions& options,
                                         pickle::Findings& findings) {
   OpenOptions open;
   open.limits = options.limits;
-  const auto model = OpenUnverified(file.path(), InsecureSkipVerification(), open);
+  const auto model = OpenUnverified(file->path(), InsecureSkipVerification(), open);
   if (!model.ok()) {
     if (model.error().stage == Stage::kIo) return model.error();
     findings.Add(
         {Stage::kMalformed, "FILE-CONTAINER", "the container does not open", model.error().offset, model.error().code});
+    // What only begins like a container may be something else for other readers.
+    SAFEMODEL_ASSIGN(const pickle::ScanClaim other, pickle::ScanSource(file, options, findings));
+    if (!other.layout.empty()) {
+      findings.Add(
+          {Stage::kUnsafe, "FILE-POLYGLOT", "the file begins like a container and is an archive or a pickle", 0});
+    }
     return pickle::ScanClaim{"safemodel", 0};
   }
   const LoadedModel& loaded = VerifiedModelAccess::Of(model.value());
@@ -84,7 +80,7 @@ Result<pickle::ScanClaim> ScanContainer(const File& file, const pickle::ImportOp
       SAFEMODEL_TRY(pickle::ScanText(*packed, findings));
     }
   }
-  return pickle::ScanClaim{"safemodel", file.size()};
+  return pickle::ScanClaim{"safemodel", file->size()};
 }
 
 Result<pickle::ScanClaim> ScanOpened(const std::shared_ptr<const File>& file, const ScanOptions& options,
@@ -92,10 +88,8 @@ Result<pickle::ScanClaim> ScanOpened(const std::shared_ptr<const File>& file, co
   pickle::ImportOptions import;
   import.limits = options.limits;
   SAFEMODEL_ASSIGN(const bool container, IsContainer(*file));
-  if (container) return ScanContainer(*file, import, findings);
-  import.open_sibling = OpenBeside(file->path());
-  SAFEMODEL_ASSIGN(const bool container, IsContainer(*file));
   if (container) return ScanContainer(file, import, findings);
+  import.open_sibling = OpenBeside(file->path());
   SAFEMODEL_ASSIGN(const ByteBuffer head,
                    ReadRange(*file, 0, std::min<std::uint64_t>(kHeadBytes, file->size()), kHeadBytes));
   if (formats::LooksLikeSafetensors(head, file->size())) return ScanSafetensors(file, import, findings);

@@ -118,7 +118,8 @@ struct Edge {
 // PlaceFinder walks a graph in breadth, so that the path to a node is the shortest one, and keeps each node's edge.
 class PlaceFinder {
  public:
-  PlaceFinder(const Graph& graph, NodeIndex root) : graph_(graph), edges_(graph.size()), seen_(graph.size()), entered_(graph.size()) {
+  PlaceFinder(const Graph& graph, NodeIndex root)
+      : graph_(graph), edges_(graph.size()), seen_(graph.size()), entered_(graph.size()) {
     Visit(root, {});
     for (std::size_t next = 0; next < queue_.size(); ++next) Expand(queue_[next]);
   }

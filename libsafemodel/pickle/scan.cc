@@ -137,7 +137,8 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
   if (head.empty()) return ScanClaim{};
   if (LooksLikeZip(head)) return ScanZip(source, level);
-  if (LooksLikeTar(head)) return ScanTar(source, head, level);
+  // Nothing but a checksum tells a tar archive: one small tensor in some thousands has a right one by chance.
+  if (LooksLikeTar(head) && role == Role::kInput) return ScanTar(source, head, level);
   if (LooksLikeNpy(head)) return ScanNpy(source, level);
   const char* format = role == Role::kInput ? ForeignFormat(head) : nullptr;
   if (format != nullptr) {
@@ -207,9 +208,13 @@ Status Scanner::ScanMembers(const ZipArchive& archive, const std::vector<std::st
                        ReadRange(starts, entry.data_offset, std::min(kStart, entry.size), kStart));
       if (first.empty() || (!MayStartPickle(first[0]) && !LooksLikeZip(first))) continue;
     }
-    SAFEMODEL_TRY(ScanMember(entry.name, archive.OpenEntry(entry, ZipCrc::kIgnore), role, level));
+    SAFEMODEL_TRY(ScanZipMember(archive, entry, role, level));
   }
   return {};
+}
+
+Status Scanner::ScanZipMember(const ZipArchive& archive, const ZipEntry& entry, Role role, unsigned level) {
+  return ScanMember(entry.name, archive.OpenEntry(entry, ZipCrc::kIgnore), role, level);
 }
 
 Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {

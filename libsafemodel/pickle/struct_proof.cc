@@ -240,7 +240,9 @@ Status Proof::Work(std::uint64_t steps) {
   constexpr std::uint64_t kFree = std::uint64_t{1} << 22;
   constexpr std::uint64_t kPerByte = 16;  // real files share an array among a few objects
   context_.tables.proof_work += steps;
-  if (context_.tables.proof_work <= kFree + kPerByte * (graph_.size() + graph_.stream()->size() + context_.tables.late_bytes)) return {};
+  if (context_.tables.proof_work <=
+      kFree + kPerByte * (graph_.size() + graph_.stream()->size() + context_.tables.late_bytes))
+    return {};
   return Error{Stage::kLimit, "LIMIT-COUNT", "too many objects share the same data", graph_.offset(object_)};
 }
 

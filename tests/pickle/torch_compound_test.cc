@@ -391,6 +391,14 @@ TEST_CASE("torch zip: members that torch.load can be told to run are judged when
   CHECK(Archive({{"m/other", kEvil, ZipMember::Pack::kDeflated}}) == "GLOBAL-DANGEROUS m/other: os.system");
   CHECK(Archive({{"m/data/evil", kEvil}}, ConvertOptions::Unknown::kKeepInert).starts_with("GLOBAL-DANGEROUS"));
   CHECK(Verdict({{"m/data/evil", kEvil}}) == "dangerous");
+  // Numbers that start with the opcode of an extension, and some that have the checksum of a tar header by chance.
+  CHECK(Archive({{"m/data/0", std::string("\x82\x01") + std::string(62, '\xff')}}) == "ok clean");
+  std::string chance(600, '\0');
+  chance[0] = ']';
+  chance[1] = static_cast<char>(-93);  // with eight blanks, for the field itself, the sum is 512
+  chance.replace(148, 8, "001000\0 ", 8);
+  CHECK(Archive({{"m/data/0", chance}}) == "ok clean");
+  CHECK(Archive({{"m/other", chance}}).starts_with("TAR-"));
   // Only noticed: nothing of it is converted.
   CHECK(Archive({{"m/extra.pkl", P(2).Global("my", "Thing").Stop()}}) == "ok clean");
 }
