@@ -91,7 +91,10 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
   const bool imports = std::any_of(graph.globals().begin(), graph.globals().end(), IsAct);
   look.extends = findings.Holds("EXT-CODE");
-  look.acts = ((imports || look.extends) && !graph.calls().empty()) || findings.Holds("GLOBAL-DANGEROUS");
+  // What an extension code stands for is a tainted node: it acts when it is called, not when it is passed on.
+  const bool called = std::any_of(graph.calls().begin(), graph.calls().end(),
+                                  [&](const Call& call) { return graph.tainted(call.callee); });
+  look.acts = (imports && !graph.calls().empty()) || (look.extends && called) || findings.Holds("GLOBAL-DANGEROUS");
   look.torch = look.reached.root != kNoNode && IsTorchLegacyMagic(graph, look.reached.root);
   look.differs = findings.Holds("PKL-FRAME") || findings.Holds("PKL-DIFFERENTIAL");
   look.ended = findings.Holds(kProbeEnd);
