@@ -108,11 +108,11 @@ bool IsPickle(const Look& seen, ByteView head, std::uint64_t rest, ProbeDepth de
   const bool whole = seen.reached.root != kNoNode;
   const bool declares = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5;
   const bool goes_on = declares && (seen.reached.opcodes > kOpcodesBehindProto || whole);
-  if (seen.acts || seen.torch || (whole && seen.reached.end == rest) || (declares && seen.differs)) return true;
+  if (seen.acts || seen.torch || (whole && seen.reached.end == rest) || seen.differs) return true;
   if (depth == ProbeDepth::kShallow) return goes_on && (whole || seen.ended || seen.extends);
   // A file that was cut off ends within the argument of an instruction.
   const bool cut_off = declares && seen.reached.opcodes > 1 && rest - seen.reached.end < kLongestArgument;
-  return goes_on || cut_off || seen.differs || (whole && seen.extends);
+  return goes_on || cut_off || (whole && seen.extends);
 }
 
 }  // namespace

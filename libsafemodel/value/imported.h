@@ -45,8 +45,8 @@ struct ImportedFile {
 // ImportedModel: tensor nodes of `tree` index `tensors`. Names may be empty while a reader builds it: NameTensors
 // (value/naming.h) gives every tensor its name from the tree, and brings the table in order.
 struct ImportedModel {
-  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors"; "sharded-" before it for
-  // several files, behind it what the file is compressed with: "joblib, gzip"
+  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors"; "sharded-" before it
+  // for several files, behind it what the file is compressed with: "joblib, gzip"
   std::string layout;
   std::string verdict = "clean";  // or "unknown" when inert nodes were kept
   ValueTree tree;

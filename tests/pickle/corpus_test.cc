@@ -97,10 +97,10 @@ TEST_CASE("corpus: home-made tar files of burn lack what torch wrote") {
 }
 
 TEST_CASE("corpus: the plain files of picklescan are read") {
-  const std::set<std::string> plain = {"benign0_v0.pkl",       "benign0_v3.pkl",    "benign0_v4.pkl",
-                                       "int_array.npy",        "int_arrays.npz",    "int_arrays_compressed.npz",
-                                       "object_array.npy",     "object_arrays.npz", "object_arrays_compressed.npz",
-                                       "new_pytorch_model.bin",  "pytorch_model.bin"};
+  const std::set<std::string> plain = {"benign0_v0.pkl",        "benign0_v3.pkl",    "benign0_v4.pkl",
+                                       "int_array.npy",         "int_arrays.npz",    "int_arrays_compressed.npz",
+                                       "object_array.npy",      "object_arrays.npz", "object_arrays_compressed.npz",
+                                       "new_pytorch_model.bin", "pytorch_model.bin"};
   std::size_t read = 0;
   for (const fs::path& path : Files("picklescan")) {
     if (plain.count(path.filename().string()) == 0) continue;

@@ -94,6 +94,13 @@ def modules():
 def torch_zip(write):
     for name, value, protocol in [*torch_test.cases(), *torch_test.training()]:
         torch.save(value, write.path(name, "torch-zip"), pickle_protocol=protocol)
+    compound = {
+        "sparse": torch.eye(3).to_sparse(), "sparse rows": torch.eye(3).to_sparse_csr(),
+        "meta": torch.ones(2, device="meta"), "nested": torch.nested.nested_tensor([torch.ones(2)]),
+        "quantised": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+    }  # fmt: skip
+    for name, value in compound.items():
+        torch.save(value, write.path(name, "torch-zip"))
     # Their bytes begin with everything that a program may begin with.
     torch.save({str(i): torch.randn(16) for i in range(5000)}, write.path("many tensors", "torch-zip"))
 
@@ -195,15 +202,6 @@ def standard_library(write):
 
 def unread(write):
     """What this version is known not to read, or not to vouch for: the path of each file, and the rule that says so."""
-    values = {
-        "sparse": torch.eye(3).to_sparse(), "sparse rows": torch.eye(3).to_sparse_csr(),
-        "meta": torch.ones(2, device="meta"), "nested": torch.nested.nested_tensor([torch.ones(2)]),
-        "quantised": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
-    }  # fmt: skip
-    for name, value in values.items():
-        path = write.path(name)
-        torch.save(value, path)
-        yield path, "FILE-UNSUPPORTED"
     path = write.path("lazy module")  # waits for its first input with a hook, and has no weights
     torch.save(nn.LazyLinear(3), path)
     yield path, "CALL-UNLISTED"

@@ -73,7 +73,8 @@ class Mechanisms(ScanTest):
 
     def test_streams_hide_in_no_archive_and_in_no_folder(self):
         """What is dangerous as a file stays so as a member that nothing points at, whose bytes are merely probed."""
-        evil = [row for row in pickle_rows.rows() if row.verdict == "dangerous"]
+        # What breaks before it does anything is followed in a file of its own only: nothing that loads it gets further.
+        evil = [row for row in pickle_rows.rows() if row.verdict == "dangerous" and row.name != "a stream behind a broken one"]
         places = {"a member": lambda content, method: zip_of(member("a/notes.txt", content, method=method)),
                   "a storage": lambda content, method: zip_of(member("a/data.pkl", proto(2) + b"}."), member("a/version", b"3\n"),
                                                                member("a/data/0", content, method=method))}

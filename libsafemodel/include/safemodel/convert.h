@@ -65,8 +65,8 @@ struct LeftOutFile {
 };
 
 struct ConvertReport {
-  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors"; "sharded-" before it for
-  // several files, behind it what the file is compressed with: "joblib, gzip"
+  // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors"; "sharded-" before it
+  // for several files, behind it what the file is compressed with: "joblib, gzip"
   std::string layout;
   std::string verdict;  // "clean" or "unknown"
   std::string name;
