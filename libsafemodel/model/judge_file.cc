@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/cursor.h"
 #include "base/try.h"
 #include "formats/safetensors.h"
 #include "pickle/import.h"
@@ -18,6 +19,7 @@ using namespace std::string_view_literals;  // signatures have NUL in them
 constexpr std::uint64_t kHeadBytes = 512;
 constexpr std::uint64_t kTailBytes = 65557;  // the end record of a zip archive and its longest comment
 constexpr std::uint64_t kEndRecordBytes = 22;
+constexpr std::uint32_t kEndSignature = 0x06054B50;
 constexpr std::uint8_t kProto = 0x80;
 
 constexpr std::array kScripts = {".py"sv,   ".pyw"sv, ".pyx"sv, ".pyc"sv,  ".pyo"sv, ".sh"sv,  ".bash"sv,
@@ -114,9 +116,12 @@ Result<bool> EndsAsZip(const ByteSource& source) {
   const std::uint64_t length = std::min(kTailBytes, source.size());
   SAFEMODEL_ASSIGN(const ByteBuffer tail, ReadRange(source, source.size() - length, length, kTailBytes));
   for (std::size_t i = tail.size() - kEndRecordBytes + 1; i-- > 0;) {
-    if (!StartsWith(ByteView(tail).subspan(i), 0, "PK\x05\x06")) continue;
-    const std::size_t comment = tail[i + 20] | static_cast<std::size_t>(tail[i + 21]) << 8;
-    if (i + kEndRecordBytes + comment == tail.size()) return true;
+    ByteReader end(ByteView(tail).subspan(i));
+    SAFEMODEL_ASSIGN(const std::uint32_t signature, end.U32());
+    if (signature != kEndSignature) continue;
+    SAFEMODEL_TRY(end.Take(kEndRecordBytes - 6));
+    SAFEMODEL_ASSIGN(const std::uint16_t comment, end.U16());
+    if (end.remaining() == comment) return true;
   }
   return false;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pickle/allow_list.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <unordered_set>
 #include <utility>
@@ -65,9 +66,30 @@ std::unordered_set<std::string_view> Words(std::string_view list) {
   return words;
 }
 
-// Parents calls `visit` with a dotted name and everything in front of each of its dots, until that returns true.
+// LongestWord returns the length of the longest word of a list, those of comments too.
+constexpr std::size_t LongestWord(std::string_view list) {
+  std::size_t longest = 0;
+  std::size_t length = 0;
+  for (const char letter : list) {
+    length = letter == ' ' || letter == '\n' ? 0 : length + 1;
+    longest = std::max(longest, length);
+  }
+  return longest;
+}
+
+// No listed name is longer. Longer ones from a file are not hashed again and again.
+constexpr std::size_t kLongestListed = 128;
+static_assert(LongestWord(kDangerous) <= kLongestListed);
+
+// AnyParent calls `visit` with a dotted name and everything in front of each of its dots, as far as they may be listed,
+// until that returns true.
 template <typename Visit>
 bool AnyParent(std::string_view name, Visit visit) {
+  if (name.size() > kLongestListed) {
+    const std::size_t dot = name.rfind('.', kLongestListed);
+    if (dot == std::string_view::npos) return false;
+    name = name.substr(0, dot);
+  }
   for (std::string_view part = name;; part = part.substr(0, part.rfind('.'))) {
     if (visit(part)) return true;
     if (part.find('.') == std::string_view::npos) return false;
@@ -123,13 +145,15 @@ bool MakesCode(std::string_view module, std::string_view name) {
       "cloudpickle.cloudpickle._make_function cloudpickle.cloudpickle._make_skel_func "
       "cloudpickle.cloudpickle._fill_function cloudpickle.cloudpickle._builtin_type "
       "cloudpickle.cloudpickle._make_skeleton_class cloudpickle.cloudpickle_fast._make_function");
+  if (module.size() + name.size() >= kLongestListed) return false;
   return names.contains(std::string(module) + "." + std::string(name));
 }
 
 bool IsDangerous(std::string_view module, std::string_view name) {
   static const std::unordered_set<std::string_view> names = Words(kDangerous);
   if (AnyParent(module, [](std::string_view part) { return names.contains(part); })) return true;
-  const std::string full = std::string(module) + "." + std::string(name);
+  if (module.size() > kLongestListed) return false;
+  const std::string full = std::string(module) + "." + std::string(name.substr(0, kLongestListed + 1));
   return AnyParent(full, [](std::string_view part) { return names.contains(part); });
 }
 

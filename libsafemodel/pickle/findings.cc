@@ -23,8 +23,6 @@ Severity SeverityFor(const char* rule, ScanVerdict verdict) {
 }  // namespace
 
 ScanVerdict VerdictOf(const Error& error) {
-  // A program that is no Python: nothing is wrong with the file, and nobody vouches for what it does.
-  if (std::string_view(error.code) == "TORCH-SCRIPT") return ScanVerdict::kUnknown;
   return error.stage == Stage::kUnsafe ? ScanVerdict::kDangerous : ScanVerdict::kUnreadable;
 }
 

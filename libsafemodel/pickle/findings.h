@@ -44,7 +44,10 @@ class Findings {
  public:
   // Add records a finding about the member and the instruction that readers are at. AddAbout also keeps a node of the
   // graph that is being made: its call is shown, and ResolvePaths tells where in the object it stands.
-  void Add(Error error) { Add(std::move(error), VerdictOf(error)); }
+  void Add(Error error) {
+    const ScanVerdict verdict = VerdictOf(error);
+    Add(std::move(error), verdict);
+  }
   void Add(Error error, ScanVerdict verdict) { Record(std::move(error), verdict, {}, kNoNode); }
   void AddAbout(const Graph& graph, NodeIndex node, Error error, ScanVerdict verdict);
   // ResolvePaths looks below `root` for the nodes of the findings of the current part; without a root it gives them up.

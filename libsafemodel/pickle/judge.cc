@@ -27,7 +27,14 @@ bool IsIdentifierPath(std::string_view path) {
 
 }  // namespace
 
-std::string FullName(const GlobalName& global) { return std::string(global.module) + "." + std::string(global.name); }
+std::string FullName(const GlobalName& global) {
+  // Names stand in every finding about a call; one of a megabyte would be copied as often as it is called.
+  constexpr std::size_t kMost = 512;
+  const auto cut = [](std::string_view name) {
+    return name.size() <= kMost ? std::string(name) : std::string(name.substr(0, kMost)) + "…";
+  };
+  return cut(global.module) + "." + cut(global.name);
+}
 
 Judge::Judge(RuleContext& context, const AllowList& allow_list, ConvertOptions::Unknown unknown)
     : context_(context),

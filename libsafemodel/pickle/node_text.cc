@@ -13,8 +13,9 @@ namespace {
 
 constexpr std::size_t kMostCallText = 256;
 constexpr std::size_t kMostPathText = 512;
-constexpr std::size_t kMostSteps = 64;  // of a path that are shown
-constexpr unsigned kMostNesting = 4;    // of containers in the arguments of a call
+constexpr std::size_t kMostSteps = 64;          // of a path that are shown
+constexpr std::size_t kMostClimbed = 1u << 18;  // edges that are followed for all nodes together
+constexpr unsigned kMostNesting = 4;            // of containers in the arguments of a call
 
 // TextWriter collects text up to a size and says when it is full.
 class TextWriter {
@@ -124,10 +125,14 @@ class PlaceFinder {
     for (std::size_t next = 0; next < queue_.size(); ++next) Expand(queue_[next]);
   }
 
-  [[nodiscard]] NodePlace PlaceOf(NodeIndex node) const {
+  // PlaceOf gives up at nodes that lie too deep: what stands there is no model that a person would look into.
+  [[nodiscard]] NodePlace PlaceOf(NodeIndex node) {
     if (!seen_[node]) return {};
     std::vector<NodeIndex> steps;
-    for (NodeIndex at = node; edges_[at].kind != Edge::Kind::kRoot; at = edges_[at].parent) steps.push_back(at);
+    for (NodeIndex at = node; edges_[at].kind != Edge::Kind::kRoot; at = edges_[at].parent) {
+      if (++climbed_ > kMostClimbed) return {};
+      steps.push_back(at);
+    }
     std::reverse(steps.begin(), steps.end());
     NodePlace place;
     TextWriter path(kMostPathText);
@@ -225,6 +230,7 @@ class PlaceFinder {
   std::vector<bool> seen_;
   std::vector<bool> entered_;
   std::vector<NodeIndex> queue_;
+  std::size_t climbed_ = 0;
 };
 
 }  // namespace
@@ -244,7 +250,7 @@ std::string CallText(const Graph& graph, NodeIndex node) {
 }
 
 std::vector<NodePlace> FindPlaces(const Graph& graph, NodeIndex root, std::span<const NodeIndex> nodes) {
-  const PlaceFinder finder(graph, root);
+  PlaceFinder finder(graph, root);
   std::vector<NodePlace> places;
   for (const NodeIndex node : nodes) places.push_back(finder.PlaceOf(node));
   return places;

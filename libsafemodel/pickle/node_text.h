@@ -21,7 +21,8 @@ struct NodePlace {
   std::vector<std::string> calls;
 };
 
-// FindPlaces walks over everything below `root` once and returns the place of each of `nodes`, in their order.
+// FindPlaces walks over everything below `root` once and returns the place of each of `nodes`, in their order; no place
+// for those behind more edges than a bound on the work allows.
 std::vector<NodePlace> FindPlaces(const Graph& graph, NodeIndex root, std::span<const NodeIndex> nodes);
 
 }  // namespace safemodel::pickle

@@ -21,11 +21,9 @@ constexpr std::uint64_t kFirstLook = 64u << 10;
 constexpr std::uint64_t kShallowLook = 4u << 10;
 constexpr std::uint64_t kSearchEverywhere = 1u << 20;  // bytes in which every offset may be a start
 constexpr std::uint64_t kMostSearched = 64u << 20;
-constexpr std::uint64_t kMostProbedOpcodes = 1u << 22;  // of one search
 constexpr std::uint64_t kLongestArgument = 9;
 constexpr std::uint64_t kOpcodesBehindProto = 4;  // PROTO and three more
-
-constexpr std::size_t kSurelyPickles = 8;  // whole streams in a row that are no chance
+constexpr std::size_t kSurelyPickles = 8;         // whole streams in a row that are no chance
 
 constexpr Opcode kStarts[] = {
     Opcode::kProto,      Opcode::kFrame,       Opcode::kMark,           Opcode::kNone,      Opcode::kNewTrue,
@@ -147,11 +145,11 @@ Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeD
   return true;
 }
 
-Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin, const Limits& limits) {
+Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin, const Limits& limits,
+                                 SearchBudget& budget) {
   const std::uint64_t size = source->size();
   const std::uint64_t end = std::min(size, begin + kMostSearched);
-  std::uint64_t opcodes = 0;
-  for (std::uint64_t window = begin; window < end && opcodes < kMostProbedOpcodes; window += kFirstLook) {
+  for (std::uint64_t window = begin; window < end && budget.opcodes > 0; window += kFirstLook) {
     // One byte more, for the number of a protocol behind its opcode.
     const std::uint64_t length = std::min(kFirstLook + 1, size - window);
     SAFEMODEL_ASSIGN(const ByteBuffer bytes, ReadRange(*source, window, length, kFirstLook + 1));
@@ -161,9 +159,9 @@ Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin
           bytes[i] == static_cast<std::uint8_t>(Opcode::kProto) && i + 1 < bytes.size() && bytes[i + 1] <= 5;
       if (!declares && (at - begin >= kSearchEverywhere || !MayStartPickle(bytes[i]))) continue;
       SAFEMODEL_ASSIGN(const Look look, LookAt(source, at, std::min(kShallowLook, size - at), limits));
-      opcodes += look.reached.opcodes + 1;
+      budget.opcodes -= std::min(budget.opcodes, look.reached.opcodes + 1);
       if (look.acts || look.extends || (declares && look.reached.opcodes > kOpcodesBehindProto)) return at;
-      if (opcodes >= kMostProbedOpcodes) break;
+      if (budget.opcodes == 0) break;
     }
   }
   return size;

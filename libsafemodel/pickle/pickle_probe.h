@@ -29,7 +29,12 @@ enum class ProbeDepth : std::uint8_t {
 Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits);
 
 // FindPickle returns where, from `begin` on, the next pickle starts; the size of the source when there is none. Bytes
-// far behind `begin` count only where a protocol is declared, and the work is bounded.
-Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin, const Limits& limits);
+// far behind `begin` count only where a protocol is declared. Searches that share a budget do together no more than one
+// may: an input could ask for one after each of its bytes.
+struct SearchBudget {
+  std::uint64_t opcodes = 1u << 22;
+};
+Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin, const Limits& limits,
+                                 SearchBudget& budget);
 
 }  // namespace safemodel::pickle

@@ -2,7 +2,6 @@
 #include "pickle/scan.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -10,7 +9,6 @@
 
 #include "base/cursor.h"
 #include "base/try.h"
-#include "base/utf8.h"
 #include "pickle/credentials.h"
 #include "pickle/joblib_layout.h"
 #include "pickle/machine.h"
@@ -121,6 +119,7 @@ class Scanner {
 
   const ImportOptions& options_;
   Findings& findings_;
+  SearchBudget search_;
 };
 
 Status Scanner::Take(const Findings::Part& part, const Error& error) {
@@ -391,7 +390,7 @@ Status Scanner::ScanRest(const SharedSource& source, std::uint64_t& at, unsigned
       if (!std::exchange(told, true)) {
         findings_.Add({Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", next});
       }
-      SAFEMODEL_ASSIGN(next, FindPickle(source, next + 1, options_.limits));
+      SAFEMODEL_ASSIGN(next, FindPickle(source, next + 1, options_.limits, search_));
       continue;
     }
     if (streams == 0) {

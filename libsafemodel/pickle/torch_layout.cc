@@ -261,7 +261,7 @@ ZipCrc CrcOf(const ImportOptions& options) {
   return options.purpose == ImportOptions::Purpose::kScan ? ZipCrc::kIgnore : ZipCrc::kCheck;
 }
 
-Result<const ZipEntry*> FindPickle(const ZipArchive& archive, const std::string& name) {
+Result<const ZipEntry*> FindPickleMember(const ZipArchive& archive, const std::string& name) {
   SAFEMODEL_ASSIGN(const ZipEntry* entry, archive.Find(name));
   if (entry != nullptr) return entry;
   return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record `data.pkl`; was saving it interrupted?"};
@@ -316,7 +316,7 @@ Result<SharedSource> ModelReader::OpenRecord(const std::string& name) const {
 
 Result<NodeIndex> ModelReader::Run(const std::string& name, ConvertOptions::Unknown unknown) {
   const Findings::MemberScope scope(context_.findings, name);
-  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickle(archive_, name));
+  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickleMember(archive_, name));
   SAFEMODEL_TRY(CheckInflation(*entry));
   SharedSource stream = graph_.stream();
   if (name != main_) {
@@ -352,7 +352,7 @@ class UnwrittenSource final : public ByteSource {
 // JudgeOnly runs a pickle of a program of which nothing is converted.
 Status JudgeOnly(const ZipArchive& archive, const std::string& name, const ImportOptions& options, Findings& findings) {
   const Findings::MemberScope scope(findings, name);
-  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickle(archive, name));
+  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickleMember(archive, name));
   SAFEMODEL_TRY(CheckInflation(*entry));
   SAFEMODEL_ASSIGN(SharedSource stream, archive.OpenEntry(*entry, CrcOf(options)));
   Graph graph(stream);
@@ -422,7 +422,7 @@ Result<ImportedModel> ImportTorchZip(const ZipArchive& archive, const ImportOpti
   if (!members.ok()) SAFEMODEL_TRY(NoteInScan(members.error(), options, findings));
   const ZipEntry* const script = members.ok() ? members.value() : nullptr;
   const std::string name = root + "data.pkl";
-  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickle(archive, name));
+  SAFEMODEL_ASSIGN(const ZipEntry* entry, FindPickleMember(archive, name));
   if (options.purpose == ImportOptions::Purpose::kScan) {
     const Findings::MemberScope scope(findings, name);
     SAFEMODEL_TRY(NoteInScan(CheckCrc(archive, *entry), options, findings));

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "pickle/assemble.h"
+#include "pickle/pickle_probe.h"
 #include "pickle/tree.h"
 #include "pickle/zip_builder.h"
 #include "pickle/zip_member.h"
@@ -144,6 +145,62 @@ TEST_CASE("cost: a compressed member is not inflated again and again") {
   CHECK(code == "LIMIT-BYTES");
   CHECK(passes > 40);  // far more than honest readers need
   CHECK(passes < 100);
+}
+
+TEST_CASE("cost: a long name is not copied for each of its calls") {
+  P program(2);
+  program.Global(std::string(1'000'000, 'a'), "f").Op(Opcode::kBinPut).U8(0).Ops("0");
+  for (int i = 0; i < 80'000; ++i) program.Op(Opcode::kBinGet).U8(0).Ops(")R0");
+  std::unique_ptr<Run> run;
+  CHECK(Seconds([&] { run = RunBytes(program.Ops("N").Stop()); }) < 10);  // took minutes, and a gigabyte
+  CHECK(run->code() == "CALL-UNLISTED");
+  CHECK(run->result.error().subject.size() < 2000);
+}
+
+TEST_CASE("cost: a module of very many parts") {
+  std::string module;
+  for (int i = 0; i < 400'000; ++i) module += "a.";
+  const std::string bytes = P(2).Global(module + "b", "f").Stop();
+  std::string code;
+  CHECK(Seconds([&] { code = RunBytes(bytes)->code(); }) < 5);
+  CHECK(code == "GLOBAL-UNLISTED");
+  // What is dangerous stays so under whatever follows.
+  CHECK(RunBytes(P(2).Global("os." + module + "b", "f").Stop())->code() == "GLOBAL-DANGEROUS");
+  CHECK(RunBytes(P(2).Global("builtins", "eval." + module + "b").Stop())->code() == "GLOBAL-DANGEROUS");
+}
+
+TEST_CASE("cost: places of findings at the bottom of a deep object") {
+  constexpr std::size_t kDepth = 400'000;
+  P program(2);
+  program.Raw(std::string(kDepth, ']')).Ops("(");
+  for (int i = 0; i < 1000; ++i) program.Called("some_package", "f");
+  program.Ops("e").Raw(std::string(kDepth - 1, 'a'));
+  std::unique_ptr<Run> run;
+  CHECK(Seconds([&] { run = RunBytes(program.Stop()); }) < 10);
+  CHECK(run->code() == "CALL-UNLISTED");
+}
+
+TEST_CASE("cost: searches for the next pickle share one budget") {
+  SearchBudget budget;
+  const std::string junk(1000, 'N');
+  const ByteView view = AsBytes(junk);
+  const SharedSource source = MakeMemorySource(ByteBuffer(view.begin(), view.end()));
+  const auto first = FindPickle(source, 0, {}, budget);
+  REQUIRE(first.ok());
+  CHECK(first.value() == junk.size());
+  const std::uint64_t left = budget.opcodes;
+  CHECK(left < SearchBudget{}.opcodes - 400'000);  // each N starts a stream that runs to the end
+  for (int i = 0; i < 20; ++i) REQUIRE(FindPickle(source, 0, {}, budget).ok());
+  CHECK(budget.opcodes == 0);
+  // A call behind the junk is found while there is a budget, and no longer.
+  const std::string call =
+      "\xFF"
+      "csome_package\nf\n)R.";
+  const ByteView behind = AsBytes(call);
+  const SharedSource small = MakeMemorySource(ByteBuffer(behind.begin(), behind.end()));
+  SearchBudget fresh;
+  CHECK(FindPickle(small, 0, {}, fresh).value() == 1);
+  CHECK(FindPickle(small, 0, {}, budget).value() == call.size());
 }
 
 }  // namespace safemodel::pickle
