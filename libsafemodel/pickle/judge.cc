@@ -13,6 +13,12 @@ namespace safemodel::pickle {
 
 namespace {
 
+// ShortName: names stand in every finding about a call; one of a megabyte would be copied as often as it is used.
+std::string ShortName(std::string_view name) {
+  constexpr std::size_t kMost = 512;
+  return name.size() <= kMost ? std::string(name) : std::string(name.substr(0, kMost)) + "…";
+}
+
 bool IsIdentifierPath(std::string_view path) {
   bool start = true;
   for (const char letter : path) {
@@ -27,14 +33,7 @@ bool IsIdentifierPath(std::string_view path) {
 
 }  // namespace
 
-std::string FullName(const GlobalName& global) {
-  // Names stand in every finding about a call; one of a megabyte would be copied as often as it is called.
-  constexpr std::size_t kMost = 512;
-  const auto cut = [](std::string_view name) {
-    return name.size() <= kMost ? std::string(name) : std::string(name.substr(0, kMost)) + "…";
-  };
-  return cut(global.module) + "." + cut(global.name);
-}
+std::string FullName(const GlobalName& global) { return ShortName(global.module) + "." + ShortName(global.name); }
 
 Judge::Judge(RuleContext& context, const AllowList& allow_list, ConvertOptions::Unknown unknown)
     : context_(context),
@@ -347,7 +346,7 @@ void Judge::CheckAttributes(std::uint64_t offset, NodeIndex target, NodeIndex di
     if (!dunder && !reserved && !adder) continue;
     Error error = ErrorAbout(Stage::kUnsafe, "STATE-RESERVED", "the state of an object replaces a method of its class",
                              offset, call.callee);
-    error.subject += "." + std::string(name);
+    error.subject += "." + ShortName(name);
     context_.findings.AddAbout(graph_, target, std::move(error), ScanVerdict::kDangerous);
   }
 }

@@ -76,7 +76,8 @@ Result<NodeIndex> FoldType(RuleContext& context, NodeIndex call) {
 // MethodOf finds the entry `CLASS.NAME` of an attribute of a class, or of an object.
 const AllowEntry* MethodOf(const Graph& graph, NodeIndex call) {
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
-  if (args.size() != 2 || !graph.IsText(args[1])) return nullptr;
+  constexpr std::uint64_t kLongest = 256;  // no listed attribute is nearly as long
+  if (args.size() != 2 || !graph.IsText(args[1]) || graph.SizeOf(args[1]) > kLongest) return nullptr;
   const bool global = graph.kind(args[0]) == Kind::kGlobal;
   const AllowEntry* owner = global ? graph.GlobalOf(args[0]).entry : graph.EntryOf(args[0]);
   if (owner == nullptr) return nullptr;

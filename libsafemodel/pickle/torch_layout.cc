@@ -31,6 +31,11 @@ unsigned SwapWidth(const TorchType& type) {
 
 }  // namespace
 
+bool IsStorageKey(const Graph& graph, NodeIndex node) {
+  constexpr std::uint64_t kMost = 256;
+  return graph.IsText(node) && graph.SizeOf(node) <= kMost;
+}
+
 Error BadPersistentId(const Graph& graph, NodeIndex reference) {
   return {Stage::kMalformed, "PKL-PERSID", "a persistent id is not one that torch.save writes",
           graph.offset(reference)};
@@ -50,7 +55,7 @@ Result<NodeIndex> TorchLayout::OnPersistentId(RuleContext& context, NodeIndex re
   if (graph.kind(id) != Kind::kTuple || graph.ItemsOf(id).size() != 5) return BadPersistentId(graph, reference);
   const std::span<const NodeIndex> parts = graph.ItemsOf(id);
   const AllowEntry* type = StorageClassOf(graph, parts[1]);
-  const bool shape = graph.TextOf(parts[0]) == "storage" && type != nullptr && graph.IsText(parts[2]) &&
+  const bool shape = graph.TextOf(parts[0]) == "storage" && type != nullptr && IsStorageKey(graph, parts[2]) &&
                      graph.IsText(parts[3]) && graph.kind(parts[4]) == Kind::kInt && graph.IntOf(parts[4]) >= 0;
   if (!shape) return BadPersistentId(graph, reference);
   if (graph.TextOf(parts[3]) == "meta") {

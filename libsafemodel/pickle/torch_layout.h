@@ -38,6 +38,10 @@ class TorchLayout final : public Layout {
 // `Storage` in it, whatever the module says.
 const AllowEntry* StorageClassOf(const Graph& graph, NodeIndex node);
 
+// IsStorageKey says whether a node is the key of a storage: digits as PyTorch writes them, other short texts too. A
+// long one would be copied and compared for each tensor.
+bool IsStorageKey(const Graph& graph, NodeIndex node);
+
 // BadPersistentId is the error for an id that torch.save does not write.
 Error BadPersistentId(const Graph& graph, NodeIndex reference);
 

@@ -172,7 +172,7 @@ Result<TorchLegacyLayout::Known*> TorchLegacyLayout::Whole(RuleContext& context,
   const Graph& graph = context.graph;
   const AllowEntry* entry = StorageClassOf(graph, parts[1]);
   const auto elements = SizeOf(graph, parts[4]);
-  const bool fits = entry != nullptr && graph.IsText(parts[2]) && graph.IsText(parts[3]) && elements;
+  const bool fits = entry != nullptr && IsStorageKey(graph, parts[2]) && graph.IsText(parts[3]) && elements;
   if (!fits) return BadPersistentId(graph, reference);
   const std::string key(graph.TextOf(parts[2]));
   const auto refuse = [&](Stage stage, const char* code, const char* text) {
@@ -214,7 +214,7 @@ Result<TorchLegacyLayout::Known*> TorchLegacyLayout::View(RuleContext& context, 
   const std::span<const NodeIndex> parts = graph.ItemsOf(view);
   const auto offset = SizeOf(graph, parts[1]);
   const auto elements = SizeOf(graph, parts[2]);
-  if (!graph.IsText(parts[0]) || !offset || !elements) return BadPersistentId(graph, reference);
+  if (!IsStorageKey(graph, parts[0]) || !offset || !elements) return BadPersistentId(graph, reference);
   const std::string key(graph.TextOf(parts[0]));
   if (*offset > whole.elements || *elements > whole.elements - *offset) {
     return Error{Stage::kUnsafe, "MEM-STORAGE", "a part of a storage lies outside of it", graph.offset(reference), key};

@@ -38,9 +38,10 @@ NodeIndex ReadTorchSource(const Graph& graph, std::span<const NodeIndex> parts, 
   const bool fits = parts.size() == 3 && graph.kind(parts[0]) == Kind::kGlobal && IsTextOrNone(graph, parts[1]) &&
                     IsTextOrNone(graph, parts[2]);
   if (!fits) return kNoNode;
-  TorchSource source{FullName(graph.GlobalOf(parts[0])), std::string(graph.TextOf(parts[1])),
-                     std::string(graph.TextOf(parts[2]))};
-  if (!source.text.empty()) sources.push_back(std::move(source));
+  const std::string_view text = graph.TextOf(parts[2]);
+  if (!text.empty() && sources.size() < kMostSources) {
+    sources.push_back({FullName(graph.GlobalOf(parts[0])), graph.TextOf(parts[1]), text});
+  }
   return parts[0];
 }
 
@@ -48,7 +49,7 @@ void NoteSources(ImportedModel& model, const std::vector<TorchSource>& sources) 
   std::set<std::string> noted;
   std::size_t bytes = 0;
   for (const TorchSource& source : sources) {
-    const std::string value = source.file + "\n" + source.text;
+    const std::string value = std::string(source.file) + "\n" + std::string(source.text);
     const std::size_t size = source.class_name.size() + value.size();
     if (noted.size() == kMostSources || size > kMostSourceBytes - bytes) break;
     if (!IsUtf8(source.class_name) || !IsUtf8(value) || !noted.insert(source.class_name).second) continue;

@@ -31,15 +31,16 @@ struct PlainStream {
 // that are unlisted are never kept.
 Result<PlainStream> RunPlain(const SharedSource& source, std::uint64_t begin, const Limits& limits, Findings& findings);
 
-// TorchSource is the text of a class that old files carry. It is a note: nothing is ever made of it.
+// TorchSource is the text of a class that old files carry. It is a note: nothing is ever made of it. The views live as
+// long as the graph.
 struct TorchSource {
   std::string class_name;
-  std::string file;
-  std::string text;
+  std::string_view file;
+  std::string_view text;
 };
 
-// ReadTorchSource reads (class, file, text) of a persistent id and appends it to `sources` unless it is empty. Returns
-// the class, or kNoNode when the parts are others.
+// ReadTorchSource reads (class, file, text) of a persistent id and appends it to `sources` unless it is empty, or there
+// are more than are ever noted. Returns the class, or kNoNode when the parts are others.
 NodeIndex ReadTorchSource(const Graph& graph, std::span<const NodeIndex> parts, std::vector<TorchSource>& sources);
 
 // NoteSources enters sources as metadata `torch.source.CLASS`, the first of each class, as many as metadata can hold.

@@ -157,6 +157,33 @@ TEST_CASE("cost: a long name is not copied for each of its calls") {
   CHECK(run->result.error().subject.size() < 2000);
 }
 
+TEST_CASE("cost: long texts that many objects share") {
+  const std::string text(1'000'000, '_');
+  P state(2);
+  state.Global("some_package", "C")
+      .Op(Opcode::kBinPut)
+      .U8(0)
+      .Str("__" + text + "__")
+      .Op(Opcode::kBinPut)
+      .U8(1)
+      .Ops("(");
+  for (int i = 0; i < 20'000; ++i) {
+    state.Op(Opcode::kBinGet).U8(0).Ops(")").Op(Opcode::kNewObj).Ops("}").Op(Opcode::kBinGet).U8(1).Ops("Nsb");
+  }
+  std::string code;
+  CHECK(Seconds([&] { code = RunBytes(state.Ops("t").Stop())->code(); }) < 10);
+  CHECK(code == "STATE-RESERVED");
+  P fetched(2);
+  fetched.Global("builtins", "getattr").Op(Opcode::kBinPut).U8(0).Global("collections", "OrderedDict");
+  fetched.Op(Opcode::kBinPut).U8(1).Str(text).Op(Opcode::kBinPut).U8(2).Ops("(");
+  for (int i = 0; i < 20'000; ++i) {
+    for (unsigned number : {0u, 1u, 2u}) fetched.Op(Opcode::kBinGet).U8(number);
+    fetched.Op(Opcode::kTuple2).Ops("R");
+  }
+  CHECK(Seconds([&] { code = RunBytes(fetched.Ops("t").Stop())->code(); }) < 10);
+  CHECK(code == "CALL-UNLISTED");
+}
+
 TEST_CASE("cost: a module of very many parts") {
   std::string module;
   for (int i = 0; i < 400'000; ++i) module += "a.";

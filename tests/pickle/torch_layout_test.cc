@@ -100,6 +100,11 @@ TEST_CASE("torch: one key is one storage") {
 TEST_CASE("torch: persistent ids that nobody writes are refused") {
   P program(2);
   CHECK(CodeOf(Storage(program, "FloatStorage", "0", -1).Stop()) == "PKL-PERSID");
+  P longest(2);
+  const std::string key(256, '7');
+  CHECK(CodeOf(Storage(longest, "FloatStorage", key.c_str(), 4).Stop()) == "ok");
+  P longer(2);
+  CHECK(CodeOf(Storage(longer, "FloatStorage", (key + "7").c_str(), 4).Stop()) == "PKL-PERSID");
   P meta(2);
   CHECK(CodeOf(Storage(meta, "FloatStorage", "0", 1, "meta").Stop()) == "FILE-UNSUPPORTED");
   CHECK(CodeOf(P(2).Str("key").Ops("Q").Stop()) == "PKL-PERSID");
