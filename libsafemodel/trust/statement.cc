@@ -180,10 +180,14 @@ ByteBuffer SerializeStatement(const Statement& statement) {
   return {bytes.begin(), bytes.end()};
 }
 
-bool Matches(const Statement& statement, const container::Manifest& manifest) {
-  return statement.subject_name == manifest.name + "@" + manifest.version && statement.model == manifest.name &&
-         statement.version == manifest.version && statement.sequence == manifest.sequence &&
-         statement.file_id == crypto::Hex(manifest.file_id);
+Release ReleaseOf(const container::Manifest& manifest) {
+  return {manifest.name, manifest.version, manifest.sequence, manifest.file_id};
+}
+
+bool Matches(const Statement& statement, const Release& release) {
+  return statement.subject_name == release.name + "@" + release.version && statement.model == release.name &&
+         statement.version == release.version && statement.sequence == release.sequence &&
+         statement.file_id == crypto::Hex(release.file_id);
 }
 
 }  // namespace safemodel::trust

@@ -12,7 +12,7 @@
 #include <safemodel/limits.h>
 #include <safemodel/result.h>
 
-#include "container/format.h"
+#include "trust/release.h"
 
 namespace safemodel::trust {
 
@@ -49,6 +49,6 @@ Result<Statement> ParseStatement(ByteView payload, const Limits& limits);
 ByteBuffer SerializeStatement(const Statement& statement);
 
 // Matches says whether the fields that repeat the manifest are equal to it; [S-MATCH].
-[[nodiscard]] bool Matches(const Statement& statement, const container::Manifest& manifest);
+[[nodiscard]] bool Matches(const Statement& statement, const Release& release);
 
 }  // namespace safemodel::trust
