@@ -176,6 +176,6 @@ Status SecretKey::WriteFiles(const std::string& stem, const Passphrase* passphra
   return published.ok() ? kept : published;
 }
 
-std::array<std::uint8_t, 64> SecretKey::SignBytes(ByteView message) const { return guarded_->key.pair.Sign(message); }
+Result<std::array<std::uint8_t, 64>> SecretKey::SignBytes(ByteView message) const { return guarded_->key.pair.Sign(message); }
 
 }  // namespace safemodel

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "container/format.h"
+#include "trust/authentication.h"
 
 namespace safemodel::trust {
 
@@ -54,23 +55,10 @@ class TrustedManifest {
   std::optional<Rule> rule_;
 };
 
-// AuthenticationTrace is filled as far as authentication came, also when it fails: for people and logs, never for
-// decisions.
-struct AuthenticationTrace {
-  std::vector<SignatureReport> signatures;
-  std::optional<container::Manifest> manifest;  // once one trusted key had verified a statement about it
-  std::string rule;                             // glob of the rule that decided
-  std::vector<std::string> missing_roles;
-};
-
 // Authenticate verifies the statements over the raw manifest, parses it once a key of the policy has verified one,
 // compares statements and expectation with it, and evaluates the policy at time `now` (Unix seconds).
 Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& policy, const Expectation& expectation,
                                      std::int64_t now, const Limits& limits, AuthenticationTrace* trace = nullptr);
-
-// ListSignatures shows what the statement items of an envelope say, in their order. Nothing is verified: code
-// "not_checked", or why the item cannot be read.
-std::vector<SignatureReport> ListSignatures(const std::optional<container::Envelope>& envelope, const Limits& limits);
 
 // SkipAuthentication parses a manifest that nobody vouched for. Its signatures are those of ListSignatures.
 Result<TrustedManifest> SkipAuthentication(OpenedContainer opened, InsecureSkipVerification token,

@@ -35,7 +35,7 @@ std::size_t StatementsOf(const container::Envelope& envelope) {
 
 }  // namespace
 
-Result<SignReport> Sign(const std::string& path, const SecretKey& key, const SignOptions& options) {
+Result<SignReport> Sign(const std::string& path, const Signer& key, const SignOptions& options) {
   SAFEMODEL_TRY(trust::CheckSignOptions(options));
   SAFEMODEL_ASSIGN(auto writer, trust::EnvelopeWriter::Open(path, options.placement, options.limits));
   const trust::OpenedContainer& opened = writer.container();
@@ -44,7 +44,8 @@ Result<SignReport> Sign(const std::string& path, const SecretKey& key, const Sig
                    container::ParseManifest(opened.manifest_bytes, opened.preamble, options.limits));
   SAFEMODEL_ASSIGN(container::Envelope envelope, NextEnvelope(opened));
   SAFEMODEL_ASSIGN(container::EnvelopeItem item,
-                   trust::MakeStatementItem(manifest, opened.manifest_digest, key, options, trust::Checked::kManifest));
+                   trust::MakeStatementItem(trust::ReleaseOf(manifest), opened.manifest_digest, key, options,
+                                            trust::Checked::kManifest));
   envelope.items.push_back(std::move(item));
   SAFEMODEL_ASSIGN(const ByteBuffer frame, trust::FrameBytes(envelope, options.limits));
 

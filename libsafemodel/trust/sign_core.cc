@@ -46,17 +46,17 @@ Status CheckSignOptions(const SignOptions& options) {
   return {};
 }
 
-Result<container::EnvelopeItem> MakeStatementItem(const container::Manifest& manifest, const Digest& manifest_digest,
-                                                  const SecretKey& key, const SignOptions& options, Checked checked) {
+Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const Digest& manifest_digest,
+                                                  const Signer& key, const SignOptions& options, Checked checked) {
   SAFEMODEL_TRY(CheckSignOptions(options));
   Statement statement;
   statement.manifest_digest = manifest_digest;
-  statement.subject_name = manifest.name + "@" + manifest.version;
+  statement.subject_name = release.name + "@" + release.version;
   statement.role = options.role;
-  statement.model = manifest.name;
-  statement.version = manifest.version;
-  statement.sequence = manifest.sequence;
-  statement.file_id = crypto::Hex(manifest.file_id);
+  statement.model = release.name;
+  statement.version = release.version;
+  statement.sequence = release.sequence;
+  statement.file_id = crypto::Hex(release.file_id);
   statement.issued_at = IssuedAt(options);
   statement.not_after = options.not_after;
   statement.checked = checked;
@@ -70,7 +70,7 @@ Result<container::EnvelopeItem> MakeStatementItem(const container::Manifest& man
   }
   dsse.key_id = key.public_key().KeyId();
   const ByteBuffer message = Pae(dsse.payload_type, dsse.payload);
-  dsse.signature = key.SignBytes(message);
+  SAFEMODEL_ASSIGN(dsse.signature, key.SignBytes(message));
   // A fault while signing could give the key away, or write a statement that nobody accepts.
   if (!crypto::VerifyEd25519(message, dsse.signature, key.public_key().bytes())) {
     return Error{Stage::kKey, "signing_failed", "the new signature does not verify; the key or the machine is damaged"};
@@ -98,11 +98,11 @@ Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits&
 }
 
 Result<ByteBuffer> MakeSignedEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
-                                      const SecretKey& key, const SignOptions& options) {
+                                      const Signer& key, const SignOptions& options) {
   container::Envelope envelope;
   envelope.manifest_digest = manifest_digest;
   SAFEMODEL_ASSIGN(container::EnvelopeItem item,
-                   MakeStatementItem(manifest, manifest_digest, key, options, Checked::kFull));
+                   MakeStatementItem(ReleaseOf(manifest), manifest_digest, key, options, Checked::kFull));
   envelope.items.push_back(std::move(item));
   return FrameBytes(envelope, options.limits);
 }

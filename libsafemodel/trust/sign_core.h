@@ -14,8 +14,8 @@ Status CheckSignOptions(const SignOptions& options);
 
 // MakeStatementItem signs a statement about a manifest and returns it as an envelope item. `checked` is what the caller
 // has verified. Errors: kUsage, kLimit.
-Result<container::EnvelopeItem> MakeStatementItem(const container::Manifest& manifest, const Digest& manifest_digest,
-                                                  const SecretKey& key, const SignOptions& options, Checked checked);
+Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const Digest& manifest_digest,
+                                                  const Signer& key, const SignOptions& options, Checked checked);
 
 // FrameBytes returns the whole frame of an envelope. kLimit when a reader would refuse it.
 Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits);
@@ -23,6 +23,6 @@ Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits&
 // MakeSignedEnvelope returns the frame of a first envelope with one statement, for a container that was just written:
 // its writer has seen every byte, so the statement says "full". To be appended right behind the manifest.
 Result<ByteBuffer> MakeSignedEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
-                                      const SecretKey& key, const SignOptions& options);
+                                      const Signer& key, const SignOptions& options);
 
 }  // namespace safemodel::trust

@@ -51,22 +51,6 @@ Result<Digest> DigestOf(std::string_view hex) {
   return digest;
 }
 
-Status ParseSubject(const json::Value& root, Statement& statement) {
-  const json::Value* subjects = root.Find("subject");
-  if (subjects == nullptr) return BadField("subject");
-  if (subjects->AsArray() == nullptr || subjects->AsArray()->size() != 1) return BadSubject();
-  const json::Value& subject = subjects->AsArray()->front();
-  const json::Value* name = subject.Find("name");
-  const json::Value* digest = subject.Find("digest");
-  if (name == nullptr || name->AsString() == nullptr || digest == nullptr) return BadSubject();
-  if (digest->AsObject() == nullptr || digest->AsObject()->size() != 1) return BadSubject();
-  const json::Value* sha256 = digest->Find("sha256");
-  if (sha256 == nullptr || sha256->AsString() == nullptr) return BadSubject();
-  SAFEMODEL_ASSIGN(statement.manifest_digest, DigestOf(*sha256->AsString()));
-  statement.subject_name = *name->AsString();
-  return {};
-}
-
 Result<std::string> ParseRole(const json::Value& value, const char* field) {
   if (value.AsString() == nullptr || !IsRole(*value.AsString())) return BadField(field);
   return *value.AsString();
@@ -131,6 +115,23 @@ std::string_view CheckedName(Checked checked) { return kCheckedNames[static_cast
 
 }  // namespace
 
+Result<Subject> ParseSubject(const json::Value& root) {
+  const json::Value* subjects = root.Find("subject");
+  if (subjects == nullptr) return BadField("subject");
+  if (subjects->AsArray() == nullptr || subjects->AsArray()->size() != 1) return BadSubject();
+  const json::Value& only = subjects->AsArray()->front();
+  const json::Value* name = only.Find("name");
+  const json::Value* digest = only.Find("digest");
+  if (name == nullptr || name->AsString() == nullptr || digest == nullptr) return BadSubject();
+  if (digest->AsObject() == nullptr || digest->AsObject()->size() != 1) return BadSubject();
+  const json::Value* sha256 = digest->Find("sha256");
+  if (sha256 == nullptr || sha256->AsString() == nullptr) return BadSubject();
+  Subject subject;
+  SAFEMODEL_ASSIGN(subject.manifest_digest, DigestOf(*sha256->AsString()));
+  subject.name = *name->AsString();
+  return subject;
+}
+
 bool IsRole(std::string_view text) {
   if (text.empty() || text.size() > kRoleBytes) return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
@@ -146,7 +147,9 @@ Result<Statement> ParseStatement(ByteView payload, const Limits& limits) {
   SAFEMODEL_ASSIGN(const std::string* predicate_type, TextOf(root, "predicateType"));
   if (*type != kStatementType || *predicate_type != kPredicateType) return OtherStatement();
   Statement statement;
-  SAFEMODEL_TRY(ParseSubject(root, statement));
+  SAFEMODEL_ASSIGN(Subject subject, ParseSubject(root));
+  statement.manifest_digest = subject.manifest_digest;
+  statement.subject_name = std::move(subject.name);
   const json::Value* predicate = root.Find("predicate");
   if (predicate == nullptr || predicate->AsObject() == nullptr) return BadField("predicate");
   SAFEMODEL_TRY(ParseModel(*predicate, limits, statement));
@@ -180,10 +183,14 @@ ByteBuffer SerializeStatement(const Statement& statement) {
   return {bytes.begin(), bytes.end()};
 }
 
-bool Matches(const Statement& statement, const container::Manifest& manifest) {
-  return statement.subject_name == manifest.name + "@" + manifest.version && statement.model == manifest.name &&
-         statement.version == manifest.version && statement.sequence == manifest.sequence &&
-         statement.file_id == crypto::Hex(manifest.file_id);
+Release ReleaseOf(const container::Manifest& manifest) {
+  return {manifest.name, manifest.version, manifest.sequence, manifest.file_id};
+}
+
+bool Matches(const Statement& statement, const Release& release) {
+  return statement.subject_name == release.name + "@" + release.version && statement.model == release.name &&
+         statement.version == release.version && statement.sequence == release.sequence &&
+         statement.file_id == crypto::Hex(release.file_id);
 }
 
 }  // namespace safemodel::trust

@@ -12,7 +12,11 @@
 #include <safemodel/limits.h>
 #include <safemodel/result.h>
 
-#include "container/format.h"
+#include "trust/release.h"
+
+namespace safemodel::json {
+class Value;
+}
 
 namespace safemodel::trust {
 
@@ -40,6 +44,15 @@ struct Statement {
   bool operator==(const Statement&) const = default;
 };
 
+// Subject is what a statement is about, whatever it says about it.
+struct Subject {
+  std::string name;
+  Digest manifest_digest{};
+};
+
+// ParseSubject reads the subject of a statement: exactly one, with exactly one digest; [S-SUBJECT].
+Result<Subject> ParseSubject(const json::Value& root);
+
 // IsRole says whether a text may name a role: 1 to 64 of A–Z a–z 0–9 . _ -; [S-ROLE].
 [[nodiscard]] bool IsRole(std::string_view text);
 
@@ -49,6 +62,6 @@ Result<Statement> ParseStatement(ByteView payload, const Limits& limits);
 ByteBuffer SerializeStatement(const Statement& statement);
 
 // Matches says whether the fields that repeat the manifest are equal to it; [S-MATCH].
-[[nodiscard]] bool Matches(const Statement& statement, const container::Manifest& manifest);
+[[nodiscard]] bool Matches(const Statement& statement, const Release& release);
 
 }  // namespace safemodel::trust

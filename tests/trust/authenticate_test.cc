@@ -100,7 +100,7 @@ TEST_CASE("authenticate: the worst word answers when the policy is not satisfied
   Digest other_digest = digest;
   other_digest[0] ^= 1;
   const auto item = [&](const container::Manifest& manifest, const Digest& subject, const std::string& role) {
-    auto made = MakeStatementItem(manifest, subject, c.key, At(kNow, role), Checked::kNone);
+    auto made = MakeStatementItem(ReleaseOf(manifest), subject, c.key, At(kNow, role), Checked::kNone);
     REQUIRE(made.ok());
     return made.value();
   };

@@ -38,7 +38,7 @@ struct ConvertOptions {
   Overwrite overwrite = Overwrite::kRefuse;
   enum class SourceSha256 : std::uint8_t { kNo, kYes };
   SourceSha256 source_sha256 = SourceSha256::kNo;
-  const SecretKey* sign_with = nullptr;  // borrowed; signs in role builder before the file gets its name
+  const Signer* sign_with = nullptr;  // borrowed; signs in role builder before the file gets its name
   Limits limits = {};
   Progress progress = {};
 };

@@ -70,9 +70,23 @@ class Passphrase {
 // PassphraseSource is asked for a passphrase when a key file is protected. It may refuse with kKey.
 using PassphraseSource = std::function<Result<Passphrase>()>;
 
+// Signer makes signatures under one public key, wherever the private one lives.
+class Signer {
+ public:
+  virtual ~Signer() = default;
+  [[nodiscard]] virtual const PublicKey& public_key() const = 0;
+  // SignBytes returns the 64 bytes of the Ed25519 signature of `message`. kKey when the holder of the key refuses.
+  [[nodiscard]] virtual Result<std::array<std::uint8_t, 64>> SignBytes(ByteView message) const = 0;
+
+ protected:
+  Signer() = default;
+  Signer(Signer&&) noexcept = default;
+  Signer& operator=(Signer&&) noexcept = default;
+};
+
 // SecretKey is an Ed25519 private key in guarded memory: locked, left out of core dumps, wiped when destroyed.
 // Move-only; there is no way to print it.
-class SecretKey {
+class SecretKey final : public Signer {
  public:
   // Generate makes a fresh key pair.
   static Result<SecretKey> Generate();
@@ -82,16 +96,16 @@ class SecretKey {
 
   SecretKey(SecretKey&&) noexcept;
   SecretKey& operator=(SecretKey&&) noexcept;
-  ~SecretKey();
+  ~SecretKey() override;
 
-  [[nodiscard]] const PublicKey& public_key() const;
+  [[nodiscard]] const PublicKey& public_key() const override;
   // WriteFiles writes `stem`.key (mode 0600, never over an existing file unless `overwrite`) and `stem`.pub in
   // minisign's formats. Without a passphrase (null) the key is left unprotected; an empty one is refused (kUsage).
   enum class Overwrite : std::uint8_t { kRefuse, kReplace };
   Status WriteFiles(const std::string& stem, const Passphrase* passphrase, Overwrite overwrite) const;
 
-  // SignBytes returns the 64 bytes of the Ed25519 signature of `message`.
-  [[nodiscard]] std::array<std::uint8_t, 64> SignBytes(ByteView message) const;
+  // SignBytes never fails.
+  [[nodiscard]] Result<std::array<std::uint8_t, 64>> SignBytes(ByteView message) const override;
 
  private:
   SecretKey();

@@ -39,6 +39,6 @@ struct SignReport {
 // Sign adds one statement by `key` about the container at `path`. Crash-safe: the old or the new envelope is always
 // complete, under an exclusive lock. Reads preamble, manifest and envelope only.
 // Errors: kIo (also "locked" by another signer), kMalformed, kUnsupported, kLimit, kUsage (role or times).
-Result<SignReport> Sign(const std::string& path, const SecretKey& key, const SignOptions& options);
+Result<SignReport> Sign(const std::string& path, const Signer& key, const SignOptions& options);
 
 }  // namespace safemodel
