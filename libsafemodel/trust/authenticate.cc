@@ -32,6 +32,11 @@ struct Candidate {
 
 Error Untrusted(const char* code, const char* text) { return {Stage::kUntrusted, code, text}; }
 
+// IsLogProof tells the items that are about statements, and no statements themselves.
+bool IsLogProof(const container::EnvelopeItem& item) {
+  return item.kind == static_cast<std::uint16_t>(container::ItemKind::kLogProof);
+}
+
 void Describe(const Statement& statement, SignatureReport& report) {
   report.role = statement.role.value_or("");
   report.issued_at = FormatTimestamp(statement.issued_at);
@@ -134,6 +139,7 @@ class Authentication {
   bool VerifyItems() {
     if (!opened_.envelope.has_value()) return false;
     for (const container::EnvelopeItem& item : opened_.envelope->items) {
+      if (IsLogProof(item)) continue;
       if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
         ++other_items_;
         continue;
@@ -273,6 +279,7 @@ std::vector<SignatureReport> ListSignatures(const std::optional<container::Envel
   std::vector<SignatureReport> reports;
   if (!envelope.has_value()) return reports;
   for (const container::EnvelopeItem& item : envelope->items) {
+    if (IsLogProof(item)) continue;
     SignatureReport report;
     report.code = "not_checked";
     if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
