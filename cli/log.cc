@@ -91,8 +91,8 @@ int RunAdd(const State& state) {
     return kDone;
   }
   for (const LoggedStatement& logged : report.value().added) PrintEntry(logged.index, logged.entry);
-  std::printf("added       %zu, %zu there already; proofs in %s\n", report.value().added.size(),
-              report.value().already, EscapeForTerminal(report.value().envelope_path).c_str());
+  std::printf("added       %zu, %zu there already; proofs in %s\n", report.value().added.size(), report.value().already,
+              EscapeForTerminal(report.value().envelope_path).c_str());
   PrintCheckpoint(report.value().checkpoint);
   return kDone;
 }
@@ -173,7 +173,8 @@ int RunProve(const State& state) {
     if (!proof.ok()) return Fail(state, proof.error());
     proofs.push_back(std::move(proof).value());
   } else {
-    auto proven = ProveContainer(state.folder, state.file, trust, at, state.store ? StoreProofs::kYes : StoreProofs::kNo);
+    auto proven =
+        ProveContainer(state.folder, state.file, trust, at, state.store ? StoreProofs::kYes : StoreProofs::kNo);
     if (!proven.ok()) return state.console.Fail(proven.error(), state.file);
     proofs = std::move(proven).value();
   }
@@ -328,7 +329,9 @@ CLI::App* AddPart(CLI::App& log, const std::shared_ptr<State>& state, const char
 }
 
 void AddOwnerOptions(CLI::App& part, State& state) {
-  part.add_option("-k,--key", state.key, "The log's own secret key; it signs nothing else")->required()->type_name("KEY");
+  part.add_option("-k,--key", state.key, "The log's own secret key; it signs nothing else")
+      ->required()
+      ->type_name("KEY");
   part.add_option("--passphrase-file", state.passphrase_file, "Read the key's passphrase from this file")
       ->type_name("FILE");
 }

@@ -113,9 +113,10 @@ Verb AddSign(CLI::App& parent, Console& console) {
   verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
       ->type_name("FILE");
   auto* log_key = verb->add_option("--log-key", state->log_key, "The log's own secret key")->type_name("KEY");
-  auto* log = verb->add_option("--log", state->log, "Add an entry to this audit log and store the proof with the signature")
-                  ->type_name("DIR")
-                  ->needs(log_key);
+  auto* log =
+      verb->add_option("--log", state->log, "Add an entry to this audit log and store the proof with the signature")
+          ->type_name("DIR")
+          ->needs(log_key);
   log_key->needs(log);
   verb->add_option("--ci-identity", state->ci_identity,
                    "What job this is, for the log; by default what GitHub or GitLab say")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoints (C2SP tlog-checkpoint): notes whose text is the origin, the size in decimal and the root in base64, a line
-// each. Lines behind them are kept in the note and mean nothing.
+// Checkpoints (C2SP tlog-checkpoint): notes whose text is the origin, the size in decimal and the root in base64, a
+// line each. Lines behind them are kept in the note and mean nothing.
 #pragma once
 
 #include <safemodel/log.h>

@@ -59,10 +59,10 @@ std::string Written(const LogEntry& entry) {
     return std::string("\"") + name + "\":" + json::Quote(value) + ",";
   };
   return "{" + text("type", kEntryType) + text("role", entry.role) + text("key", entry.key_id) +
-         text("model", entry.model) + text("version", entry.version) + "\"sequence\":" +
-         std::to_string(entry.sequence) + "," + text("manifest", crypto::Hex(entry.manifest_digest)) +
-         text("statement", crypto::Hex(entry.statement_digest)) + text("ci", entry.ci_identity) + "\"time\":" +
-         std::to_string(entry.time) + "}";
+         text("model", entry.model) + text("version", entry.version) +
+         "\"sequence\":" + std::to_string(entry.sequence) + "," + text("manifest", crypto::Hex(entry.manifest_digest)) +
+         text("statement", crypto::Hex(entry.statement_digest)) + text("ci", entry.ci_identity) +
+         "\"time\":" + std::to_string(entry.time) + "}";
 }
 
 }  // namespace

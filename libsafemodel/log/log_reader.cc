@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "base/cursor.h"
 #include "base/checked.h"
+#include "base/cursor.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "log/entry.h"
@@ -95,17 +95,21 @@ Result<std::vector<Digest>> LogReader::Tile(unsigned level, std::uint64_t number
   return held.hashes;
 }
 
+Result<LogReader::Piece> LogReader::ReadBundle(std::uint64_t number, std::uint64_t width) const {
+  return ReadEither(BundlePath(number, width), BundlePath(number, kTileWidth), kBundleBytes);
+}
+
 Result<std::vector<ByteBuffer>> LogReader::Bundle(std::uint64_t number) {
   SAFEMODEL_ASSIGN(const std::vector<Digest> hashes, Tile(0, number));
   const std::uint64_t width = hashes.size();
-  SAFEMODEL_ASSIGN(const Piece piece,
-                   ReadEither(BundlePath(number, width), BundlePath(number, kTileWidth), kBundleBytes));
+  SAFEMODEL_ASSIGN(const Piece piece, ReadBundle(number, width));
   bool whole = false;
   std::vector<ByteBuffer> entries = SplitBundle(piece.bytes, whole);
   const std::uint64_t first = number * kTileWidth;
   for (std::uint64_t i = 0; i < width; ++i) {
     if (i >= entries.size()) return WrongEntry("an entry of the log is missing or cut", first + i);
-    if (LeafHash(entries[i]) != hashes[i]) return WrongEntry("an entry of the log is not the one it has hashed", first + i);
+    if (LeafHash(entries[i]) != hashes[i])
+      return WrongEntry("an entry of the log is not the one it has hashed", first + i);
   }
   if (!whole || entries.size() != (piece.full ? kTileWidth : width)) {
     return WrongEntry("the log has an entry more than its checkpoint counts", first + width);
@@ -118,8 +122,16 @@ Result<ByteBuffer> LogReader::Entry(std::uint64_t index) {
   if (index >= state().size) {
     return Error{Stage::kUsage, "no_such_entry", "the log has no entry of this number", kNoOffset, EntryName(index)};
   }
-  SAFEMODEL_ASSIGN(const auto entries, Bundle(index / kTileWidth));
-  return entries[static_cast<std::size_t>(index % kTileWidth)];
+  const auto inside = static_cast<std::size_t>(index % kTileWidth);
+  SAFEMODEL_ASSIGN(const std::vector<Digest> hashes, Tile(0, index / kTileWidth));
+  SAFEMODEL_ASSIGN(const Piece piece, ReadBundle(index / kTileWidth, hashes.size()));
+  bool whole = false;
+  std::vector<ByteBuffer> entries = SplitBundle(piece.bytes, whole);
+  if (inside >= entries.size()) return WrongEntry("an entry of the log is missing or cut", index);
+  if (LeafHash(entries[inside]) != hashes[inside]) {
+    return WrongEntry("an entry of the log is not the one it has hashed", index);
+  }
+  return std::move(entries[inside]);
 }
 
 PerfectHash LogReader::Perfect() {
@@ -129,7 +141,8 @@ PerfectHash LogReader::Perfect() {
     const std::uint64_t first = index << inside;
     SAFEMODEL_ASSIGN(const std::vector<Digest> hashes, Tile(level, first / kTileWidth));
     const std::uint64_t at = (first % kTileWidth) >> inside;
-    if (((at + 1) << inside) > hashes.size()) return Error{Stage::kInternal, "internal", "a subtree is not in its tile"};
+    if (((at + 1) << inside) > hashes.size())
+      return Error{Stage::kInternal, "internal", "a subtree is not in its tile"};
     return HashesOf(hashes)(inside, at);
   };
 }

@@ -36,7 +36,7 @@ class LogReader {
   Status CheckRoot();
   // ProofOf returns a proof that was checked. kUsage "no_such_entry".
   Result<ByteBuffer> ProofOf(std::uint64_t index);
-  // CheckAll recomputes everything; [L-WHOLE].
+  // CheckAll recomputes everything (spec 14.5).
   Status CheckAll(const LogVisitor& visit);
   // Find returns the index of the entry with this statement by this key, the newest first.
   Result<std::optional<std::uint64_t>> Find(const Digest& statement_digest, const std::string& key_id);
@@ -48,6 +48,7 @@ class LogReader {
     ByteBuffer bytes;
     bool full = false;  // it is that of all 256, also where the checkpoint knows fewer
   };
+  Result<Piece> ReadBundle(std::uint64_t number, std::uint64_t width) const;
   Result<Piece> ReadEither(const std::string& partial, const std::string& full, std::uint64_t most) const;
   Status CheckLevel(unsigned level);
   Status CheckBundle(std::uint64_t number, const LogVisitor& visit);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Merkle trees of RFC 6962, section 2.1, over SHA-256. A leaf hashes as 00 | entry, a node as 01 | left | right, so that
-// no node can pass for an entry.
+// Merkle trees of RFC 6962, section 2.1, over SHA-256. A leaf hashes as 00 | entry, a node as 01 | left | right, so
+// that no node can pass for an entry.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ Result<std::vector<Digest>> ConsistencyProof(std::uint64_t old_size, std::uint64
 // HoldsInclusion says whether the proof leads from the leaf to the root; [L-INCLUSION].
 [[nodiscard]] bool HoldsInclusion(std::uint64_t index, std::uint64_t size, const Digest& leaf,
                                   std::span<const Digest> proof, const Digest& root);
-// HoldsConsistency says whether the tree with `root` begins with the one with `old_root`; [L-CONSISTENT]. The empty tree
-// is the beginning of every tree and needs no hashes.
+// HoldsConsistency says whether the tree with `root` begins with the one with `old_root`; [L-CONSISTENT]. The empty
+// tree is the beginning of every tree and needs no hashes.
 [[nodiscard]] bool HoldsConsistency(std::uint64_t old_size, std::uint64_t size, const Digest& old_root,
                                     const Digest& root, std::span<const Digest> proof);
 

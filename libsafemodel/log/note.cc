@@ -144,9 +144,7 @@ Result<NoteSignature> SignNote(std::string_view text, const std::string& name, c
   if (!HoldsEd25519(text, bytes, key.public_key())) {
     return Error{Stage::kKey, "bad_signature", "the key made a signature that does not verify; the log is unchanged"};
   }
-  return NoteSignature{name,
-                       KeyHashOf(name, SignatureType::kEd25519, key.public_key()),
-                       {bytes.begin(), bytes.end()}};
+  return NoteSignature{name, KeyHashOf(name, SignatureType::kEd25519, key.public_key()), {bytes.begin(), bytes.end()}};
 }
 
 Fate FateOf(const Note& note, const std::string& name, SignatureType type, const PublicKey& key) {

@@ -12,7 +12,7 @@
 namespace safemodel {
 namespace {
 
-// CheckGrew verifies that the log continues the remembered checkpoint; [L-GREW].
+// CheckGrew verifies that the log continues the remembered checkpoint (spec 14.5).
 Status CheckGrew(log::LogReader& reader, ByteView remembered, const LogTrust& trust, const Limits& limits) {
   SAFEMODEL_ASSIGN(const log::SignedCheckpoint old, log::ParseSignedCheckpoint(remembered, limits));
   SAFEMODEL_TRY(log::CheckCheckpoint(old, trust));
@@ -41,7 +41,8 @@ class Auditor {
     if (!known_.empty() && std::find(known_.begin(), known_.end(), entry.key_id) == known_.end()) {
       audit_.findings.push_back({"unknown_key", index, entry});
     }
-    const auto [release, first] = releases_.try_emplace({entry.model, entry.sequence}, Seen{index, entry.manifest_digest});
+    const auto [release, first] =
+        releases_.try_emplace({entry.model, entry.sequence}, Seen{index, entry.manifest_digest});
     if (!first && release->second.manifest != entry.manifest_digest) {
       audit_.findings.push_back({"equivocation", index, entry, release->second.index});
     }

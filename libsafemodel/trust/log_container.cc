@@ -27,7 +27,7 @@ bool IsKind(const container::EnvelopeItem& item, container::ItemKind kind) {
 struct Release {
   ByteBuffer payload;
   trust::Statement statement;
-  std::string key_id;                // of the signer that verified it, else as stated beside it
+  std::string key_id;  // of the signer that verified it, else as stated beside it
   std::optional<PublicKey> signer = {};
 };
 
@@ -176,8 +176,8 @@ Result<std::vector<ByteBuffer>> ProveContainer(const std::string& folder, const 
   if (store == StoreProofs::kYes) {
     SAFEMODEL_ASSIGN(writer, trust::EnvelopeWriter::Open(path, Placement::kKeep, limits));
   }
-  auto opened = writer.has_value() ? Result<trust::OpenedContainer>(writer->container())
-                                   : trust::OpenContainer(path, {}, limits);
+  auto opened =
+      writer.has_value() ? Result<trust::OpenedContainer>(writer->container()) : trust::OpenContainer(path, {}, limits);
   if (!opened.ok()) return opened.error();
   SAFEMODEL_ASSIGN(const auto releases, ReadReleases(opened.value(), {}, limits));
   SAFEMODEL_ASSIGN(log::LogReader reader, log::LogReader::Open(folder, limits));

@@ -15,11 +15,10 @@ namespace {
 
 using CheckTree = std::function<Status(const log::SignedCheckpoint&)>;
 
-// IsAbout compares everything that an entry repeats of a statement, [L-BOUND]. Its time and the job that made it are the
-// log's own words.
+// IsAbout compares everything that an entry repeats of a statement, [L-BOUND]. Its time and the job that made it are
+// the log's own words.
 bool IsAbout(const LogEntry& entry, const SignedStatement& signed_statement) {
-  LogEntry expected =
-      EntryOf(signed_statement.payload, signed_statement.statement, signed_statement.signer.KeyId());
+  LogEntry expected = EntryOf(signed_statement.payload, signed_statement.statement, signed_statement.signer.KeyId());
   expected.ci_identity = entry.ci_identity;
   expected.time = entry.time;
   return entry == expected;
@@ -92,9 +91,8 @@ Result<LoggedStatement> IsLogged(std::span<const container::EnvelopeItem> items,
       [&trust](const log::SignedCheckpoint& checkpoint) { return log::CheckCheckpoint(checkpoint, trust); }, limits);
 }
 
-Result<LoggedStatement> IsLoggedBefore(std::span<const container::EnvelopeItem> items,
-                                       const SignedStatement& statement, const LogCheckpoint& checkpoint,
-                                       const Limits& limits) {
+Result<LoggedStatement> IsLoggedBefore(std::span<const container::EnvelopeItem> items, const SignedStatement& statement,
+                                       const LogCheckpoint& checkpoint, const Limits& limits) {
   const auto check_tree = [&checkpoint](const log::SignedCheckpoint& found) -> Status {
     if (found.state == checkpoint) return {};
     return Error{Stage::kUntrusted, "not_logged_before",

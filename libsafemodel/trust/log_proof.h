@@ -8,10 +8,10 @@
 //     and sequence of the statement, and the id of the key that verified it. A proof of another leaf, or of this leaf
 //     under another statement, is worth nothing, however good it is.
 //
-// "Revoked, except before a checkpoint" (`except_before = {origin, size, root}`) is IsLoggedBefore with that checkpoint:
-// the proof must be in exactly that tree. A size alone would prove nothing, since a log can have two trees of one size,
-// and a proof in a later tree does not say that the entry stood in the earlier one. A signer who expects a key to be
-// revoked stores such proofs with `log prove --at CHECKPOINT --store`, as long as there is the log.
+// "Revoked, except before a checkpoint" (`except_before = {origin, size, root}`) is IsLoggedBefore with that
+// checkpoint: the proof must be in exactly that tree. A size alone would prove nothing, since a log can have two trees
+// of one size, and a proof in a later tree does not say that the entry stood in the earlier one. A signer who expects a
+// key to be revoked stores such proofs with `log prove --at CHECKPOINT --store`, as long as there is the log.
 #pragma once
 
 #include <span>
@@ -39,9 +39,8 @@ Result<LoggedStatement> IsLogged(std::span<const container::EnvelopeItem> items,
 // IsLoggedBefore is the same for one tree: proofs count whose checkpoint has exactly this origin, size and root. The
 // caller vouches for that checkpoint, so no signature on it is asked for. kUntrusted "not_logged_before" when there are
 // proofs for this statement, but none in this tree.
-Result<LoggedStatement> IsLoggedBefore(std::span<const container::EnvelopeItem> items,
-                                       const SignedStatement& statement, const LogCheckpoint& checkpoint,
-                                       const Limits& limits);
+Result<LoggedStatement> IsLoggedBefore(std::span<const container::EnvelopeItem> items, const SignedStatement& statement,
+                                       const LogCheckpoint& checkpoint, const Limits& limits);
 
 // EntryOf returns the entry that a log is to have about a statement.
 LogEntry EntryOf(ByteView payload, const Statement& statement, const std::string& key_id);

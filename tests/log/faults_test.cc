@@ -47,7 +47,9 @@ ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
 }
 int fsync(int fd) {
   if (safemodel::log::Fails()) return -1;
-  return safemodel::log::Real<decltype(&fsync)>("fsync")(fd);
+  return fcntl(fd, F_GETFD) == -1
+             ? -1
+             : 0;  // a killed process loses nothing that was written, so nothing need reach the disk
 }
 int linkat(int from, const char* old_name, int to, const char* new_name, int flags) noexcept {
   if (safemodel::log::Fails()) return -1;
@@ -116,7 +118,9 @@ TEST_CASE("log faults: killed before any call, or with a full disk from there on
       int grown = 0;
       bool ended = false;
       const TestLog log(step.before);
-      std::uint64_t size = step.before;
+      const std::uint64_t size = step.before;
+      const std::string saved = log.folder.Path("saved");
+      std::filesystem::copy(log.path, saved, std::filesystem::copy_options::recursive);
       for (int n = 1; !ended; ++n) {
         REQUIRE(n < kMostCalls);
         CAPTURE(kill);
@@ -130,15 +134,15 @@ TEST_CASE("log faults: killed before any call, or with a full disk from there on
         if (ended) CHECK(after == size + step.count);
         grown += !ended && after != size ? 1 : 0;
         if (after == size) continue;
-        // A new log for the next call, so that each starts from the same state.
+        // The old log again for the next call, so that each starts from the same state.
+        if (ended) break;
         std::filesystem::remove_all(log.path);
-        REQUIRE(InitLog(log.path, kOrigin, log.key).ok());
-        log.Append(0, step.before);
+        std::filesystem::copy(saved, log.path, std::filesystem::copy_options::recursive);
       }
       CHECK(interrupted >= 10);
       CHECK(grown >= (kill ? 1 : 0));
-      log.Append(size, 1);
-      CHECK(SizeOf(log) == size + 1);
+      log.Append(size + step.count, 1);
+      CHECK(SizeOf(log) == size + step.count + 1);
     }
   }
 }

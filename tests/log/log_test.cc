@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 #include <chrono>
+#include <set>
 
 #include "fixture.h"
 #include "log/proof.h"
@@ -72,15 +72,9 @@ TEST_CASE("log: grows in any steps to the same tree, and has just the files that
   REQUIRE(other.ok());
   CHECK(one.value() == other.value());
   CHECK(one.value().size == 600);
-  const std::set<std::string> files = {".lock",
-                                       "checkpoint",
-                                       "tile/0/000",
-                                       "tile/0/001",
-                                       "tile/0/002.p/88",
-                                       "tile/1/000.p/2",
-                                       "tile/entries/000",
-                                       "tile/entries/001",
-                                       "tile/entries/002.p/88"};
+  const std::set<std::string> files = {
+      ".lock",          "checkpoint",       "tile/0/000",       "tile/0/001",           "tile/0/002.p/88",
+      "tile/1/000.p/2", "tile/entries/000", "tile/entries/001", "tile/entries/002.p/88"};
   CHECK(FilesOf(at_once.path) == files);
   for (const char* file : {"tile/0/000", "tile/entries/001", "tile/1/000.p/2"}) {
     CHECK(ReadText(at_once.File(file)) == ReadText(steps.File(file)));
@@ -229,7 +223,8 @@ TEST_CASE("log: tiles of a wrong width, missing files, links") {
   const TestLog log(9);
   const std::string tile = log.File("tile/0/000.p/9");
   const std::string bytes = ReadText(tile);
-  for (const std::string& wrong : {bytes.substr(0, 8 * 32), bytes + bytes.substr(0, 32), bytes.substr(0, 100), std::string()}) {
+  for (const std::string& wrong :
+       {bytes.substr(0, 8 * 32), bytes + bytes.substr(0, 32), bytes.substr(0, 100), std::string()}) {
     WriteText(tile, wrong);
     CheckWrong(log, "tile_width", "tile/0/000.p/9");
   }

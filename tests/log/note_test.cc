@@ -98,7 +98,11 @@ TEST_CASE("note: strict, and what is accepted is written back byte for byte") {
       {"two spaces", Replaced(good, "foo ", "foo  "), "bad_note"},
       {"no name", Replaced(good, "example.com/foo ", ""), "bad_note"},
       {"plus in the name", Replaced(good, "example.com", "example+com"), "bad_note"},
-      {"a no-break space in the name", Replaced(good, "example.com", "example\xC2\xA0" "com"), "bad_note"},
+      {"a no-break space in the name",
+       Replaced(good, "example.com",
+                "example\xC2\xA0"
+                "com"),
+       "bad_note"},
       {"URL-safe base64", Replaced(good, "AlTgK7Z", "AlTgK-Z"), "bad_note"},
       {"no padding", Replaced(good, "aQM=", "aQM"), "bad_note"},
       {"key hash without a signature", Replaced(good, good.substr(good.find("Uw2Q")), "Uw2QOg==\n"), "bad_note"},

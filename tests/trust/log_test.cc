@@ -218,7 +218,7 @@ TEST_CASE("log: before a named checkpoint means in exactly that tree") {
   CHECK(scene.Check(early).ok());
   CHECK(scene.Check().value()[0].checkpoint.size == 2);  // the largest tree of two
   // What was logged later is not before, though it is in the log.
-  CheckUntrusted(CheckLogged(scene.path, {second.public_key()}, scene.trust, early), "other_entry");
+  CheckUntrusted(CheckLogged(scene.path, {second.public_key()}, scene.trust, early), "not_logged_before");
   // The same size and origin with another root is another tree; so is another origin.
   LogCheckpoint fork = early;
   fork.root[0] ^= 1;

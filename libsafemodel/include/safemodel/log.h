@@ -67,8 +67,8 @@ std::string VerifierKey(const std::string& name, const PublicKey& key);
 struct LogOwner {
   const std::string& folder;
   const SecretKey& key;
-  std::string ci_identity = {};             // for the entries that are added
-  std::optional<std::int64_t> time = {};    // Unix seconds; now when absent
+  std::string ci_identity = {};           // for the entries that are added
+  std::optional<std::int64_t> time = {};  // Unix seconds; now when absent
 };
 
 // InitLog makes a new, empty log. The folder may exist if it is empty. kUsage "exists", "bad_origin"; kIo.
