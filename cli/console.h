@@ -78,6 +78,7 @@ struct Verb {
 
 Verb AddConvert(CLI::App& parent, Console& console);
 Verb AddKeygen(CLI::App& parent, Console& console);
+Verb AddLog(CLI::App& parent, Console& console);
 Verb AddSign(CLI::App& parent, Console& console);
 Verb AddVerify(CLI::App& parent, Console& console);
 Verb AddInspect(CLI::App& parent, Console& console);

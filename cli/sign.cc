@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <safemodel/log.h>
 #include <safemodel/sign.h>
 
 #include <CLI/CLI.hpp>
@@ -7,6 +8,7 @@
 #include "console.h"
 #include "escape.h"
 #include "json_writer.h"
+#include "log_options.h"
 #include "signing_key.h"
 
 namespace safemodel::cli {
@@ -21,15 +23,22 @@ struct State {
   bool detached = false;
   bool append = false;
   SignOptions options;
+  std::string log;
+  std::string log_key;
+  std::string ci_identity;
 };
 
-void PrintReport(const State& state, const SignReport& report) {
+void PrintReport(const State& state, const SignReport& report, const LoggedStatement* logged) {
   if (!state.console.json()) {
     std::printf("signed     %s version %s as %s\n", report.model_name.c_str(), report.model_version.c_str(),
                 EscapeForTerminal(report.role).c_str());
     std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
     std::printf("envelope   %s, %zu signature%s\n", EscapeForTerminal(report.envelope_path).c_str(), report.signatures,
                 report.signatures == 1 ? "" : "s");
+    if (logged != nullptr) {
+      std::printf("logged     %s, entry %llu\n", EscapeForTerminal(logged->checkpoint.origin).c_str(),
+                  static_cast<unsigned long long>(logged->index));
+    }
     return;
   }
   JsonWriter json(stdout);
@@ -43,8 +52,24 @@ void PrintReport(const State& state, const SignReport& report) {
   json.Member("role", report.role);
   json.Member("signatures", static_cast<std::uint64_t>(report.signatures));
   json.Member("envelope", report.envelope_path);
+  if (logged != nullptr) {
+    json.Key("log"), json.BeginObject();
+    WriteEntry(json, logged->index, logged->entry);
+    WriteCheckpoint(json, logged->checkpoint);
+    json.EndObject();
+  }
   json.EndObject();
   json.Finish();
+}
+
+int SignWithLog(State& state, const SecretKey& key) {
+  auto log_key = OpenSigningKey(state.console, state.log_key, state.passphrase_file);
+  if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+  const LogOwner owner{state.log, log_key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
+  const auto report = SignAndLog(state.file, key, state.options, owner);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  PrintReport(state, report.value().signature, &report.value().logged);
+  return kDone;
 }
 
 int RunSign(State& state) {
@@ -63,9 +88,10 @@ int RunSign(State& state) {
   }
   auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
   if (!key.ok()) return state.console.Fail(key.error(), state.key);
+  if (!state.log.empty()) return SignWithLog(state, key.value());
   auto report = Sign(state.file, key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
-  PrintReport(state, report.value());
+  PrintReport(state, report.value(), nullptr);
   return kDone;
 }
 
@@ -73,7 +99,7 @@ int RunSign(State& state) {
 
 Verb AddSign(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("sign", "Add a signature to a container; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}, {}, {}, {}});
   verb->add_option("FILE", state->file, "The container")->required();
   verb->add_option("-k,--key", state->key, "The secret key file")->required()->type_name("KEY");
   verb->add_option("--role", state->options.role, "The role to sign in")->capture_default_str();
@@ -86,6 +112,16 @@ Verb AddSign(CLI::App& parent, Console& console) {
   verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
   verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
       ->type_name("FILE");
+  auto* log_key = verb->add_option("--log-key", state->log_key, "The log's own secret key")->type_name("KEY");
+  auto* log =
+      verb->add_option("--log", state->log, "Add an entry to this audit log and store the proof with the signature")
+          ->type_name("DIR")
+          ->needs(log_key);
+  log_key->needs(log);
+  verb->add_option("--ci-identity", state->ci_identity,
+                   "What job this is, for the log; by default what GitHub or GitLab say")
+      ->type_name("TEXT")
+      ->needs(log);
   console.AddOptions(*verb);
   return {verb, [state] { return RunSign(*state); }};
 }

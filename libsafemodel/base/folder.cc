@@ -121,7 +121,8 @@ Result<Descriptor> OpenFolderBelow(int root, const std::vector<std::string>& com
     if (!folder.valid()) break;
     folder = Descriptor(openat(folder.get(), component.c_str(), kFolderFlags));
   }
-  if (!folder.valid()) return SystemError("open_failed", "the folder cannot be opened", path);
+  if (!folder.valid())
+    return SystemError(errno == ENOENT ? "not_found" : "open_failed", "the folder cannot be opened", path);
   return folder;
 }
 

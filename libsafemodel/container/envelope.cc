@@ -76,6 +76,7 @@ Result<EnvelopeItem> ParseItem(ByteReader& reader) {
 struct ItemCounts {
   std::uint32_t statements = 0;
   std::uint32_t key_wraps = 0;
+  std::uint32_t log_proofs = 0;
 
   Status Add(std::uint16_t kind, const Limits& limits) {
     if (kind == static_cast<std::uint16_t>(ItemKind::kStatement) ||
@@ -86,6 +87,10 @@ struct ItemCounts {
     if (kind == static_cast<std::uint16_t>(ItemKind::kKeyWrap)) {
       if (++key_wraps > limits.key_wraps)
         return OverLimit("many_key_wraps", "the envelope has more key wraps than the limit");
+    }
+    if (kind == static_cast<std::uint16_t>(ItemKind::kLogProof)) {
+      if (++log_proofs > limits.log_proofs)
+        return OverLimit("many_log_proofs", "the envelope has more log proofs than the limit");
     }
     return {};
   }

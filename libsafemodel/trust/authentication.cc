@@ -18,6 +18,11 @@ constexpr std::int64_t kClockSkewSeconds = 300;
 
 Error Untrusted(const char* code, const char* text) { return {Stage::kUntrusted, code, text}; }
 
+// IsLogProof tells the items that are about statements, and no statements themselves.
+bool IsLogProof(const container::EnvelopeItem& item) {
+  return item.kind == static_cast<std::uint16_t>(container::ItemKind::kLogProof);
+}
+
 void Describe(const Statement& statement, SignatureReport& report) {
   report.role = statement.role.value_or("");
   report.issued_at = FormatTimestamp(statement.issued_at);
@@ -128,6 +133,7 @@ Status CheckSequence(const Rule& rule, const Release& release) {
 bool Authentication::VerifyItems() {
   if (!envelope_.has_value()) return false;
   for (const container::EnvelopeItem& item : envelope_->items) {
+    if (IsLogProof(item)) continue;
     if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
       ++other_items_;
       continue;
@@ -216,6 +222,7 @@ std::vector<SignatureReport> ListSignatures(const std::optional<container::Envel
   for (const container::EnvelopeItem& item : envelope->items) {
     SignatureReport report;
     report.code = "not_checked";
+    if (IsLogProof(item)) continue;
     if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
       report.code = "unknown_item";
       reports.push_back(std::move(report));

@@ -12,8 +12,16 @@
 namespace safemodel {
 namespace {
 
-// NextEnvelope returns what the envelope will be before the new statement is in it.
-Result<container::Envelope> NextEnvelope(const trust::OpenedContainer& opened) {
+std::size_t StatementsOf(const container::Envelope& envelope) {
+  return static_cast<std::size_t>(
+      std::count_if(envelope.items.begin(), envelope.items.end(), [](const container::EnvelopeItem& item) {
+        return item.kind == static_cast<std::uint16_t>(container::ItemKind::kStatement);
+      }));
+}
+
+}  // namespace
+
+Result<container::Envelope> trust::NextEnvelope(const OpenedContainer& opened) {
   container::Envelope envelope;
   envelope.manifest_digest = opened.manifest_digest;
   if (!opened.envelope.has_value()) return envelope;
@@ -26,28 +34,29 @@ Result<container::Envelope> NextEnvelope(const trust::OpenedContainer& opened) {
   return envelope;
 }
 
-std::size_t StatementsOf(const container::Envelope& envelope) {
-  return static_cast<std::size_t>(
-      std::count_if(envelope.items.begin(), envelope.items.end(), [](const container::EnvelopeItem& item) {
-        return item.kind == static_cast<std::uint16_t>(container::ItemKind::kStatement);
-      }));
+Result<SignReport> Sign(const std::string& path, const Signer& key, const SignOptions& options) {
+  return trust::SignAnd(path, key, options, {});
 }
 
-}  // namespace
-
-Result<SignReport> Sign(const std::string& path, const Signer& key, const SignOptions& options) {
+Result<SignReport> trust::SignAnd(const std::string& path, const Signer& key, const SignOptions& options,
+                                  const AfterStatement& after) {
   SAFEMODEL_TRY(trust::CheckSignOptions(options));
   SAFEMODEL_ASSIGN(auto writer, trust::EnvelopeWriter::Open(path, options.placement, options.limits));
   const trust::OpenedContainer& opened = writer.container();
   // The signer is about to vouch for these bytes itself, so nobody else has to have done it before they are parsed.
   SAFEMODEL_ASSIGN(const container::Manifest manifest,
                    container::ParseManifest(opened.manifest_bytes, opened.preamble, options.limits));
-  SAFEMODEL_ASSIGN(container::Envelope envelope, NextEnvelope(opened));
+  SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(opened));
   SAFEMODEL_ASSIGN(container::EnvelopeItem item,
                    trust::MakeStatementItem(trust::ReleaseOf(manifest), opened.manifest_digest, key, options,
                                             trust::Checked::kManifest));
   envelope.items.push_back(std::move(item));
-  SAFEMODEL_ASSIGN(const ByteBuffer frame, trust::FrameBytes(envelope, options.limits));
+  // Whoever adds to a log must not find out afterwards that there is no room in the envelope.
+  SAFEMODEL_ASSIGN(ByteBuffer frame, trust::FrameBytes(envelope, options.limits));
+  if (after) {
+    SAFEMODEL_TRY(after(envelope));
+    SAFEMODEL_ASSIGN(frame, trust::FrameBytes(envelope, options.limits));
+  }
 
   SignReport report;
   SAFEMODEL_ASSIGN(report.envelope_path, writer.Write(frame));

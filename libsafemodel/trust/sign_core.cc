@@ -88,6 +88,10 @@ Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits&
     return Error{Stage::kLimit, "many_statements",
                  "the envelope is full: it would have more statements than the limit"};
   }
+  if (CountOf(envelope.items, container::ItemKind::kLogProof) > limits.log_proofs) {
+    return Error{Stage::kLimit, "many_log_proofs",
+                 "the envelope is full: it would have more log proofs than the limit"};
+  }
   ByteBuffer frame = container::SerializeEnvelopeBody(envelope);
   const Digest digest = crypto::Blake3Of(frame);
   frame.insert(frame.end(), digest.begin(), digest.end());

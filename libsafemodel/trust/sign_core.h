@@ -2,9 +2,12 @@
 // Making statements and envelope frames, without files.
 #pragma once
 
+#include <functional>
+
 #include <safemodel/sign.h>
 
 #include "container/format.h"
+#include "trust/authenticate.h"
 #include "trust/statement.h"
 
 namespace safemodel::trust {
@@ -24,5 +27,16 @@ Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits&
 // its writer has seen every byte, so the statement says "full". To be appended right behind the manifest.
 Result<ByteBuffer> MakeSignedEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
                                       const Signer& key, const SignOptions& options);
+
+// AfterStatement adds to an envelope whose last item is the statement that was just signed.
+using AfterStatement = std::function<Status(container::Envelope& envelope)>;
+
+// SignAnd is Sign with something that happens between signing and writing, under the container's lock. When it fails,
+// the envelope stays as it was.
+Result<SignReport> SignAnd(const std::string& path, const Signer& key, const SignOptions& options,
+                           const AfterStatement& after);
+
+// NextEnvelope returns the envelope that follows the one of an opened container: the same items, the next generation.
+Result<container::Envelope> NextEnvelope(const OpenedContainer& opened);
 
 }  // namespace safemodel::trust

@@ -7,7 +7,7 @@ from . import constants as c
 from .envelope import BUILDER
 
 STAGES = {"ok", "io", "malformed", "unsupported", "limit", "digest_mismatch", "bad_signature", "untrusted", "unsafe"}
-STEPS = ("open", "verify", "load", "content")
+STEPS = ("open", "verify", "load", "content", "logged")
 
 
 def key_line(key, roles="builder", not_before=None, not_after=None):
@@ -32,6 +32,7 @@ class Vector:
     keys: list = field(default_factory=lambda: [key_line(BUILDER)])
     rules: list = field(default_factory=lambda: ["** builder=1"])
     expect_name: str = "*"
+    log: list = field(default_factory=list)  # lines about logs (section 14), for the step "logged"
     limits: list = field(default_factory=list)  # limits of the reader other than the defaults: "tensors=2"
 
     def header(self):
@@ -48,6 +49,7 @@ class Vector:
         lines += [f"twin: {self.twin}"] if self.twin else []
         lines += [f"now: {self.now}"] + [f"key: {key}" for key in self.keys] + [f"rule: {rule}" for rule in self.rules]
         lines += [f"limit: {limit}" for limit in self.limits]
+        lines += self.log
         lines += [f"expect-name: {self.expect_name}", f"container: {len(self.container)}"]
         lines += [f"sidecar: {len(self.sidecar)}"] if self.sidecar is not None else []
         return "\n".join(lines) + "\n\n"

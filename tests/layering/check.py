@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 # Lowest layer first. A folder may include the folders before it ...
-LAYERS = ["base", "value", "json", "toml", "crypto", "codec", "container", "pickle", "formats", "trust", "model"]
+LAYERS = ["base", "value", "json", "toml", "crypto", "log", "codec", "container", "pickle", "formats", "trust", "model"]
 # ... except that these are kept apart from each other, so that each can be read and fuzzed alone.
 ONLY = {
     "base": set(),
@@ -20,6 +20,7 @@ ONLY = {
     "json": {"base"},
     "toml": {"base"},
     "crypto": {"base", "value"},
+    "log": {"base", "json", "crypto"},
     "codec": {"base", "value"},
     "container": {"base", "value"},
     "pickle": {"base", "value"},

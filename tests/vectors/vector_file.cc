@@ -37,11 +37,24 @@ struct Assignment {
   std::uint64_t value = 0;
 };
 
-PublicKey KeyOf(const std::string& hex) {
+ByteBuffer BytesOf(const std::string& hex) {
   ByteBuffer bytes;
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
     bytes.push_back(static_cast<std::uint8_t>(std::stoul(hex.substr(i, 2), nullptr, 16)));
   }
+  return bytes;
+}
+
+Digest DigestOf(const std::string& hex) {
+  const ByteBuffer bytes = BytesOf(hex);
+  Digest digest{};
+  if (bytes.size() != digest.size()) throw std::runtime_error("no digest: " + hex);
+  std::copy(bytes.begin(), bytes.end(), digest.begin());
+  return digest;
+}
+
+PublicKey KeyOf(const std::string& hex) {
+  const ByteBuffer bytes = BytesOf(hex);
   auto key = PublicKey::FromBytes(bytes);
   if (!key.ok()) throw std::runtime_error("no public key: " + hex);
   return key.value();
@@ -90,6 +103,7 @@ void SetLimit(Limits& limits, const std::string& text) {
       {"int_bytes", [&](std::uint64_t v) { limits.int_bytes = static_cast<std::uint32_t>(v); }},
       {"metadata_bytes", [&](std::uint64_t v) { limits.metadata_bytes = static_cast<std::uint32_t>(v); }},
       {"metadata_entries", [&](std::uint64_t v) { limits.metadata_entries = static_cast<std::uint32_t>(v); }},
+      {"note_signatures", [&](std::uint64_t v) { limits.note_signatures = static_cast<std::uint32_t>(v); }},
       {"name_bytes", [&](std::uint64_t v) { limits.name_bytes = static_cast<std::uint32_t>(v); }},
       {"record_fields", [&](std::uint64_t v) { limits.record_fields = static_cast<std::uint32_t>(v); }},
       {"statement_bytes", [&](std::uint64_t v) { limits.statement_bytes = static_cast<std::uint32_t>(v); }},
@@ -109,6 +123,33 @@ void SetExpectation(VectorFile& vector, const std::string& text) {
   const std::size_t at = text.find('@');
   vector.expected_name = text.substr(0, at);
   if (at != std::string::npos) vector.expected_version = text.substr(at + 1);
+}
+
+// log: ORIGIN HEX
+TrustedLog ParseLog(const std::string& text) {
+  const std::vector<std::string> words = Words(text);
+  return {words.at(0), KeyOf(words.at(1))};
+}
+
+// witness: NAME HEX
+TrustedWitness ParseWitness(const std::string& text) {
+  const std::vector<std::string> words = Words(text);
+  return {words.at(0), KeyOf(words.at(1))};
+}
+
+// before: ORIGIN SIZE ROOT
+LogCheckpoint ParseState(const std::string& text) {
+  const std::vector<std::string> words = Words(text);
+  return {words.at(0), std::stoull(words.at(1)), DigestOf(words.at(2))};
+}
+
+// earlier: SIZE ROOT HASH ...
+ConsistencyProof ParseEarlier(const std::string& text) {
+  const std::vector<std::string> words = Words(text);
+  ConsistencyProof proof;
+  proof.before = {{}, std::stoull(words.at(0)), DigestOf(words.at(1))};
+  for (std::size_t i = 2; i < words.size(); ++i) proof.hashes.push_back(DigestOf(words[i]));
+  return proof;
 }
 
 // Sizes of the two parts behind the header.
@@ -131,6 +172,12 @@ void ReadLine(const std::string& line, VectorFile& vector, Sizes& sizes) {
       {"key", [&](const std::string& v) { vector.keys.push_back(ParseKey(v)); }},
       {"rule", [&](const std::string& v) { vector.rules.push_back(ParseRule(v)); }},
       {"limit", [&](const std::string& v) { SetLimit(vector.limits, v); }},
+      {"log", [&](const std::string& v) { vector.log.logs.push_back(ParseLog(v)); }},
+      {"witness", [&](const std::string& v) { vector.log.witnesses.push_back(ParseWitness(v)); }},
+      {"witnesses",
+       [&](const std::string& v) { vector.log.witness_threshold = static_cast<std::uint32_t>(std::stoul(v)); }},
+      {"before", [&](const std::string& v) { vector.before = ParseState(v); }},
+      {"earlier", [&](const std::string& v) { vector.earlier = ParseEarlier(v); }},
       {"expect-name", [&](const std::string& v) { SetExpectation(vector, v); }},
       {"container", [&](const std::string& v) { sizes.container = std::stoull(v); }},
       {"sidecar", [&](const std::string& v) { sizes.sidecar = std::stoull(v); }},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <safemodel/limits.h>
+#include <safemodel/log.h>
 #include <safemodel/policy.h>
 
 namespace safemodel::testing {
@@ -16,7 +17,7 @@ struct VectorFile {
   std::string name;
   std::string reason;
   std::vector<std::string>
-      at;              // steps that must refuse: "open", "verify", "load", "content"; the last one when accepted
+      at;  // steps that must refuse: "open", "verify", "load", "content", "logged"; the last one when accepted
   std::string expect;  // "ok", or the word of a stage
   std::string code;    // empty: any
   std::int64_t now = 0;
@@ -25,6 +26,9 @@ struct VectorFile {
   std::string expected_name;
   std::optional<std::string> expected_version;
   Limits limits;
+  LogTrust log;                             // for the step "logged"
+  std::optional<LogCheckpoint> before;      // the proof must be in this tree
+  std::optional<ConsistencyProof> earlier;  // the proof's checkpoint must continue this state; `after` is not set
   std::string container;
   std::optional<std::string> sidecar;
 

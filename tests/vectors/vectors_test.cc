@@ -126,6 +126,20 @@ void RunSteps(const VectorFile& vector, const std::function<VerifiedModel()>& op
   }
 }
 
+// RunLogged asks whether the statement is logged, and whether the log continues the earlier state.
+Status RunLogged(const VectorFile& vector, const std::string& path) {
+  std::vector<PublicKey> signers;
+  for (const TrustedKey& key : vector.keys) signers.push_back(key.key);
+  const auto logged = CheckLogged(path, signers, vector.log, vector.before, vector.limits);
+  if (!logged.ok()) return logged.error();
+  CHECK(logged.value().size() == 1);
+  if (!vector.earlier.has_value()) return {};
+  ConsistencyProof proof = *vector.earlier;
+  proof.after = logged.value().front().checkpoint;
+  proof.before.origin = proof.after.origin;
+  return CheckConsistency(proof);
+}
+
 void RunVector(const VectorFile& vector, const std::string& path, unsigned threads) {
   const Policy policy = PolicyOf(vector);
   const auto open = [&] {
@@ -137,6 +151,10 @@ void RunVector(const VectorFile& vector, const std::string& path, unsigned threa
     return;
   }
   CheckAccepted(opened.ok() ? Status() : Status(opened.error()), "open");
+  if (Listed(vector, "logged")) {
+    const Status logged = RunLogged(vector, path);
+    vector.accepted() ? CheckAccepted(logged, "logged") : CheckRefusal(vector, logged, "logged");
+  }
   if (!opened.ok() || (vector.accepted() && Listed(vector, "open"))) return;
   RunSteps(vector, [&] { return open().value(); });
 }

@@ -41,6 +41,11 @@ struct Limits {
   std::uint32_t key_wraps = 64;                  // key wrap items of an envelope
   std::uint32_t statement_bytes = 64u << 10;     // the JSON text of one statement
   std::uint32_t json_depth = 16;                 // nesting of a statement
+  std::uint32_t log_proofs = 64;                 // log proof items of an envelope
+  std::uint32_t log_proof_bytes = 96u << 10;     // one log proof, with the entry and the checkpoint in it
+  std::uint32_t log_note_bytes = 64u << 10;      // a signed note: a checkpoint with its signatures
+  std::uint32_t note_signatures = 64;            // signature lines of a note
+  std::uint32_t log_entry_bytes = 8u << 10;      // the JSON text of one log entry
   std::uint64_t json_integer_max = (1ull << 53) - 1;  // exact in every JSON reader; release sequences too
 };
 
