@@ -64,6 +64,8 @@ bool IsKnown(const std::string& name, const std::vector<std::string>& known) {
   return std::find(known.begin(), known.end(), name) != known.end();
 }
 
+std::string_view BareName(std::string_view name) { return name.substr(name.rfind('/') + 1); }
+
 // RoleOf: the storages of a pickle that a reader has run lie in the folder of its name.
 Role RoleOf(std::string_view name, const std::vector<std::string>& known) {
   constexpr std::size_t kSuffix = 4;  // ".pkl"
@@ -89,7 +91,11 @@ class Scanner {
 
  private:
   Result<ScanClaim> ScanZip(const SharedSource& source, unsigned level);
-  Result<ScanClaim> ScanCarved(const SharedSource& source, unsigned level);
+  Result<ScanClaim> ScanCarved(const SharedSource& source, const std::vector<ZipEntry>& listed, unsigned level);
+  // CarvedStorages are the storages of a carved archive by their key.
+  using CarvedStorages = std::unordered_map<std::string_view, const ZipEntry*>;
+  Status ScanCarvedPickle(const SharedSource& archive, const SharedSource& pickle, const CarvedStorages& storages,
+                          unsigned level);
   Status ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level);
   Result<ScanClaim> ScanTar(const SharedSource& source, ByteView head, unsigned level);
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
@@ -169,7 +175,7 @@ Result<bool> Scanner::ScanArchiveBehind(const SharedSource& source, std::uint64_
   } else {
     findings_.Add({Stage::kUnsafe, "ZIP-OUTSIDE", "bytes lie in front of the first member", 0});
   }
-  SAFEMODEL_TRY(ScanCarved(source, level));
+  SAFEMODEL_TRY(ScanCarved(source, {}, level));
   return true;
 }
 
@@ -221,11 +227,11 @@ Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {
   auto survey = SurveyZip(source);
   if (!survey.ok()) {
     SAFEMODEL_TRY(Take(part, survey.error()));
-    return ScanCarved(source, level);
+    return ScanCarved(source, {}, level);
   }
-  for (const Error& fault : survey.value().faults) findings_.Add(fault);
-  if (!survey.value().faults.empty()) return ScanCarved(source, level);
   const ZipArchive& archive = survey.value().archive;
+  for (const Error& fault : survey.value().faults) findings_.Add(fault);
+  if (!survey.value().faults.empty()) return ScanCarved(source, archive.entries(), level);
   if (!IsTorchArchive(archive)) {
     SAFEMODEL_TRY(ScanMembers(archive, {}, level));
     return ScanClaim{"zip", source->size()};
@@ -236,38 +242,41 @@ Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {
   return ScanClaim{"torch-zip", source->size()};
 }
 
-// ScanCarved judges whatever looks like a member in an archive that readers would see differently.
-Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, unsigned level) {
-  SAFEMODEL_ASSIGN(const std::vector<ZipEntry> entries, CarveZip(*source));
-  std::unordered_map<std::string_view, const ZipEntry*> storages;
+// ScanCarved judges whatever looks like a member in an archive that readers would see differently, and the members as
+// the directory lists them, which most readers believe.
+Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, const std::vector<ZipEntry>& listed, unsigned level) {
+  SAFEMODEL_ASSIGN(const std::vector<ZipEntry> entries, CarveZip(*source, listed));
+  CarvedStorages storages;
   for (const ZipEntry& entry : entries) {
-    if (IsTorchStorageName(entry.name)) storages.emplace(entry.name.substr(entry.name.rfind('/') + 1), &entry);
+    if (IsTorchStorageName(entry.name)) storages.emplace(BareName(entry.name), &entry);
   }
-  TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
-    const auto found = storages.find(key);
-    if (found == storages.end()) {
-      return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
-                   "data/" + std::string(key)};
-    }
-    return OpenCarved(source, *found->second);
-  });
   for (const ZipEntry& entry : entries) {
-    if (entry.directory()) continue;
+    if (entry.size == 0) continue;
     const auto member = OpenCarved(source, entry);
-    const bool torch = !storages.empty() && IsTorchPickleName(entry.name);
-    if (!torch || !member.ok()) {
+    if (!storages.empty() && IsTorchPickleName(entry.name) && member.ok()) {
+      const Findings::MemberScope scope(findings_, entry.name);
+      SAFEMODEL_TRY(ScanCarvedPickle(source, member.value(), storages, level));
+    } else {
       SAFEMODEL_TRY(ScanMember(entry.name, member, Role::kInput, level));
-      continue;
     }
-    const Findings::MemberScope scope(findings_, entry.name);
-    Graph graph(member.value());
-    ImportTables tables;
-    RuleContext context{graph, tables, options_.limits, findings_};
-    const auto run = RunMachine(context, 0, {.unknown = options_.unknown, .layout = &layout});
-    if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
-    SAFEMODEL_TRY(ScanConstants(graph, level));
   }
   return ScanClaim{"zip", 0};
+}
+
+Status Scanner::ScanCarvedPickle(const SharedSource& archive, const SharedSource& pickle,
+                                 const CarvedStorages& storages, unsigned level) {
+  TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
+    const auto found = storages.find(key);
+    if (found != storages.end()) return OpenCarved(archive, *found->second);
+    return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
+                 "data/" + std::string(key)};
+  });
+  Graph graph(pickle);
+  ImportTables tables;
+  RuleContext context{graph, tables, options_.limits, findings_};
+  const auto run = RunMachine(context, 0, {.unknown = options_.unknown, .layout = &layout});
+  if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
+  return ScanConstants(graph, level);
 }
 
 // ScanTar judges the file as a pickle too, for which readers other than torch.load take it.

@@ -148,7 +148,7 @@ Result<NodeIndex> TorchLegacyLayout::OnPersistentId(RuleContext& context, NodeIn
   if (graph.kind(id) != Kind::kTuple || graph.ItemsOf(id).empty()) return BadPersistentId(graph, reference);
   const std::span<const NodeIndex> parts = graph.ItemsOf(id);
   if (graph.TextOf(parts[0]) == "module") {
-    const NodeIndex cls = ReadTorchSource(graph, parts.subspan(1), sources_);
+    const NodeIndex cls = ReadTorchSource(context, parts.subspan(1), sources_);
     if (cls == kNoNode) return BadPersistentId(graph, reference);
     return cls;
   }

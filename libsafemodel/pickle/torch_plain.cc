@@ -34,11 +34,18 @@ Result<PlainStream> RunPlain(const SharedSource& source, std::uint64_t begin, co
   return stream;
 }
 
-NodeIndex ReadTorchSource(const Graph& graph, std::span<const NodeIndex> parts, std::vector<TorchSource>& sources) {
+NodeIndex ReadTorchSource(RuleContext& context, std::span<const NodeIndex> parts, std::vector<TorchSource>& sources) {
+  const Graph& graph = context.graph;
   const bool fits = parts.size() == 3 && graph.kind(parts[0]) == Kind::kGlobal && IsTextOrNone(graph, parts[1]) &&
                     IsTextOrNone(graph, parts[2]);
   if (!fits) return kNoNode;
   const std::string_view text = graph.TextOf(parts[2]);
+  if (!text.empty() && sources.empty()) {
+    context.findings.Add(
+        {Stage::kUnsafe, "TORCH-SOURCE", "the file carries the source text of its classes, which is not run",
+         graph.offset(parts[2]), FullName(graph.GlobalOf(parts[0]))},
+        ScanVerdict::kClean);
+  }
   if (!text.empty() && sources.size() < kMostSources) {
     sources.push_back({FullName(graph.GlobalOf(parts[0])), graph.TextOf(parts[1]), text});
   }

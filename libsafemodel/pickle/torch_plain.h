@@ -40,8 +40,8 @@ struct TorchSource {
 };
 
 // ReadTorchSource reads (class, file, text) of a persistent id and appends it to `sources` unless it is empty, or there
-// are more than are ever noted. Returns the class, or kNoNode when the parts are others.
-NodeIndex ReadTorchSource(const Graph& graph, std::span<const NodeIndex> parts, std::vector<TorchSource>& sources);
+// are more than are ever noted; the first is a finding. Returns the class, or kNoNode when the parts are others.
+NodeIndex ReadTorchSource(RuleContext& context, std::span<const NodeIndex> parts, std::vector<TorchSource>& sources);
 
 // NoteSources enters sources as metadata `torch.source.CLASS`, the first of each class, as many as metadata can hold.
 void NoteSources(ImportedModel& model, const std::vector<TorchSource>& sources);

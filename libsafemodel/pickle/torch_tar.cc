@@ -270,7 +270,7 @@ class TorchTarLayout final : public Layout {
     const Graph& graph = context.graph;
     const NodeIndex id = graph.PersistentIdOf(reference);
     if (graph.kind(id) == Kind::kTuple) {
-      const NodeIndex cls = ReadTorchSource(graph, graph.ItemsOf(id), sources_);
+      const NodeIndex cls = ReadTorchSource(context, graph.ItemsOf(id), sources_);
       if (cls == kNoNode) return BadPersistentId(graph, reference);
       return cls;
     }

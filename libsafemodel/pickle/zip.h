@@ -94,7 +94,9 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits = {});
 
 // CarveZip returns whatever looks like a member, found by the signature of its header alone: for archives that hide
 // members from some readers. `size` and `stored_size` reach to the next signature where the header does not state them.
-Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const ZipLimits& limits = {});
+// Members that a directory lists come after them where it says something else of their bytes.
+Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vector<ZipEntry>& listed = {},
+                                       const ZipLimits& limits = {});
 
 // OpenCarved opens a carved member; unsupported methods are kUnsupported FILE-UNSUPPORTED.
 Result<SharedSource> OpenCarved(const SharedSource& source, const ZipEntry& entry, const ZipLimits& limits = {});

@@ -34,13 +34,40 @@ Result<std::vector<std::uint64_t>> FindSignatures(const ByteSource& source, cons
   return found;
 }
 
+bool Before(const ZipEntry& entry, std::uint64_t data_offset) { return entry.data_offset < data_offset; }
+
+bool SameBytes(const ZipEntry& a, const ZipEntry& b) {
+  return a.data_offset == b.data_offset && a.method == b.method && a.stored_size == b.stored_size && a.size == b.size;
+}
+
+// AddListed adds the members that a directory lists, where it describes other bytes than those carved, which are in the
+// order of their data. Members that share bytes are not added without end.
+void AddListed(const ByteSource& source, const std::vector<ZipEntry>& listed, std::vector<ZipEntry>& entries) {
+  const std::size_t carved = entries.size();
+  std::uint64_t budget = source.size();
+  for (ZipEntry entry : listed) {
+    if (entry.method == ZipMethod::kStored) {
+      // PyTorch copies as many bytes as the size says, Python as many as are stored.
+      const std::uint64_t room = source.size() - entry.data_offset;
+      entry.stored_size = entry.size = std::min(std::max(entry.size, entry.stored_size), room);
+    }
+    const auto end = entries.begin() + static_cast<std::ptrdiff_t>(carved);
+    const auto same = std::lower_bound(entries.begin(), end, entry.data_offset, Before);
+    if (same != end && SameBytes(*same, entry) && same->name == entry.name) continue;
+    if (entry.stored_size > budget) return;
+    budget -= entry.stored_size;
+    entries.push_back(std::move(entry));
+  }
+}
+
 }  // namespace
 
-Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const ZipLimits& limits) {
+Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vector<ZipEntry>& listed,
+                                       const ZipLimits& limits) {
   SAFEMODEL_ASSIGN(const std::vector<std::uint64_t> headers, FindSignatures(source, limits));
   std::vector<ZipEntry> entries;
   for (std::size_t i = 0; i < headers.size(); ++i) {
-    const auto local = ReadLocalHeader(source, headers[i]);
+    const auto local = ReadLocalHeader(source, headers[i], ExtraFaults::kIgnore);
     if (!local.ok() && local.error().stage == Stage::kIo) return local.error();
     if (!local.ok()) continue;  // the bytes of a signature in the middle of data
     const ZipHeader& header = local.value();
@@ -53,6 +80,7 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const ZipLimits
     entries.push_back({header.name, method, header.crc, stored,
                        stated && method != ZipMethod::kStored ? header.size : stored, header.data_offset});
   }
+  AddListed(source, listed, entries);
   return entries;
 }
 

@@ -222,7 +222,7 @@ Result<ZipHeader> ReadCentralRecord(ByteReader& reader) {
   return out;
 }
 
-Result<ZipHeader> ReadLocalHeader(const ByteSource& source, std::uint64_t offset) {
+Result<ZipHeader> ReadLocalHeader(const ByteSource& source, std::uint64_t offset, ExtraFaults faults) {
   constexpr std::uint64_t kFixed = 30;
   constexpr std::uint64_t kMostRead = kFixed + 2 * 0xFFFF;
   const auto cut_off = [&] { return Malformed("a member's header lies outside the file", offset); };
@@ -248,7 +248,8 @@ Result<ZipHeader> ReadLocalHeader(const ByteSource& source, std::uint64_t offset
   SAFEMODEL_ASSIGN(const ByteView name, tail.Take(name_size));
   out.name = AsText(name);
   SAFEMODEL_ASSIGN(const ByteReader extra, tail.Sub(extra_size));
-  SAFEMODEL_TRY(ApplyExtra(extra, out, false));
+  const Status applied = ApplyExtra(extra, out, false);
+  if (faults == ExtraFaults::kRefuse && !applied.ok()) return applied.error();
   out.data_offset = offset + kFixed + variable;
   return out;
 }

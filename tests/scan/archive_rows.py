@@ -12,7 +12,6 @@ from assemble import BENIGN, EVIL, EVIL0, Row, blob, changed, member, proto, tar
 
 CALL = "CALL-UNLISTED"
 MODEL = "model.pt"
-BLIND = ("a second name", "method 0", "method 8", "padding")
 
 
 def raw_evil():
@@ -171,8 +170,7 @@ def rows():
     for title, entry, rule in flags_and_fields():
         content = zip_of(entry, member("archive/version", b"3\n"))
         yield Row(f"zip: {title}", content, rule, file=MODEL)
-        # Where headers contradict each other about the bytes themselves, there is no one content to judge.
-        if rule != CALL and not title.startswith(BLIND):
+        if rule != CALL:
             yield Row(f"zip: {title}, seen", content, CALL, file=MODEL)
     for title, content, rule in zip_structure():
         yield Row(f"zip: {title}", content, rule, file=MODEL)

@@ -91,6 +91,7 @@ class Member:
     local: dict = field(default_factory=dict)  # fields of the local header that differ
     central: dict = field(default_factory=dict)  # fields of the central record that differ
     gap: bytes = b""  # in front of the local header
+    behind: bytes = b""  # behind the data
 
 
 def member(path, content, **fields):
@@ -117,19 +118,20 @@ def headers(entry, packed, offset):
     return local, record
 
 
-def zip_of(*members, prefix=b"", before_directory=b"", end=None, comment=b"", suffix=b"", adjusted=True):
-    """A zip archive; `end` replaces fields of the end record."""
-    out, directory = prefix, b""
+def zip_of(*members, prefix=b"", before_directory=b"", before_end=b"", order=None, end=None, comment=b"", suffix=b"", adjusted=True):
+    """A zip archive; `order` is that of the directory, by number of the member; `end` replaces fields of the end record."""
+    out, records = prefix, []
     for entry in members:
         out += entry.gap
         packed = pack(entry)
         local, record = headers(entry, packed, len(out) - (0 if adjusted else len(prefix)))
-        out += local + packed
-        directory += record
+        out += local + packed + entry.behind
+        records.append(record)
     out += before_directory
+    directory = b"".join(records[number] for number in (range(len(records)) if order is None else order))
     fields = {"disk": 0, "start_disk": 0, "here": len(members), "entries": len(members), "size": len(directory),
               "offset": len(out) - (0 if adjusted else len(prefix)), "comment": len(comment), **(end or {})}
-    out += directory + struct.pack("<IHHHHIIH", 0x06054B50, *fields.values()) + comment
+    out += directory + before_end + struct.pack("<IHHHHIIH", 0x06054B50, *fields.values()) + comment
     return out + suffix
 
 

@@ -163,6 +163,9 @@ def suffixes():
 
 
 def rows():
+    module = b"(" + text("module") + name("torch.nn.modules.activation", "ReLU") + text("relu.py") + text("class ReLU: pass") + b"tQ"
+    built = module + b")\x81}" + text("training") + b"\x88sb."
+    yield Row("torch legacy: the source of a class", legacy(item=proto(2) + built), "TORCH-SOURCE", "clean", "model.pt")
     for title, content, rule in legacy_torch():
         yield Row(f"torch legacy: {title}", content, rule, file="model.pt")
     for title, content, rule in joblib():
