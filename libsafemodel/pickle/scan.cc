@@ -2,6 +2,7 @@
 #include "pickle/scan.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -44,13 +45,14 @@ Error Unsupported(const char* text, const char* subject) {
 // AddCredentials records the credentials in a text: at their places in the current member, or, for a constant of a
 // stream, at that of its instruction.
 void AddCredentials(ByteView text, std::optional<std::uint64_t> instruction, Findings& findings) {
-  FindCredentials(text, [&](const Credential& found) {
+  const auto add = [&](const Credential& found) {
     const std::uint64_t offset = instruction.value_or(found.offset);
     Error error{Stage::kUnsafe, CredentialRule(found.kind),
                 "a credential was saved with the model; whoever gets the file can use it", offset,
                 std::string(found.name) + " " + RedactCredential(text, found)};
     findings.Add(std::move(error), ScanVerdict::kUnknown);
-  });
+  };
+  FindCredentials(text, std::ref(add));  // a reference: a copy would be allocated for each of a million texts
 }
 
 // MayHoldPickle is the quick no for constants, of which there are many: pickles declare a protocol, or start with an
@@ -417,6 +419,7 @@ Status Scanner::ScanConstants(const Graph& graph, unsigned level) {
     const auto bytes = kind == Kind::kStr ? std::optional(AsBytes(graph.TextOf(node))) : graph.BytesOf(node);
     if (bytes) AddCredentials(*bytes, graph.offset(node), findings_);
     if (kind == Kind::kStr || graph.SizeOf(node) < kShortest) continue;
+    if (bytes && !MayHoldPickle(*bytes) && !LooksLikeZip(*bytes)) continue;
     SAFEMODEL_ASSIGN(const SharedSource inner, graph.SourceOf(node));
     SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*inner, 0, 4, 4));
     bool pickle = false;
