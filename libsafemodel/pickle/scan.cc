@@ -97,7 +97,7 @@ class Scanner {
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
   Result<ScanClaim> ScanNpy(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanStreams(const SharedSource& source, ByteView head, unsigned level);
-  Status ScanRest(const SharedSource& source, std::uint64_t& at, unsigned level);
+  Status ScanRest(const SharedSource& file, std::uint64_t& at, unsigned level);
   // Stream is what one stream turned out to be.
   struct Stream {
     MachineResult reached;
@@ -376,7 +376,8 @@ Result<ScanClaim> Scanner::ScanStreams(const SharedSource& source, ByteView head
 
 // ScanRest judges what follows a stream: further streams, zeros, and anything else that holds a stream. `at` becomes
 // the end of what is explained.
-Status Scanner::ScanRest(const SharedSource& source, std::uint64_t& at, unsigned level) {
+Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned level) {
+  const SharedSource source = std::make_shared<ReadAhead>(*file);  // streams may be tiny, and many
   const std::uint64_t size = source->size();
   bool told = false;
   std::uint64_t next = at;
@@ -411,12 +412,19 @@ Status Scanner::ScanRest(const SharedSource& source, std::uint64_t& at, unsigned
 
 // ScanConstants looks at texts and bytes that a stream holds: archives and pickles inside them, and credentials.
 Status Scanner::ScanConstants(const Graph& graph, unsigned level) {
-  constexpr std::uint64_t kShortest = 22;  // of an archive
+  constexpr std::uint64_t kShortest = 22;        // of an archive
+  constexpr std::uint64_t kMostLeft = 1u << 20;  // bytes left in the stream that are searched
+  ByteBuffer left;
   for (NodeIndex node = 0; node < graph.size(); ++node) {
     const Kind kind = graph.kind(node);
     const bool text = kind == Kind::kStr || kind == Kind::kPy2Str;
     if (!text && kind != Kind::kBytes && kind != Kind::kByteArray) continue;
-    const auto bytes = kind == Kind::kStr ? std::optional(AsBytes(graph.TextOf(node))) : graph.BytesOf(node);
+    auto bytes = kind == Kind::kStr ? std::optional(AsBytes(graph.TextOf(node))) : graph.BytesOf(node);
+    if (!bytes && graph.SizeOf(node) <= kMostLeft) {
+      left.resize(static_cast<std::size_t>(graph.SizeOf(node)));
+      SAFEMODEL_TRY(graph.stream()->ReadAt(graph.StreamOffsetOf(node), left));
+      bytes = left;
+    }
     if (bytes) AddCredentials(*bytes, graph.offset(node), findings_);
     if (kind == Kind::kStr || graph.SizeOf(node) < kShortest) continue;
     if (bytes && !MayHoldPickle(*bytes) && !LooksLikeZip(*bytes)) continue;

@@ -98,7 +98,7 @@ bool StreamReader::Skip(std::uint64_t size) {
     window_offset_ = position() + size;
     window_ = {};
     cursor_ = 0;
-    window_size_ = 4096;
+    window_size_ = kSmallestWindow;
   }
   SetLimit();
   return true;
