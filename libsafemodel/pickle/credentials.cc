@@ -157,6 +157,17 @@ constexpr Form kForms[] = {
     {kKey, "minisign secret key", "RWQAAEIy", 5, {{{"", kBase64, 203, 203}}}, {}, "=", Edge::kAnyEnd},
 };
 
+// ShortestForm: most texts of a pickle are names and words, too short for any credential.
+constexpr std::size_t ShortestForm() {
+  std::size_t shortest = ~std::size_t{0};
+  for (const Form& form : kForms) {
+    std::size_t size = form.prefix.size() + form.tail.size();
+    for (const Stretch& run : form.runs) size += run.before.size() + run.min;
+    shortest = std::min(shortest, size);
+  }
+  return shortest;
+}
+
 constexpr std::size_t PairAt(const std::uint8_t* at) { return static_cast<std::size_t>(at[0] | at[1] << 8); }
 
 // The search looks at every second pair of bytes only, so each form is anchored at two pairs in a row: one of them lies
@@ -289,7 +300,8 @@ class Finder {
 }  // namespace
 
 void FindCredentials(ByteView text, const std::function<void(const Credential&)>& found) {
-  Finder(text, found).FindAll();
+  constexpr std::size_t kShortest = ShortestForm();
+  if (text.size() >= kShortest) Finder(text, found).FindAll();
 }
 
 const char* CredentialRule(CredentialKind kind) {

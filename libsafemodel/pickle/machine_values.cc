@@ -11,8 +11,10 @@ namespace safemodel::pickle {
 
 namespace {
 
-// Bytes beyond this size stay in the stream: array data, of which nothing is read until it is written.
+// Bytes beyond this size stay in the stream: array data, of which nothing is read until it is written. Fewer stay
+// there when they can be read again as they are, which costs less than memory for a copy. What may be a text does not.
 constexpr std::uint64_t kLargeBytes = 1u << 20;
+constexpr std::uint64_t kLargeArrayBytes = 16u << 10;
 
 std::int64_t SignedOf(ByteView little_endian) {
   std::uint64_t value = !little_endian.empty() && (little_endian.back() & 0x80) != 0 ? ~std::uint64_t{0} : 0;
@@ -124,7 +126,8 @@ bool Machine::Unicode() {
 }
 
 bool Machine::PushBytes(Kind kind, std::uint64_t size) {
-  if (size > kLargeBytes && reader_.ReadsGraphStream()) {
+  const bool array = kind != Kind::kPy2Str && size > kLargeArrayBytes && reader_.LeavesBytesCheaply();
+  if (array || (size > kLargeBytes && reader_.LeavesBytes())) {
     const std::uint64_t data = reader_.position();
     if (!reader_.Skip(size)) return ReadFailed();
     return Push(graph_.AddStreamBytes(kind, at_.offset, data, size));

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <unordered_map>
-#include <vector>
 
+#include "base/large_pages.h"
 #include "pickle/node.h"
 
 namespace safemodel::pickle {
@@ -42,7 +42,7 @@ class Memo {
   }
 
  private:
-  std::vector<NodeIndex> dense_;
+  LargeVector<NodeIndex> dense_;
   std::unordered_map<std::uint64_t, NodeIndex> sparse_;
   std::uint64_t entries_ = 0;
 };

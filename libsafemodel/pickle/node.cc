@@ -142,6 +142,8 @@ ByteView Graph::Keep(ByteBuffer buffer) {
   return kept_.back();
 }
 
+MutableBytes Graph::KeepRoom(std::size_t size) { return rooms_.emplace_back(size); }
+
 std::int64_t Graph::IntOf(NodeIndex node) const { return nodes_[node].integer; }
 
 ByteView Graph::LongOf(NodeIndex node) const { return {nodes_[node].data, nodes_[node].size}; }

@@ -12,6 +12,7 @@
 #include <safemodel/bytes.h>
 #include <safemodel/result.h>
 
+#include "base/large_pages.h"
 #include "base/source.h"
 
 namespace safemodel::pickle {
@@ -158,6 +159,8 @@ class Graph {
 
   // Keep moves a buffer into the graph and returns a view of it.
   ByteView Keep(ByteBuffer buffer);
+  // KeepRoom makes a buffer that lives as long as the graph, for somebody to fill.
+  MutableBytes KeepRoom(std::size_t size);
 
   // Seal forbids further changes of a container or call: its content was checked and must stay what was checked.
   void Seal(NodeIndex node) { nodes_[node].sealed = true; }
@@ -203,11 +206,12 @@ class Graph {
   NodeIndex AddSpan(Kind kind, std::uint64_t offset, ByteView bytes);
 
   SharedSource stream_;
-  std::vector<Node> nodes_;
-  std::vector<NodeIndex> items_;
+  LargeVector<Node> nodes_;
+  LargeVector<NodeIndex> items_;
   std::deque<GlobalName> globals_;
   std::deque<Call> calls_;
   std::deque<ByteBuffer> kept_;
+  std::deque<LargeVector<std::uint8_t>> rooms_;
 };
 
 }  // namespace safemodel::pickle

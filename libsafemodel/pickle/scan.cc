@@ -2,6 +2,7 @@
 #include "pickle/scan.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -44,13 +45,14 @@ Error Unsupported(const char* text, const char* subject) {
 // AddCredentials records the credentials in a text: at their places in the current member, or, for a constant of a
 // stream, at that of its instruction.
 void AddCredentials(ByteView text, std::optional<std::uint64_t> instruction, Findings& findings) {
-  FindCredentials(text, [&](const Credential& found) {
+  const auto add = [&](const Credential& found) {
     const std::uint64_t offset = instruction.value_or(found.offset);
     Error error{Stage::kUnsafe, CredentialRule(found.kind),
                 "a credential was saved with the model; whoever gets the file can use it", offset,
                 std::string(found.name) + " " + RedactCredential(text, found)};
     findings.Add(std::move(error), ScanVerdict::kUnknown);
-  });
+  };
+  FindCredentials(text, std::ref(add));  // a reference: a copy would be allocated for each of a million texts
 }
 
 // MayHoldPickle is the quick no for constants, of which there are many: pickles declare a protocol, or start with an
@@ -101,7 +103,7 @@ class Scanner {
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
   Result<ScanClaim> ScanNpy(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanStreams(const SharedSource& source, ByteView head, unsigned level);
-  Status ScanRest(const SharedSource& source, std::uint64_t& at, unsigned level);
+  Status ScanRest(const SharedSource& file, std::uint64_t& at, unsigned level);
   // Stream is what one stream turned out to be.
   struct Stream {
     MachineResult reached;
@@ -383,7 +385,8 @@ Result<ScanClaim> Scanner::ScanStreams(const SharedSource& source, ByteView head
 
 // ScanRest judges what follows a stream: further streams, zeros, and anything else that holds a stream. `at` becomes
 // the end of what is explained.
-Status Scanner::ScanRest(const SharedSource& source, std::uint64_t& at, unsigned level) {
+Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned level) {
+  const SharedSource source = std::make_shared<ReadAhead>(*file);  // streams may be tiny, and many
   const std::uint64_t size = source->size();
   bool told = false;
   std::uint64_t next = at;
@@ -418,14 +421,22 @@ Status Scanner::ScanRest(const SharedSource& source, std::uint64_t& at, unsigned
 
 // ScanConstants looks at texts and bytes that a stream holds: archives and pickles inside them, and credentials.
 Status Scanner::ScanConstants(const Graph& graph, unsigned level) {
-  constexpr std::uint64_t kShortest = 22;  // of an archive
+  constexpr std::uint64_t kShortest = 22;        // of an archive
+  constexpr std::uint64_t kMostLeft = 1u << 20;  // bytes left in the stream that are searched
+  ByteBuffer left;
   for (NodeIndex node = 0; node < graph.size(); ++node) {
     const Kind kind = graph.kind(node);
     const bool text = kind == Kind::kStr || kind == Kind::kPy2Str;
     if (!text && kind != Kind::kBytes && kind != Kind::kByteArray) continue;
-    const auto bytes = kind == Kind::kStr ? std::optional(AsBytes(graph.TextOf(node))) : graph.BytesOf(node);
+    auto bytes = kind == Kind::kStr ? std::optional(AsBytes(graph.TextOf(node))) : graph.BytesOf(node);
+    if (!bytes && graph.SizeOf(node) <= kMostLeft) {
+      left.resize(static_cast<std::size_t>(graph.SizeOf(node)));
+      SAFEMODEL_TRY(graph.stream()->ReadAt(graph.StreamOffsetOf(node), left));
+      bytes = left;
+    }
     if (bytes) AddCredentials(*bytes, graph.offset(node), findings_);
     if (kind == Kind::kStr || graph.SizeOf(node) < kShortest) continue;
+    if (bytes && !MayHoldPickle(*bytes) && !LooksLikeZip(*bytes)) continue;
     SAFEMODEL_ASSIGN(const SharedSource inner, graph.SourceOf(node));
     SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*inner, 0, 4, 4));
     bool pickle = false;

@@ -2,12 +2,11 @@
 #include "pickle/stream_reader.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace safemodel::pickle {
 
 namespace {
-constexpr std::size_t kLargestWindow = 256u << 10;
+constexpr std::size_t kLargestWindow = std::size_t{2} << 20;  // a large page
 }  // namespace
 
 bool StreamReader::Fail(Stage stage, const char* code, const char* text) {
@@ -35,14 +34,14 @@ bool StreamReader::CheckPresent(std::uint64_t size) {
 bool StreamReader::ReadWindow(std::size_t size) {
   const ByteView rest = window_.subspan(cursor_);
   const std::uint64_t begin = position();
-  ByteBuffer buffer(size);
-  std::copy(rest.begin(), rest.end(), buffer.begin());
-  Status read = source_.ReadAt(begin + rest.size(), MutableBytes(buffer).subspan(rest.size()));
+  const MutableBytes window = graph_.KeepRoom(size);
+  std::copy(rest.begin(), rest.end(), window.begin());
+  const Status read = source_.ReadAt(begin + rest.size(), window.subspan(rest.size()));
   if (!read.ok()) {
     error_ = read.error();
     return false;
   }
-  window_ = graph_.Keep(std::move(buffer));
+  window_ = window;
   window_offset_ = begin;
   cursor_ = 0;
   return true;
@@ -99,7 +98,7 @@ bool StreamReader::Skip(std::uint64_t size) {
     window_offset_ = position() + size;
     window_ = {};
     cursor_ = 0;
-    window_size_ = 4096;
+    window_size_ = kSmallestWindow;
   }
   SetLimit();
   return true;

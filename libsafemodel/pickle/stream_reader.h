@@ -51,11 +51,15 @@ class StreamReader {
 
   [[nodiscard]] std::uint64_t position() const { return window_offset_ + cursor_; }
   [[nodiscard]] std::uint64_t remaining() const { return end_ - position(); }
-  // ReadsGraphStream says that positions are those of graph.stream(), where bytes can be left.
-  [[nodiscard]] bool ReadsGraphStream() const { return &source_ == graph_.stream().get(); }
+  // LeavesBytes says that positions are those of graph.stream(), where bytes can be left; LeavesBytesCheaply that they
+  // can be read again without unpacking anything twice.
+  [[nodiscard]] bool LeavesBytes() const { return &source_ == graph_.stream().get(); }
+  [[nodiscard]] bool LeavesBytesCheaply() const { return LeavesBytes() && !source_.sequential(); }
   [[nodiscard]] const Error& error() const { return error_; }
 
  private:
+  static constexpr std::size_t kSmallestWindow = 512;
+
   bool Refill(std::uint64_t size);
   bool ReadWindow(std::size_t size);
   void SetLimit();
@@ -69,7 +73,7 @@ class StreamReader {
   std::size_t limit_ = 0;  // end of the window or of the frame, whatever comes first
   std::uint64_t window_offset_;
   std::uint64_t frame_end_ = 0;
-  std::size_t window_size_ = 4096;  // doubles, so that a jump over an array costs little
+  std::size_t window_size_ = kSmallestWindow;  // doubles, so that a jump over an array costs little
   Error error_;
 };
 

@@ -31,9 +31,12 @@ std::string ClassName(const Graph& graph, NodeIndex object) {
   return FullName(graph.GlobalOf(call.callee));
 }
 
-std::uint64_t LittleEndian(ByteView bytes, std::size_t width) {
+// LittleEndian has a width that compilers know: they make one instruction of it.
+template <std::size_t kWidth>
+std::uint64_t LittleEndian(ByteView bytes) {
+  const auto number = bytes.first<kWidth>();
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < width; ++i) value |= std::uint64_t{bytes[i]} << (8 * i);
+  for (std::size_t i = 0; i < kWidth; ++i) value |= std::uint64_t{number[i]} << (8 * i);
   return value;
 }
 
@@ -57,22 +60,22 @@ bool IsIntegers(Dtype dtype) {
 bool IsReals(Dtype dtype) { return dtype == Dtype::kF32 || dtype == Dtype::kF64; }
 
 std::int64_t IntegerAt(Dtype dtype, ByteView bytes) {
-  const std::size_t width = BitsPerElement(dtype) / 8;
-  const std::uint64_t value = LittleEndian(bytes, width);
-  switch (dtype) {
-    case Dtype::kI8: return static_cast<std::int8_t>(value);
-    case Dtype::kI16: return static_cast<std::int16_t>(value);
-    case Dtype::kI32: return static_cast<std::int32_t>(value);
-    case Dtype::kI64: return static_cast<std::int64_t>(value);
-    default: break;
-  }
   constexpr std::uint64_t kGreatest = std::numeric_limits<std::int64_t>::max();
-  return static_cast<std::int64_t>(std::min(value, kGreatest));
+  switch (dtype) {
+    case Dtype::kI8: return static_cast<std::int8_t>(LittleEndian<1>(bytes));
+    case Dtype::kI16: return static_cast<std::int16_t>(LittleEndian<2>(bytes));
+    case Dtype::kI32: return static_cast<std::int32_t>(LittleEndian<4>(bytes));
+    case Dtype::kI64: return static_cast<std::int64_t>(LittleEndian<8>(bytes));
+    case Dtype::kU16: return static_cast<std::int64_t>(LittleEndian<2>(bytes));
+    case Dtype::kU32: return static_cast<std::int64_t>(LittleEndian<4>(bytes));
+    case Dtype::kU64: return static_cast<std::int64_t>(std::min(LittleEndian<8>(bytes), kGreatest));
+    default: return static_cast<std::int64_t>(LittleEndian<1>(bytes));  // kBool, kU8
+  }
 }
 
 double RealAt(Dtype dtype, ByteView bytes) {
-  if (dtype == Dtype::kF32) return std::bit_cast<float>(static_cast<std::uint32_t>(LittleEndian(bytes, 4)));
-  return std::bit_cast<double>(LittleEndian(bytes, 8));
+  if (dtype == Dtype::kF32) return std::bit_cast<float>(static_cast<std::uint32_t>(LittleEndian<4>(bytes)));
+  return std::bit_cast<double>(LittleEndian<8>(bytes));
 }
 
 Error Proof::Refuse(std::string_view attribute, const char* text) const {

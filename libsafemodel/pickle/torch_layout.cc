@@ -69,18 +69,23 @@ Result<NodeIndex> TorchLayout::OnPersistentId(RuleContext& context, NodeIndex re
   return reference;
 }
 
+const StorageNote* TorchLayout::FindKnown(std::string_view key) const {
+  const auto found = by_key_.Find(key, [&](std::uint32_t number) { return known_[number].key == key; });
+  return found ? &known_[*found].note : nullptr;
+}
+
 Result<StorageNote> TorchLayout::Open(RuleContext& context, NodeIndex reference, const AllowEntry& type_entry,
                                       std::string_view key, std::uint64_t elements) {
   const std::uint64_t offset = context.graph.offset(reference);
   const auto refuse = [&](Stage stage, const char* code, const char* text) {
     return Error{stage, code, text, offset, "data/" + std::string(key)};
   };
-  if (const auto known = known_.find(std::string(key)); known != known_.end()) {
+  if (const StorageNote* known = FindKnown(key)) {
     // PyTorch keeps the first one it sees under a key; whoever checks the second one checks something else.
-    if (known->second.type->name != type_entry.name || known->second.elements != elements) {
+    if (known->type->name != type_entry.name || known->elements != elements) {
       return refuse(Stage::kUnsafe, "MEM-STORAGE", "one storage is described in two ways");
     }
-    return known->second;
+    return *known;
   }
   const auto type = FindStorageType(type_entry.name);
   if (!type)
@@ -105,7 +110,8 @@ Result<StorageNote> TorchLayout::Open(RuleContext& context, NodeIndex reference,
                          .bytes = *bytes,
                          .type = &type_entry};
   context.tables.storages.push_back({std::move(source), type->dtype});
-  known_.emplace(key, note);
+  by_key_.Add(key, static_cast<std::uint32_t>(known_.size()));
+  known_.push_back({std::string(key), note});
   return note;
 }
 
@@ -282,7 +288,9 @@ class ModelReader {
         main_(root_ + "data.pkl"),
         options_(options),
         graph_(std::move(stream)),
-        context_{graph_, tables_, options_.limits, findings} {}
+        context_{graph_, tables_, options_.limits, findings} {
+    graph_.Expect(graph_.stream()->size());
+  }
 
   // Open reads what is said about all pickles.
   Status Open() {

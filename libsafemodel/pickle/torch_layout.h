@@ -5,7 +5,6 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include <safemodel/result.h>
@@ -13,6 +12,7 @@
 #include "pickle/findings.h"
 #include "pickle/import.h"
 #include "pickle/machine.h"
+#include "pickle/text_index.h"
 #include "pickle/zip.h"
 
 namespace safemodel::pickle {
@@ -31,7 +31,13 @@ class TorchLayout final : public Layout {
                            std::uint64_t elements);
 
   StorageOpener open_;
-  std::unordered_map<std::string, StorageNote> known_;
+  struct Known {
+    std::string key;
+    StorageNote note;
+  };
+  [[nodiscard]] const StorageNote* FindKnown(std::string_view key) const;
+  std::vector<Known> known_;  // the storages that were opened
+  TextIndex by_key_;
 };
 
 // StorageClassOf returns the entry of a storage class of PyTorch's own modules, or nothing. PyTorch takes any name with

@@ -248,7 +248,7 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
   archive.entries_.reserve(headers.size());
   std::vector<Extent> extents;
   extents.reserve(headers.size());
-  archive.by_folded_name_.reserve(headers.size());
+  archive.by_folded_name_.Expect(headers.size());
   const ReadAhead records(*source);
   unsigned name_encodings = 0;
   for (std::size_t member = 0; member < headers.size(); ++member) {
@@ -267,7 +267,10 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
           Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "a member reaches beyond the file", header, header.header_offset));
       continue;
     }
-    if (!archive.by_folded_name_.emplace(Folded(header.name), archive.entries_.size()).second) {
+    const std::string folded = Folded(header.name);
+    if (!archive.FindFolded(folded)) {
+      archive.by_folded_name_.Add(folded, static_cast<std::uint32_t>(archive.entries_.size()));
+    } else {
       faults.push_back(Refusal(Stage::kUnsafe, "ZIP-DUPLICATE",
                                "two members have the same name, and readers take different ones", header,
                                header.header_offset));
@@ -289,10 +292,18 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
   return ZipSurvey{std::move(archive), std::move(faults)};
 }
 
+std::optional<std::uint32_t> ZipArchive::FindFolded(std::string_view folded) const {
+  return by_folded_name_.Find(folded, [&](std::uint32_t entry) {
+    const std::string& name = entries_[entry].name;
+    return std::equal(name.begin(), name.end(), folded.begin(), folded.end(),
+                      [](char have, char want) { return FoldCase(have) == want; });
+  });
+}
+
 Result<const ZipEntry*> ZipArchive::Find(std::string_view name) const {
-  const auto found = by_folded_name_.find(Folded(name));
-  if (found == by_folded_name_.end()) return static_cast<const ZipEntry*>(nullptr);
-  const ZipEntry& entry = entries_[found->second];
+  const auto found = FindFolded(Folded(name));
+  if (!found) return static_cast<const ZipEntry*>(nullptr);
+  const ZipEntry& entry = entries_[*found];
   if (entry.name != name) {
     return Error{Stage::kUnsafe, "ZIP-CASE",
                  "a member differs from the expected name only in case: PyTorch takes it, Python does not",

@@ -9,12 +9,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include <safemodel/result.h>
 
 #include "base/source.h"
+#include "pickle/text_index.h"
 
 namespace safemodel::pickle {
 
@@ -78,7 +78,9 @@ class ZipArchive {
   SharedSource source_;
   ZipLimits limits_;
   std::vector<ZipEntry> entries_;
-  std::unordered_map<std::string, std::size_t> by_folded_name_;  // ASCII lower case
+  // FindFolded returns the number of the entry whose name in lower case (ASCII) is this.
+  [[nodiscard]] std::optional<std::uint32_t> FindFolded(std::string_view folded) const;
+  TextIndex by_folded_name_;
   bool has_crcs_ = false;
 };
 

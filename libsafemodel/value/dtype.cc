@@ -74,8 +74,12 @@ bool IsExtended(Dtype dtype) {
 }
 
 unsigned BitsPerElement(Dtype dtype) {
-  const Row* row = FindRow(dtype);
-  return row == nullptr ? 0 : row->bits;
+  static constexpr auto kBits = [] {  // by number: readers ask for each element
+    std::array<unsigned, 256> bits{};
+    for (const Row& row : kRows) bits[static_cast<std::uint8_t>(row.dtype)] = row.bits;
+    return bits;
+  }();
+  return kBits[static_cast<std::uint8_t>(dtype)];
 }
 
 }  // namespace safemodel
