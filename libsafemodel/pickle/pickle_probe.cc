@@ -60,11 +60,12 @@ class PrefixSource final : public ByteSource {
 // Look is what one run of the machine over the first bytes showed.
 struct Look {
   MachineResult reached;
-  bool acts = false;     // it imports something, or takes an extension, and then calls
-  bool extends = false;  // it takes an extension; of random bytes, one in eighty begins so
-  bool torch = false;    // it is the first stream of a file of torch.save before 1.6
-  bool differs = false;  // it stops where some readers go on
-  bool ended = false;    // the bytes that were looked at ran out before the stream broke
+  bool acts = false;             // it imports something, and calls
+  bool extends = false;          // it takes an extension; of random bytes, one in eighty begins so
+  bool calls_extension = false;  // and calls it; one in fifty thousand
+  bool torch = false;            // it is the first stream of a file of torch.save before 1.6
+  bool differs = false;          // it stops where some readers go on
+  bool ended = false;            // the bytes that were looked at ran out before the stream broke
 };
 
 bool IsAct(const GlobalName& global) {
@@ -92,7 +93,8 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   // What an extension code stands for is a tainted node: it acts when it is called, not when it is passed on.
   const bool called = std::any_of(graph.calls().begin(), graph.calls().end(),
                                   [&](const Call& call) { return graph.tainted(call.callee); });
-  look.acts = (imports && !graph.calls().empty()) || (look.extends && called) || findings.Holds("GLOBAL-DANGEROUS");
+  look.calls_extension = look.extends && called;
+  look.acts = (imports && !graph.calls().empty()) || findings.Holds("GLOBAL-DANGEROUS");
   look.torch = look.reached.root != kNoNode && IsTorchLegacyMagic(graph, look.reached.root);
   look.differs = findings.Holds("PKL-FRAME") || findings.Holds("PKL-DIFFERENTIAL");
   look.ended = findings.Holds(kProbeEnd);
@@ -107,10 +109,12 @@ bool IsPickle(const Look& seen, ByteView head, std::uint64_t rest, ProbeDepth de
   const bool declares = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5;
   const bool goes_on = declares && (seen.reached.opcodes > kOpcodesBehindProto || whole);
   if (seen.acts || seen.torch || (whole && seen.reached.end == rest) || seen.differs) return true;
-  if (depth == ProbeDepth::kShallow) return goes_on && (whole || seen.ended || seen.extends);
+  if (depth == ProbeDepth::kShallow) {
+    return (goes_on && (whole || seen.ended || seen.extends)) || (seen.calls_extension && (whole || seen.ended));
+  }
   // A file that was cut off ends within the argument of an instruction.
   const bool cut_off = declares && seen.reached.opcodes > 1 && rest - seen.reached.end < kLongestArgument;
-  return goes_on || cut_off || (whole && seen.extends);
+  return goes_on || cut_off || seen.calls_extension || (whole && seen.extends);
 }
 
 }  // namespace

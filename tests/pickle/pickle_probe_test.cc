@@ -29,14 +29,25 @@ const std::string kJunk(64, '\xFF');
 }  // namespace
 
 TEST_CASE("probe: programs are pickles, also where they break, among the bytes of a tensor too") {
-  for (const std::string& program : {"cos\nsystem\n(S'id'\ntR"s, "\x82\x01)R"s, "\x83\x01\x02)\x81"s,
-                                     "\x84\x01\0\0\0(S'id'\ntR"s, "(i__main__\nname\n"s}) {
+  for (const std::string& program : {"cos\nsystem\n(S'id'\ntR"s, "(i__main__\nname\n"s}) {
     CAPTURE(program);
     CHECK(IsPickle(program + kJunk, ProbeDepth::kWhole));
     CHECK(IsPickle(program + kJunk, ProbeDepth::kShallow));
   }
   CHECK(IsPickle("]."s, ProbeDepth::kShallow));
   CHECK(IsPickle("\x80\x04K\x01K\x02KK"s + kJunk, ProbeDepth::kWhole));  // among numbers that is no sign
+}
+
+TEST_CASE(
+    "probe: an extension that is called; among the elements of a tensor, chance calls one in fifty thousand times") {
+  for (const std::string& program : {"\x82\x01)R"s, "\x83\x01\x02)\x81"s, "\x84\x01\0\0\0(S'id'\ntR"s}) {
+    CAPTURE(program);
+    CHECK(IsPickle(program + kJunk, ProbeDepth::kWhole));
+    CHECK(!IsPickle(program + kJunk, ProbeDepth::kShallow));
+    CHECK(IsPickle(program + "." + kJunk, ProbeDepth::kShallow));
+    CHECK(IsPickle("\x80\x02" + program + kJunk, ProbeDepth::kShallow));
+  }
+  CHECK(!IsPickle("\x84\x97\x5E\xBF\x75\x32\x81\x3F" + kJunk, ProbeDepth::kShallow));  // four float32 of a model
 }
 
 TEST_CASE("probe: a file that takes an extension and ends is a pickle, whatever follows") {
