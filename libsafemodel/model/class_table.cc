@@ -203,8 +203,9 @@ Result<std::string> ClassEntry(toml::Table& table, const std::set<std::string>& 
   SAFEMODEL_ASSIGN(const std::string full_name, table.RequiredString("name"));
   bool required = false;
   SAFEMODEL_ASSIGN(std::string fields, Attributes(table, classes, required));
-  SAFEMODEL_ASSIGN(const auto extra, table.OptionalString("extra_attributes"));
-  if (extra && *extra != "refuse" && *extra != "data") {
+  SAFEMODEL_ASSIGN(const auto stated, table.OptionalString("extra_attributes"));
+  const std::string extra = stated.value_or("refuse");
+  if (extra != "refuse" && extra != "data") {
     return table.Refuse("extra_attributes", "bad_value", "this is \"refuse\" or \"data\"");
   }
   SAFEMODEL_TRY(table.Finish());

@@ -141,7 +141,7 @@ class AllowTest(CliTest):
             "__builtin__.eval", "os.system", "os.path.join", "posix.system", "subprocess.Popen", "copyreg._reconstructor",
             "collections.OrderedDict", "functools.partial", "numpy.dtype", "numpy.ndarray", "torch.FloatStorage",
             "sklearn.linear_model._base.LinearRegression", "torch._utils._rebuild_tensor_v2", "dill._dill._create_function",
-            "numpy.testing._private.utils.runstring", "a." * 200 + "A")]
+            "a." * 200 + "A")]
         rows += [(one(attributes=f'{{ a = "{kind}" }}'), "unknown_type") for kind in (
             "", "integer", "int?", "list", "list[]", "list[int", "list[int]]", "dict[str]", "dict[str, int, int]", "tuple[]", "tuple[int ...]",
             "set[int, int]", "int |", "| int", "call", "node", "callable", "type", "function", "os.system", "builtins.eval",
