@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "allowed_note.h"
 #include "console.h"
 #include "escape.h"
 #include "json_writer.h"
@@ -21,6 +22,7 @@ struct State {
   std::string codec = "auto";
   std::string sign_with;
   std::string passphrase_file;
+  std::vector<std::string> allow = {};
   bool allow_unknown = false;
   bool include_executable = false;
   bool reproducible = false;
@@ -102,6 +104,7 @@ void PrintJson(const State& state, const ConvertReport& report) {
   json.Hex("tensor_digest", report.tensor_digest);
   json.Hex("content_digest", report.content_digest);
   json.Hex("manifest_sha256", report.manifest_digest);
+  WriteAllowed(json, "allow_files", state.options.allowed.files());
   json.Key("signed"), json.Boolean(!state.sign_with.empty());
   json.Key("inert"), json.BeginArray();
   for (const UnlistedName& unlisted : report.inert) {
@@ -156,6 +159,10 @@ int RunConvert(State& state) {
     state.options.sign_with = &*key;
   }
   ConvertOptions& options = state.options;
+  auto allowed = AllowedClasses::FromFiles(state.allow);
+  if (!allowed.ok()) return state.console.Fail(allowed.error());
+  options.allowed = std::move(allowed).value();
+  NoteAllowed(state.console, options.allowed);
   if (state.codec == "raw") options.codec = CodecChoice::kRaw;
   if (state.codec == "zstd") options.codec = CodecChoice::kZstd;
   if (state.allow_unknown) options.unknown = ConvertOptions::Unknown::kKeepInert;
@@ -207,6 +214,9 @@ Verb AddConvert(CLI::App& parent, Console& console) {
   verb->add_option("--sign-with", state->sign_with, "Sign in role builder with this secret key file")->type_name("KEY");
   verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
       ->type_name("FILE");
+  verb->add_option("--allow", state->allow, "Take the classes that this TOML file states for known; repeatable")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   verb->add_flag("--allow-unknown", state->allow_unknown,
                  "Keep unknown classes as inert data; they are still never run");
   verb->add_flag("--include-executable", state->include_executable,

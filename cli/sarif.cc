@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iterator>
 
+#include "allowed_note.h"
 #include "console.h"
 #include "escape.h"
 #include "scan_output.h"
@@ -247,6 +248,7 @@ class ScanSarif : public ScanOutput {
     json_.Member("files", summary.files);
     json_.Member("ruleSetVersion", basis_.rule_set_version);
     json_.Hex("allowListBlake3", basis_.allow_list);
+    WriteAllowed(json_, "allowFiles", basis_.allow_files);
     json_.EndObject();
     json_.EndObject(), json_.EndArray(), json_.EndObject();
     json_.Finish();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "allowed_note.h"
 #include "report.h"
 #include "scan_output.h"
 
@@ -105,6 +106,7 @@ class ScanJson : public ScanOutput {
     json_.Member("tool_version", basis_.tool_version);
     json_.Member("rule_set_version", basis_.rule_set_version);
     json_.Hex("allow_list_blake3", basis_.allow_list);
+    WriteAllowed(json_, "allow_files", basis_.allow_files);
     json_.Key("inputs"), json_.BeginArray();
   }
 

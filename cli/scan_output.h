@@ -19,6 +19,7 @@ struct ScanBasis {
   std::string tool_version;
   std::string rule_set_version;
   Digest allow_list{};
+  std::vector<AllowedClasses::File> allow_files = {};
 };
 
 // ScanOutput is told of every report once, between Begin and End.

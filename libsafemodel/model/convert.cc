@@ -8,6 +8,7 @@
 
 #include "base/out_of_memory.h"
 #include "base/try.h"
+#include "model/allowed_table.h"
 #include "model/identity.h"
 #include "model/model_input.h"
 #include "model/write_model.h"
@@ -83,8 +84,8 @@ std::vector<NamedSource> SourcesOf(const ModelInput& input) {
 Result<ConvertReport> ConvertInputs(const std::vector<std::string>& inputs, const std::string& output_path,
                                     const ConvertOptions& options) {
   SAFEMODEL_TRY(CheckIdentityOptions(options));
-  SAFEMODEL_ASSIGN(const ModelInput input,
-                   ReadModelInput(inputs, {options.limits, options.unknown, options.executables, options.weights}));
+  SAFEMODEL_ASSIGN(const ModelInput input, ReadModelInput(inputs, {options.limits, options.unknown, options.executables,
+                                                                   options.weights, TableOf(options.allowed)}));
   SAFEMODEL_TRY(CheckOutput(input, output_path, options.overwrite));
   SourceDigest source_digest(SourcesOf(input), options.source_sha256);
   SourceDigests source;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/identity.h"
 
+#include <safemodel/scan.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
@@ -54,6 +56,16 @@ std::string CleanGlobal(const std::string& name) {
     }
   }
   return clean;
+}
+
+// DigestsOf joins the digests of the files by spaces, in ascending order.
+std::string DigestsOf(const AllowedClasses& allowed) {
+  std::vector<std::string> digests;
+  for (const AllowedClasses::File& file : allowed.files()) digests.push_back(crypto::Hex(file.blake3));
+  std::sort(digests.begin(), digests.end());
+  std::string joined;
+  for (const std::string& digest : digests) joined += (joined.empty() ? "" : " ") + digest;
+  return joined;
 }
 
 void FrameText(ByteWriter& writer, std::string_view text) {
@@ -115,6 +127,10 @@ Result<ModelIdentity> IdentityFor(const std::string& default_name, const Convert
   identity.metadata.emplace_back("source.blake3", crypto::Hex(source.blake3));
   identity.metadata.emplace_back("source.layout", model.layout);
   identity.metadata.emplace_back("source.verdict", model.verdict);
+  if (!options.allowed.files().empty()) {
+    identity.metadata.emplace_back("source.allow_blake3", DigestsOf(options.allowed));
+    identity.metadata.emplace_back("source.rule_set", ScanRuleSetVersion());
+  }
   if (source.sha256) identity.metadata.emplace_back("source.sha256", crypto::Hex(*source.sha256));
   std::sort(identity.metadata.begin(), identity.metadata.end());
   const auto twice = std::adjacent_find(identity.metadata.begin(), identity.metadata.end(),

@@ -65,7 +65,7 @@ Result<bool> IsContainer(const File& file) {
 }
 
 Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits,
-                                ConvertOptions::Unknown unknown) {
+                                ConvertOptions::Unknown unknown, const pickle::AllowList* user) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*file));
   SAFEMODEL_TRY(RefuseOthers(head));
   if (formats::LooksLikeSafetensors(head, file->size())) {
@@ -76,6 +76,7 @@ Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const L
   pickle::ImportOptions options;
   options.limits = limits;
   options.unknown = unknown;
+  options.user = user;
   options.open_sibling = OpenBeside(file->path());
   return pickle::ImportPickleFamily(file, options);
 }

@@ -19,9 +19,10 @@ Result<bool> IsContainer(const File& file);
 pickle::SiblingOpener OpenBeside(const std::string& path);
 
 // ImportAny imports a model; the suffix of its name never decides. Companions that a joblib file names are looked for
-// in its folder. Errors: those of the readers; kUnsupported "FILE-UNSUPPORTED" with the name of a known format as
-// subject; kUnsafe "FILE-POLYGLOT" for a file that two readers would understand differently.
+// in its folder. `user` (or nothing) is what the caller vouches for. Errors: those of the readers; kUnsupported
+// "FILE-UNSUPPORTED" with the name of a known format as subject; kUnsafe "FILE-POLYGLOT" for a file that two readers
+// would understand differently.
 Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits,
-                                ConvertOptions::Unknown unknown);
+                                ConvertOptions::Unknown unknown, const pickle::AllowList* user);
 
 }  // namespace safemodel

@@ -128,9 +128,10 @@ Result<bool> EndsAsZip(const ByteSource& source) {
 
 // JudgePickle asks the importer, keeping unknown classes as inert data, so that what is refused as unsafe is dangerous.
 Result<FileJudgement> JudgePickle(const std::string& path, const SharedSource& source, ByteView head,
-                                  const Limits& limits) {
+                                  const Limits& limits, const pickle::AllowList* user) {
   pickle::ImportOptions options;
   options.limits = limits;
+  options.user = user;
   options.unknown = ConvertOptions::Unknown::kKeepInert;
   const auto model = pickle::ImportPickleFamily(source, options);
   const bool declared = !head.empty() && head[0] == kProto;
@@ -157,10 +158,11 @@ Result<FileJudgement> JudgePickle(const std::string& path, const SharedSource& s
 
 }  // namespace
 
-Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& source, const Limits& limits) {
+Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& source, const Limits& limits,
+                                const pickle::AllowList* user) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, 0, std::min(kHeadBytes, source->size()), kHeadBytes));
   // The pickle comes first: whatever else a file is, a dangerous pickle is refused.
-  SAFEMODEL_ASSIGN(const FileJudgement content, JudgePickle(path, source, head, limits));
+  SAFEMODEL_ASSIGN(const FileJudgement content, JudgePickle(path, source, head, limits, user));
   if (content.kind != FileJudgement::Kind::kData) return content;
   const FileJudgement named = JudgeName(path);
   if (named.kind != FileJudgement::Kind::kData) return named;

@@ -11,6 +11,10 @@
 
 namespace safemodel {
 
+namespace pickle {
+class AllowList;
+}
+
 // FileJudgement says what a file is. Scripts and programs are told by suffix or first bytes, pickles and archives by
 // content alone. An archive that is no .npz counts as executable: nobody looked at what is in it.
 struct FileJudgement {
@@ -28,9 +32,11 @@ struct FileJudgement {
   const char* reason = "";
 };
 
-// JudgeFile never runs anything. A pickle that does something known to be dangerous is no kind of file but an error:
-// kUnsafe with the rule's code, and path and global as subject. Other errors are those of reading.
-Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& source, const Limits& limits);
+// JudgeFile never runs anything. `user` is what the caller vouches for. A pickle that does something known to be
+// dangerous is no kind of file but an error: kUnsafe with the rule's code, and path and global as subject. Other errors
+// are those of reading.
+Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& source, const Limits& limits,
+                                const pickle::AllowList* user = nullptr);
 
 // CheckMayTravel says whether a container may carry a file although it runs: never a pickle that could not be judged or
 // that calls what nobody vouches for, nor one of unknown classes unless these are allowed. kUnsafe "unreadable_pickle",

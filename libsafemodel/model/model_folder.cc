@@ -57,7 +57,8 @@ bool StartsWith(ByteView head, ByteView bytes) {
   return head.size() >= bytes.size() && std::equal(bytes.begin(), bytes.end(), head.begin());
 }
 
-Result<FoundFile> Examine(const std::shared_ptr<const Folder>& folder, const std::string& path, const Limits& limits) {
+Result<FoundFile> Examine(const std::shared_ptr<const Folder>& folder, const std::string& path,
+                          const InputOptions& options) {
   FoundFile file;
   file.path = path;
   SAFEMODEL_ASSIGN(file.source, FileBelow::Open(folder, path));
@@ -69,7 +70,7 @@ Result<FoundFile> Examine(const std::shared_ptr<const Folder>& folder, const std
   }
   if (path.ends_with(kIndexSuffix)) {
     SAFEMODEL_ASSIGN(const std::shared_ptr<const File> opened, folder->OpenFile(path));
-    auto index = ReadIndexFile(*opened, NameOf(path), limits);
+    auto index = ReadIndexFile(*opened, NameOf(path), options.limits);
     if (!index.ok() && std::string_view(index.error().code) != "not_an_index") return index.error();
     if (index.ok()) {
       file.shape = Shape::kIndex;
@@ -77,7 +78,7 @@ Result<FoundFile> Examine(const std::shared_ptr<const Folder>& folder, const std
       return file;
     }
   }
-  SAFEMODEL_ASSIGN(file.judgement, JudgeFile(path, file.source, limits));
+  SAFEMODEL_ASSIGN(file.judgement, JudgeFile(path, file.source, options.limits, options.user));
   if (file.judgement.kind == FileJudgement::Kind::kData) {
     const bool arrays = StartsWith(head, AsBytes("\x93NUMPY")) || StartsWith(head, AsBytes("PK\x03\x04"));
     if (arrays) file.shape = Shape::kArrays;
@@ -88,7 +89,7 @@ Result<FoundFile> Examine(const std::shared_ptr<const Folder>& folder, const std
   return file;
 }
 
-Result<std::vector<FoundFile>> ExamineAll(const std::shared_ptr<const Folder>& folder, const Limits& limits,
+Result<std::vector<FoundFile>> ExamineAll(const std::shared_ptr<const Folder>& folder, const InputOptions& options,
                                           std::vector<LeftOutFile>& left_out) {
   std::vector<FoundFile> files;
   SAFEMODEL_TRY(WalkFolder(*folder, {}, [&](const WalkEntry& entry) -> Status {
@@ -96,7 +97,7 @@ Result<std::vector<FoundFile>> ExamineAll(const std::shared_ptr<const Folder>& f
       left_out.push_back({entry.path, entry.path == ".cache/huggingface" ? "download_notes" : "git"});
       return {};
     }
-    SAFEMODEL_ASSIGN(FoundFile file, Examine(folder, entry.path, limits));
+    SAFEMODEL_ASSIGN(FoundFile file, Examine(folder, entry.path, options));
     files.push_back(std::move(file));
     return {};
   }));
@@ -204,7 +205,7 @@ Status ReadWeights(const Folder& folder, const FoundFile& chosen, const InputOpt
     return {};
   }
   SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, folder.OpenFile(chosen.path));
-  auto model = ImportAny(file, options.limits, options.unknown);
+  auto model = ImportAny(file, options.limits, options.unknown, options.user);
   if (!model.ok()) {
     Error error = model.error();
     error.subject = chosen.path + (error.subject.empty() ? "" : ": " + error.subject);
@@ -264,7 +265,7 @@ Status CheckPaths(const std::vector<ImportedFile>& files, const Limits& limits) 
 
 Result<ModelInput> ReadModelFolder(std::shared_ptr<const Folder> folder, const InputOptions& options) {
   ModelInput input;
-  SAFEMODEL_ASSIGN(const std::vector<FoundFile> files, ExamineAll(folder, options.limits, input.left_out));
+  SAFEMODEL_ASSIGN(const std::vector<FoundFile> files, ExamineAll(folder, options, input.left_out));
   const WeightsFinder finder(files);
   SAFEMODEL_ASSIGN(const FoundFile* chosen, finder.Choose(options.weights));
   SAFEMODEL_TRY(ReadWeights(*folder, *chosen, options, input));

@@ -55,7 +55,7 @@ Result<ModelInput> ReadOne(const std::string& path, const InputOptions& options)
     if (std::string_view(index.error().code) != "not_an_index") return index.error();
   }
   ModelInput input;
-  SAFEMODEL_ASSIGN(input.model, ImportAny(file, options.limits, options.unknown));
+  SAFEMODEL_ASSIGN(input.model, ImportAny(file, options.limits, options.unknown, options.user));
   input.parts.push_back(PartOf(NameOf(path), file));
   input.default_name = StemName(path);
   return input;

@@ -13,6 +13,10 @@
 
 namespace safemodel {
 
+namespace pickle {
+class AllowList;
+}
+
 // InputPart is one file that the model was made of.
 struct InputPart {
   std::string name;  // below the folder of the input
@@ -38,6 +42,7 @@ struct InputOptions {
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
   ConvertOptions::Executables executables = ConvertOptions::Executables::kLeaveOut;
   std::string weights = {};  // path of the file or index to take when a folder has several; empty: the only one
+  const pickle::AllowList* user = nullptr;  // borrowed; classes that the caller vouches for
 };
 
 // ReadModelInput opens and reads. Several inputs must be the shards of one model, with or without its index: kUsage

@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "formats/safetensors.h"
+#include "model/allowed_table.h"
 #include "model/import_any.h"
 #include "model/loaded_model.h"
 #include "pickle/allow_list.h"
@@ -87,6 +88,7 @@ Result<pickle::ScanClaim> ScanOpened(const std::shared_ptr<const File>& file, co
                                      pickle::Findings& findings) {
   pickle::ImportOptions import;
   import.limits = options.limits;
+  import.user = TableOf(options.allowed);
   SAFEMODEL_ASSIGN(const bool container, IsContainer(*file));
   if (container) return ScanContainer(file, import, findings);
   import.open_sibling = OpenBeside(file->path());

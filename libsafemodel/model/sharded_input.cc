@@ -94,7 +94,7 @@ Status ReadShards(const Folder& folder, const std::string& below, const std::vec
       return Error{Stage::kMalformed, "FILE-MISSING",
                    "a file that the index names is not beside it; is the download complete?", kNoOffset, name};
     }
-    auto model = ImportAny(file.value(), options.limits, options.unknown);
+    auto model = ImportAny(file.value(), options.limits, options.unknown, options.user);
     if (!model.ok()) return About(model.error(), name);
     read.push_back({name, std::move(model).value()});
     input.parts.push_back(PartOf(path, std::move(file).value()));

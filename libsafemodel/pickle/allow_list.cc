@@ -108,6 +108,13 @@ Result<std::unique_ptr<const AllowList>> AllowList::Parse(const std::vector<std:
   return std::unique_ptr<const AllowList>(std::move(list));
 }
 
+Result<std::unique_ptr<const AllowList>> AllowList::ParseUser(std::string_view table) {
+  std::unique_ptr<AllowList> list(new AllowList);
+  SAFEMODEL_TRY(TableReader(*list->tables_).Read(table));
+  for (AllowEntry& entry : list->tables_->entries) entry.origin = AllowEntry::Origin::kUser;
+  return std::unique_ptr<const AllowList>(std::move(list));
+}
+
 const AllowList& AllowList::BuiltIn() {
   static const std::unique_ptr<const AllowList> list = [] {
     auto parsed = Parse(BuiltInTables());

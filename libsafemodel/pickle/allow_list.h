@@ -86,6 +86,10 @@ struct AllowEntry {
   Parser parser = Parser::kNone;
   enum class Support : std::uint8_t { kYes, kNo };
   Support support = Support::kYes;
+  // kUser: a class of a file of the user's. It is made without arguments by the object protocol and nothing else, and
+  // it is no value that is called later.
+  enum class Origin : std::uint8_t { kBuiltIn, kUser };
+  Origin origin = Origin::kBuiltIn;
 };
 
 // AllowList is the set of all entries.
@@ -97,6 +101,8 @@ class AllowList {
   static std::vector<std::string_view> BuiltInTables();
   // Parse reads tables; kMalformed "allow_list" with the offset in the table, and the line as subject.
   static Result<std::unique_ptr<const AllowList>> Parse(const std::vector<std::string_view>& tables);
+  // ParseUser reads a table whose entries are a user's.
+  static Result<std::unique_ptr<const AllowList>> ParseUser(std::string_view table);
   ~AllowList();
 
   // Find returns the entry of a name in any of its spellings, or nothing.

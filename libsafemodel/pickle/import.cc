@@ -39,7 +39,7 @@ Status CheckRest(const SharedSource& source, std::uint64_t begin, const ImportOp
   for (int stream = 0; stream < kMostStreams && at < source->size(); ++stream) {
     Graph graph(source);
     ImportTables tables;
-    RuleContext context{graph, tables, options.limits, findings};
+    RuleContext context{graph, tables, options.limits, findings, options.user};
     const auto next = RunMachine(context, at, {.unknown = options.unknown});
     if (!next.ok() && next.error().stage == Stage::kUnsafe) return next.error();
     if (!next.ok()) break;
@@ -54,7 +54,7 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   JoblibLayout joblib(source, options);
   Graph graph(joblib.stream());
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits, findings};
+  RuleContext context{graph, tables, options.limits, findings, options.user};
   const auto result = RunMachine(context, 0, {.unknown = options.unknown, .layout = &joblib, .end = source->size()});
   if (!result.ok()) {
     SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, ProbeDepth::kWhole, options.limits));
@@ -106,7 +106,7 @@ Status CheckWrapped(const SharedSource& source, const ImportOptions& options) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
   Graph graph(source);
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits, findings};
+  RuleContext context{graph, tables, options.limits, findings, options.user};
   const auto raw = RunMachine(context, 0, {.unknown = options.unknown});
   const bool pickle = raw.ok() || raw.error().stage == Stage::kUnsafe;
   if (!pickle && !LooksLikeTar(head)) return {};

@@ -17,6 +17,7 @@
 
 namespace safemodel::pickle {
 
+class AllowList;
 class Graph;
 
 // SiblingOpener opens a file that lies beside the input, by bare name; kIo "not_found".
@@ -30,6 +31,7 @@ struct ImportOptions {
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;
   // Shows a scan the values of a stream that was read to its end.
   std::function<Status(const Graph& graph)> on_graph = {};
+  const AllowList* user = nullptr;  // borrowed; classes that the caller vouches for
   SiblingOpener open_sibling = {};  // nothing: companions are reported as missing
 };
 

@@ -109,6 +109,11 @@ void Judge::CheckName(const GlobalName& global, NodeIndex node) {
                   node);
 }
 
+const AllowEntry* Judge::Find(std::string_view module, std::string_view name) const {
+  const AllowEntry* entry = allow_list_.Find(module, name);
+  return entry == nullptr && context_.user != nullptr ? context_.user->Find(module, name) : entry;
+}
+
 NodeIndex Judge::Import(std::uint64_t offset, std::string_view module, std::string_view name, unsigned protocol) {
   const ImportKey key{module, name, protocol < 3};
   if (const auto known = imported_.find(key); known != imported_.end()) {
@@ -116,7 +121,7 @@ NodeIndex Judge::Import(std::uint64_t offset, std::string_view module, std::stri
     return graph_.AddGlobal(offset, known->second);
   }
   const Python2Name mapped = key.python2 ? MapPython2Name(module, name) : Python2Name{module, name};
-  GlobalName global{module, name, mapped.module, mapped.name, allow_list_.Find(mapped.module, mapped.name)};
+  GlobalName global{module, name, mapped.module, mapped.name, Find(mapped.module, mapped.name)};
   global.offset = offset;
   global.imports = 1;
   // Both spellings count: a reader that does not map the names of Python 2 imports the first one.
@@ -260,8 +265,9 @@ Result<NodeIndex> Judge::Instance(std::uint64_t offset, NodeIndex cls, NodeIndex
   Call call{.callee = cls, .args = args, .how = How::kInstance};
   if (const auto error = CheckCallable(offset, cls, args)) return RefuseCall(*error, offset, call);
   call.entry = graph_.GlobalOf(cls).entry;
-  // Even without arguments: the target may be a function instead of a class.
-  if (call.entry == nullptr || (call.entry->call.empty() && call.entry->make.empty())) {
+  // Even without arguments: the target may be a function, also where a user's file calls it a class.
+  if (call.entry == nullptr || call.entry->origin == AllowEntry::Origin::kUser ||
+      (call.entry->call.empty() && call.entry->make.empty())) {
     return RefuseUnlisted(offset, call);
   }
   const bool bare = graph_.ItemsOf(args).empty() && !call.entry->make.empty();
@@ -390,8 +396,10 @@ Status Judge::Build(std::uint64_t offset, NodeIndex target, NodeIndex state) {
   if (fit == Fit::kFits) {
     return rule != nullptr && rule->on_build != nullptr ? Took(rule->on_build(context_, target), target) : Status();
   }
+  const bool user = call.entry->origin == AllowEntry::Origin::kUser;
   graph_.CallOf(target).entry = nullptr;
-  if (fit == Fit::kCode) {
+  // Objects were judged when they were made; in a user's class they are no worse than without the user's file.
+  if (fit == Fit::kCode && !user) {
     Refuse("STATE-SCHEMA", "the state of an object holds a function or an object where data belongs", offset,
            call.callee, target);
   } else {
@@ -479,6 +487,11 @@ void Judge::Finish() {
     const Call& call = graph_.calls()[i];
     if (call.entry == nullptr || call.entry->state_need == AllowEntry::Need::kOptional || call.state != kNoNode)
       continue;
+    if (call.entry->origin == AllowEntry::Origin::kUser) {
+      RememberUnknown("STATE-SCHEMA", "an object was made without the attributes that its class is stated to have",
+                      graph_.offset(call.callee), call.callee, call.callee);
+      continue;
+    }
     Refuse("STATE-SCHEMA", "a native object was made and never given its state, which crashes whoever uses it",
            graph_.offset(call.callee), call.callee, call.callee);
   }

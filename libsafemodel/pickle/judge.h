@@ -67,6 +67,8 @@ class Judge {
   void CheckName(const GlobalName& global, NodeIndex node);
   // CheckCallable returns what is wrong with a callee that is no plain global, or with arguments that are no tuple.
   [[nodiscard]] std::optional<Error> CheckCallable(std::uint64_t offset, NodeIndex callee, NodeIndex args) const;
+  // Find looks in the built-in list first: nobody else decides what it knows.
+  [[nodiscard]] const AllowEntry* Find(std::string_view module, std::string_view name) const;
   // EntryOfClass returns the entry of a class that may be made by the object protocol: nothing when it is unlisted and
   // may stay inert, an error when it is dangerous.
   [[nodiscard]] Result<const AllowEntry*> EntryOfClass(std::uint64_t offset, NodeIndex cls) const;

@@ -63,7 +63,7 @@ Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, s
 Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options, Findings& findings) {
   Graph graph(source);
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits, findings};
+  RuleContext context{graph, tables, options.limits, findings, options.user};
   SAFEMODEL_ASSIGN(const NodeIndex root, ReadNpyArray(context, source, 0, options.unknown));
   return FinishImport(graph, std::move(tables), root, "npy", options);
 }
@@ -98,7 +98,7 @@ Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& 
   }
   Graph graph{SharedSource(joined)};
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits, findings};
+  RuleContext context{graph, tables, options.limits, findings, options.user};
   const NodeIndex root = graph.AddContainer(Kind::kDict, 0);
   std::unordered_set<std::string> keys;
   for (const Member& member : members) {

@@ -62,7 +62,7 @@ Status CheckPlainReading(const SharedSource& source, const ImportOptions& option
   Findings findings;
   Graph graph(source);
   ImportTables tables;
-  RuleContext context{graph, tables, options.limits, findings};
+  RuleContext context{graph, tables, options.limits, findings, options.user};
   const auto plain = RunMachine(context, 0, {.unknown = options.unknown});
   if (plain.ok() || plain.error().stage != Stage::kUnsafe) return {};
   const std::string_view code = plain.error().code;

@@ -18,6 +18,7 @@
 
 namespace safemodel::pickle {
 
+class AllowList;
 class Findings;
 class TreeContext;
 
@@ -116,6 +117,7 @@ struct RuleContext {
   ImportTables& tables;
   const Limits& limits;
   Findings& findings;
+  const AllowList* user = nullptr;  // classes that the caller vouches for, beside the built-in list
   ConvertOptions::Unknown unknown = ConvertOptions::Unknown::kRefuse;  // of the stream that runs
 };
 

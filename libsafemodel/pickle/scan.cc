@@ -275,7 +275,7 @@ Status Scanner::ScanCarvedPickle(const SharedSource& archive, const SharedSource
   });
   Graph graph(pickle);
   ImportTables tables;
-  RuleContext context{graph, tables, options_.limits, findings_};
+  RuleContext context{graph, tables, options_.limits, findings_, options_.user};
   const auto run = RunMachine(context, 0, {.unknown = options_.unknown, .layout = &layout});
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
   return ScanConstants(graph, level);
@@ -340,7 +340,7 @@ Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint
   Graph graph(layout.stream());
   graph.Expect(source->size() - at);
   ImportTables tables;
-  RuleContext context{graph, tables, options_.limits, findings_};
+  RuleContext context{graph, tables, options_.limits, findings_, options_.user};
   Stream stream;
   const auto run = RunMachine(
       context, at, {.unknown = options_.unknown, .layout = &layout, .end = source->size(), .reached = &stream.reached});

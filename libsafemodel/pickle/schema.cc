@@ -139,6 +139,8 @@ bool Matcher::MatchesGlobal(const Schema& schema, NodeIndex node) {
   if (graph_.kind(node) != Kind::kGlobal) return false;
   const AllowEntry* entry = graph_.GlobalOf(node).entry;
   if (entry == nullptr) return false;
+  // Where any type may stand, it is called later: a factory of missing values. Nobody vouches for such calls.
+  if (entry->origin == AllowEntry::Origin::kUser) return false;
   switch (schema.form) {
     case Schema::Form::kType: return entry->kind == EntryKind::kType || entry->kind == EntryKind::kClass;
     case Schema::Form::kFunction: return entry->kind == EntryKind::kFunction;

@@ -371,7 +371,7 @@ Status JudgeOnly(const ZipArchive& archive, const std::string& name, const Impor
   Graph graph(stream);
   ImportTables tables;
   tables.python2_text = Python2Text::kUtf8;
-  RuleContext context{graph, tables, options.limits, findings};
+  RuleContext context{graph, tables, options.limits, findings, options.user};
   TorchLayout layout([](std::string_view) -> Result<SharedSource> { return {std::make_shared<UnwrittenSource>()}; });
   SAFEMODEL_ASSIGN(const MachineResult result,
                    RunMachine(context, 0, {.unknown = ConvertOptions::Unknown::kKeepInert, .layout = &layout}));

@@ -278,7 +278,7 @@ Result<ImportedModel> ImportTorchLegacy(const SharedSource& source, const Import
   Graph graph(source);
   ImportTables tables;
   tables.python2_text = Python2Text::kUtf8;
-  RuleContext context{graph, tables, options.limits, findings, options.unknown};
+  RuleContext context{graph, tables, options.limits, findings, options.user, options.unknown};
   TorchLegacyLayout layout;
   SAFEMODEL_ASSIGN(const NodeIndex root, ReadFile(context, source, layout));
   SAFEMODEL_ASSIGN(ImportedModel model, FinishImport(graph, std::move(tables), root, "torch-legacy", options));

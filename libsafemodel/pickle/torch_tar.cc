@@ -313,7 +313,7 @@ Result<ImportedModel> ReadObject(SharedSource stream, Contents contents, const I
                                  Findings& findings) {
   Graph graph(stream);
   contents.tables.python2_text = Python2Text::kUtf8;
-  RuleContext context{graph, contents.tables, options.limits, findings, options.unknown};
+  RuleContext context{graph, contents.tables, options.limits, findings, options.user, options.unknown};
   TorchTarLayout layout(contents.areas);
   SAFEMODEL_ASSIGN(const MachineResult result, RunMachine(context, 0, {.unknown = options.unknown, .layout = &layout}));
   if (result.end != stream->size()) {
@@ -335,7 +335,7 @@ Status CheckMember(const SharedSource& source, const TarEntry& entry, const Impo
   Graph graph(source);
   Contents contents;
   Findings unused;
-  RuleContext context{graph, contents.tables, options.limits, unused};
+  RuleContext context{graph, contents.tables, options.limits, unused, options.user};
   TorchTarLayout layout(contents.areas);
   const auto result = RunMachine(context, 0, {.layout = &layout});
   if (result.ok() || result.error().stage != Stage::kUnsafe) return {};

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <safemodel/allowed_classes.h>
 #include <safemodel/bytes.h>
 #include <safemodel/keys.h>
 #include <safemodel/limits.h>
@@ -28,6 +29,7 @@ struct ConvertOptions {
   std::uint32_t chunk_bytes = 1u << 20;
   enum class Unknown : std::uint8_t { kRefuse, kKeepInert };
   Unknown unknown = Unknown::kRefuse;  // kKeepInert keeps classes nobody vouched for as inert data
+  AllowedClasses allowed = {};         // what the caller vouches for beside the built-in allow-list
   enum class Executables : std::uint8_t { kLeaveOut, kInclude };
   // What happens to files of a folder that run: scripts, programs, notebooks, archives, pickles besides the weights.
   Executables executables = Executables::kLeaveOut;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <safemodel/allowed_classes.h>
 #include <safemodel/bytes.h>
 #include <safemodel/digest.h>
 #include <safemodel/limits.h>
@@ -100,6 +101,7 @@ struct ScanReport {
 
 struct ScanOptions {
   Limits limits = {};
+  AllowedClasses allowed = {};  // what the caller vouches for beside the built-in allow-list
   Progress progress = {};
 };
 
