@@ -76,8 +76,11 @@ Result<LogCheckpoint> LogWriter::Init(const std::string& folder, const std::stri
   if (!IsKeyName(origin) || origin.size() > 255) return BadOrigin(origin);
   SAFEMODEL_TRY(MakeFolder(folder));
   SAFEMODEL_ASSIGN(const auto opened, Folder::Open(folder));
-  SAFEMODEL_ASSIGN(const auto there, opened->List({}, 2));
-  const bool fresh = std::all_of(there.begin(), there.end(), [](const auto& entry) { return entry.name == kLockName; });
+  const auto there = opened->List({}, 2);
+  if (!there.ok() && there.error().stage != Stage::kLimit) return there.error();
+  // An earlier attempt may have left its lock.
+  const bool fresh = there.ok() && std::all_of(there.value().begin(), there.value().end(),
+                                               [](const auto& entry) { return entry.name == kLockName; });
   if (!fresh) {
     return Error{Stage::kUsage, "exists", "the folder is not empty; a log begins in a folder of its own", kNoOffset,
                  folder};

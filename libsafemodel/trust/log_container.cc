@@ -71,6 +71,12 @@ Result<std::vector<Release>> ReadReleases(const trust::OpenedContainer& opened, 
   return Error{Stage::kUntrusted, "no_signature", "the container has no statement by these keys that a log could have"};
 }
 
+// SaysLittle tells the refusals of statements that no proof is about from those of a proof that does not hold.
+bool SaysLittle(const Error& refusal) {
+  const std::string_view code = refusal.code;
+  return code == "other_entry" || code == "not_logged";
+}
+
 container::EnvelopeItem ProofItem(ByteBuffer proof) {
   return {static_cast<std::uint16_t>(container::ItemKind::kLogProof), std::move(proof)};
 }
@@ -218,7 +224,7 @@ Result<std::vector<LoggedStatement>> CheckLogged(const std::string& path, const 
                                     : trust::IsLogged(items, statement, trust, limits);
     if (found.ok()) {
       logged.push_back(std::move(found).value());
-    } else if (!refusal.has_value()) {
+    } else if (!refusal.has_value() || SaysLittle(*refusal)) {
       refusal = found.error();
     }
   }
