@@ -85,5 +85,6 @@ Verb AddInspect(CLI::App& parent, Console& console);
 Verb AddExport(CLI::App& parent, Console& console);
 Verb AddDigest(CLI::App& parent, Console& console);
 Verb AddScan(CLI::App& parent, Console& console);
+Verb AddPolicy(CLI::App& parent, Console& console);
 
 }  // namespace safemodel::cli

@@ -94,9 +94,10 @@ int RunExport(const State& state) {
     return state.console.Fail(Error{Stage::kUsage, "output_is_input", "input and output are the same file"},
                               state.file);
   }
-  if (state.insecure && (state.trust.has_keys() || state.trust.expects())) {
-    return state.console.Fail(Error{Stage::kUsage, "bad_arguments",
-                                    "--insecure-skip-verification checks nothing: leave out --key and --expect"});
+  if (state.insecure && (state.trust.trusts() || state.trust.expects())) {
+    return state.console.Fail(
+        Error{Stage::kUsage, "bad_arguments",
+              "--insecure-skip-verification checks nothing: leave out --policy, --key and --expect"});
   }
   auto format = FormatOf(state.output);
   if (!format.ok()) return state.console.Fail(format.error());

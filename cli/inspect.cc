@@ -37,9 +37,10 @@ struct Authenticity {
 };
 
 Result<Authenticity> Check(const State& state, const UnverifiedModel& model) {
-  if (!state.trust.has_keys()) {
+  if (!state.trust.trusts()) {
     if (!state.trust.expects()) return Authenticity{};
-    return Error{Stage::kUsage, "expect_needs_key", "--expect is about signed names: give the signer's key with --key"};
+    return Error{Stage::kUsage, "expect_needs_key",
+                 "--expect is about signed names: give a policy with --policy, or the signer's key with --key"};
   }
   auto policy = state.trust.MakePolicy();
   if (!policy.ok()) return policy.error();
@@ -175,10 +176,9 @@ Verb AddInspect(CLI::App& parent, Console& console) {
       parent.add_subcommand("inspect", "Show what is inside a container, and whether anybody vouches for it");
   auto state = std::make_shared<State>(State{console, {}, {}});
   verb->footer(
-      "Without --key no signature is checked, and exit code 0 says only that the container could be read. With --key,\n"
-      "0 says that a key you gave vouches for what is shown; otherwise it is shown all the same, with the exit code "
-      "of\n"
-      "the refusal (1 for signatures). Stored bytes are checked by verify.");
+      "Without --policy or --key no signature is checked, and exit code 0 says only that the container could be read.\n"
+      "With one, 0 says that it accepts what is shown; otherwise it is shown all the same, with the exit code of the\n"
+      "refusal (1 for signatures). Stored bytes are checked by verify.");
   verb->add_option("FILE", state->file, "The container")->required();
   state->trust.AddOptions(*verb);
   verb->add_flag("--tensors", state->tensors, "List the tensors");

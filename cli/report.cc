@@ -34,6 +34,8 @@ void WriteSignatures(JsonWriter& json, std::span<const SignatureReport> signatur
   for (const SignatureReport& signature : signatures) {
     json.BeginObject();
     json.Member("key_id", signature.key_id);
+    if (!signature.key_name.empty()) json.Member("key_name", signature.key_name);
+    if (!signature.predicate_type.empty()) json.Member("attestation", signature.predicate_type);
     json.Member("role", signature.role);
     json.Member("issued_at", signature.issued_at);
     json.Member("not_after", signature.not_after);
@@ -211,9 +213,12 @@ void WriteTree(JsonWriter& json, const ValueTree& tree) {
 
 void PrintSignatures(std::span<const SignatureReport> signatures) {
   for (const SignatureReport& signature : signatures) {
-    std::printf("  signature  %-10s key %.16s  %s  %s\n", EscapeForTerminal(signature.role).c_str(),
-                EscapeForTerminal(signature.key_id).c_str(), EscapeForTerminal(signature.issued_at).c_str(),
-                signature.code.c_str());
+    const std::string key = signature.key_name.empty() ? "" : " (" + EscapeForTerminal(signature.key_name) + ")";
+    const bool attests = !signature.predicate_type.empty();
+    std::printf("  %s  %-10s key %.16s%s  %s  %s\n", attests ? "attestation" : "signature",
+                EscapeForTerminal(attests ? signature.predicate_type : signature.role).c_str(),
+                EscapeForTerminal(signature.key_id).c_str(), key.c_str(),
+                EscapeForTerminal(signature.issued_at).c_str(), signature.code.c_str());
   }
 }
 

@@ -6,6 +6,7 @@
 namespace safemodel::cli {
 
 void TrustOptions::AddOptions(CLI::App& verb) {
+  verb.add_option("--policy", policy_, "Accept what this policy file accepts")->type_name("FILE");
   verb.add_option("--key,-k", keys_,
                   "Accept a signature in role builder by this public key: a .pub file, or its base64 line; repeatable")
       ->type_name("KEY");
@@ -17,8 +18,12 @@ void TrustOptions::AddOptions(CLI::App& verb) {
 }
 
 Result<Policy> TrustOptions::MakePolicy() const {
+  if (!policy_.empty() && !keys_.empty())
+    return Error{Stage::kUsage, "bad_arguments", "--policy and --key exclude each other: put the key into the policy"};
+  if (!policy_.empty()) return Policy::FromFile(policy_);
   if (keys_.empty()) {
-    return Error{Stage::kUntrusted, "no_policy", "nobody is trusted: give the signer's public key with --key"};
+    return Error{Stage::kUntrusted, "no_policy",
+                 "nobody is trusted: give a policy with --policy, or the signer's public key with --key"};
   }
   std::vector<PublicKey> keys;
   for (const std::string& text : keys_) {

@@ -14,13 +14,15 @@ class App;
 
 namespace safemodel::cli {
 
-// TrustOptions are --key, --expect, --envelope and --threads.
+// TrustOptions are --policy, --key, --expect, --envelope and --threads.
 class TrustOptions {
  public:
   void AddOptions(CLI::App& verb);
 
-  [[nodiscard]] bool has_keys() const { return !keys_.empty(); }
-  // MakePolicy is the policy of the --key options; kUntrusted "no_policy" when there is none.
+  // trusts says that somebody is trusted: by a policy or by keys.
+  [[nodiscard]] bool trusts() const { return !policy_.empty() || !keys_.empty(); }
+  // MakePolicy reads the policy file, or makes a policy of the --key options; kUntrusted "no_policy" when there is
+  // neither.
   [[nodiscard]] Result<Policy> MakePolicy() const;
   // MakeExpectation reads --expect NAME[@VERSION]; without it, any name.
   [[nodiscard]] Expectation MakeExpectation() const;
@@ -28,6 +30,7 @@ class TrustOptions {
   [[nodiscard]] OpenOptions MakeOpenOptions() const;
 
  private:
+  std::string policy_;
   std::vector<std::string> keys_;
   std::string expect_;
   std::string envelope_;

@@ -6,6 +6,7 @@
 
 #include "console.h"
 #include "escape.h"
+#include "explain.h"
 #include "json_writer.h"
 #include "report.h"
 #include "trust_options.h"
@@ -36,7 +37,8 @@ const char* ScopeName(VerifyScope scope) {
   return "manifest";
 }
 
-void PrintJson(JsonWriter& json, const State& state, const std::string& file, const Verdict& verdict) {
+void PrintJson(JsonWriter& json, const State& state, const Policy& policy, const std::string& file,
+               const Verdict& verdict) {
   json.BeginObject();
   json.Key("ok"), json.Boolean(verdict.status.ok());
   json.Member("file", file);
@@ -45,19 +47,15 @@ void PrintJson(JsonWriter& json, const State& state, const std::string& file, co
   if (!verdict.status.ok()) WriteError(json, verdict.status.error());
   if (verdict.info) WriteIdentity(json, *verdict.info);
   json.Member("bytes_checked", verdict.bytes_checked);
-  json.Member("rule", verdict.rule);
-  json.Key("missing_roles"), json.BeginArray();
-  for (const std::string& role : verdict.missing_roles) json.Text(role);
-  json.EndArray();
-  WriteSignatures(json, verdict.signatures);
+  WriteExplanation(json, policy, verdict);
   json.EndObject();
 }
 
-void PrintDocument(const State& state, const std::vector<Verdict>& verdicts, int exit_code) {
+void PrintDocument(const State& state, const Policy& policy, const std::vector<Verdict>& verdicts, int exit_code) {
   JsonWriter json(stdout);
   json.BeginObject();
   json.Key("files"), json.BeginArray();
-  for (std::size_t i = 0; i < verdicts.size(); ++i) PrintJson(json, state, state.files[i], verdicts[i]);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) PrintJson(json, state, policy, state.files[i], verdicts[i]);
   json.EndArray();
   json.Key("ok"), json.Boolean(exit_code == kDone);
   json.Key("exit"), json.Signed(exit_code);
@@ -65,18 +63,14 @@ void PrintDocument(const State& state, const std::vector<Verdict>& verdicts, int
   json.Finish();
 }
 
-void PrintText(const State& state, const std::string& file, const Verdict& verdict) {
+void PrintText(const State& state, const Policy& policy, const std::string& file, const Verdict& verdict) {
   // The name comes first: without --expect, the reader is the one who must recognise it.
   if (verdict.status.ok()) {
     std::printf("%s version %s: verified (%s, %s checked)  %s\n", verdict.info->name.c_str(),
                 verdict.info->version.c_str(), ScopeName(ScopeOf(state)), HumanBytes(verdict.bytes_checked).c_str(),
                 EscapeForTerminal(file).c_str());
   }
-  if (!state.explain) return;
-  if (!verdict.rule.empty()) std::printf("  rule       %s\n", EscapeForTerminal(verdict.rule).c_str());
-  PrintSignatures(verdict.signatures);
-  for (const std::string& role : verdict.missing_roles)
-    std::printf("  missing    role %s\n", EscapeForTerminal(role).c_str());
+  if (state.explain) PrintExplanation(policy, verdict);
 }
 
 int RunVerify(const State& state) {
@@ -94,10 +88,10 @@ int RunVerify(const State& state) {
     if (state.console.json()) {
       verdicts.push_back(std::move(verdict));
     } else {
-      PrintText(state, file, verdict);
+      PrintText(state, policy.value(), file, verdict);
     }
   }
-  if (state.console.json()) PrintDocument(state, verdicts, exit_code);
+  if (state.console.json()) PrintDocument(state, policy.value(), verdicts, exit_code);
   return exit_code;
 }
 

@@ -9,6 +9,7 @@
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
+#include "trust/rollback.h"
 
 namespace safemodel {
 
@@ -27,14 +28,44 @@ VerifiedModel::VerifiedModel(VerifiedModel&&) noexcept = default;
 VerifiedModel& VerifiedModel::operator=(VerifiedModel&&) noexcept = default;
 VerifiedModel::~VerifiedModel() = default;
 
+namespace {
+
+// OpenAccepted loads what a policy accepted, and has it remembered once nothing can be refused any more.
+Result<VerifiedModel> OpenAccepted(trust::TrustedManifest trusted, const Policy& policy, std::int64_t now,
+                                   const OpenOptions& options) {
+  const bool remembered = trusted.accepted();
+  const trust::Release release = trust::ReleaseOf(trusted.manifest());
+  SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
+  SAFEMODEL_TRY(trust::CheckContentDenials(policy, loaded->info.content_digest));
+  if (remembered) SAFEMODEL_TRY(trust::RememberRelease(policy, release, loaded->info.manifest_digest, now));
+  return VerifiedModelAccess::Make(std::move(loaded));
+}
+
+std::int64_t NowOf(const OpenOptions& options) {
+  return options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
+}
+
+}  // namespace
+
 Result<VerifiedModel> VerifiedModel::Open(const std::string& path, const Policy& policy, const Expectation& expectation,
                                           const OpenOptions& options) {
   return CatchOutOfMemory([&]() -> Result<VerifiedModel> {
     SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
-    const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
+    const std::int64_t now = NowOf(options);
     SAFEMODEL_ASSIGN(auto trusted, trust::Authenticate(std::move(opened), policy, expectation, now, options.limits));
-    SAFEMODEL_ASSIGN(auto loaded, LoadModel(std::move(trusted), options));
-    return VerifiedModelAccess::Make(std::move(loaded));
+    return OpenAccepted(std::move(trusted), policy, now, options);
+  });
+}
+
+Result<VerifiedModel> VerifiedModel::OpenInPolicyMode(const std::string& path, const Policy& policy,
+                                                      const Expectation& expectation, InsecurePolicyMode token,
+                                                      const OpenOptions& options) {
+  return CatchOutOfMemory([&]() -> Result<VerifiedModel> {
+    SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
+    const std::int64_t now = NowOf(options);
+    SAFEMODEL_ASSIGN(auto trusted, trust::AuthenticateInPolicyMode(std::move(opened), policy, expectation, now, token,
+                                                                   options.limits));
+    return OpenAccepted(std::move(trusted), policy, now, options);
   });
 }
 
@@ -52,6 +83,7 @@ const ModelInfo& VerifiedModel::info() const { return impl_->loaded->info; }
 const std::vector<SignatureReport>& VerifiedModel::signatures() const {
   return impl_->loaded->store->trusted().signatures();
 }
+const std::optional<Error>& VerifiedModel::let_pass() const { return impl_->loaded->store->trusted().let_pass(); }
 std::span<const Tensor> VerifiedModel::tensors() const { return impl_->loaded->tensors; }
 std::span<const ElementType> VerifiedModel::element_types() const { return impl_->loaded->element_types; }
 std::span<const PackedFile> VerifiedModel::files() const { return impl_->loaded->files; }

@@ -6,6 +6,7 @@
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
+#include "trust/rollback.h"
 
 namespace safemodel {
 namespace {
@@ -23,17 +24,36 @@ ModelInfo PartialInfo(const container::Manifest& manifest, const Digest& digest)
   return info;
 }
 
-Status CheckScope(trust::TrustedManifest trusted, VerifyScope scope, const OpenOptions& options,
+// DenialsAs returns what is to be said about denied contents that were compared in this way.
+ContentDenials DenialsAs(const Policy& policy, ContentDenials compared) {
+  return policy.parts().denied_contents.empty() ? ContentDenials::kNone : compared;
+}
+
+Status CheckScope(trust::TrustedManifest trusted, const Policy& policy, VerifyScope scope, const OpenOptions& options,
                   const Progress& progress, Verdict& verdict) {
   const std::uint64_t core_bytes = trusted.core_bytes();
   verdict.bytes_checked = container::kPreambleBytes + core_bytes - trusted.manifest().manifest_offset;
+  verdict.content_denials = DenialsAs(policy, ContentDenials::kNotChecked);
   if (scope == VerifyScope::kManifest) return {};
   SAFEMODEL_ASSIGN(const auto model, LoadModel(std::move(trusted), options));
   verdict.info = model->info;
+  verdict.content_denials = DenialsAs(policy, ContentDenials::kStated);
+  SAFEMODEL_TRY(trust::CheckContentDenials(policy, model->info.content_digest));
   SAFEMODEL_TRY(CheckStored(*model, progress));
   verdict.bytes_checked = core_bytes;
   if (scope == VerifyScope::kStored) return {};
-  return CheckContent(*model, progress);
+  SAFEMODEL_TRY(CheckContent(*model, progress));
+  verdict.content_denials = DenialsAs(policy, ContentDenials::kComputed);
+  return {};
+}
+
+void Explain(trust::AuthenticationTrace trace, const Digest& manifest_digest, Verdict& verdict) {
+  verdict.signatures = std::move(trace.signatures);
+  verdict.rule = std::move(trace.rule);
+  verdict.missing_roles = std::move(trace.missing_roles);
+  verdict.missing_attestations = std::move(trace.missing_attestations);
+  verdict.rollback = std::move(trace.rollback);
+  if (trace.manifest) verdict.info = PartialInfo(*trace.manifest, manifest_digest);
 }
 
 Status VerifyInto(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope,
@@ -43,12 +63,11 @@ Status VerifyInto(const std::string& path, const Policy& policy, const Expectati
   const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
   trust::AuthenticationTrace trace;
   auto trusted = trust::Authenticate(std::move(opened), policy, expectation, now, options.limits, &trace);
-  verdict.signatures = std::move(trace.signatures);
-  verdict.rule = std::move(trace.rule);
-  verdict.missing_roles = std::move(trace.missing_roles);
-  if (trace.manifest) verdict.info = PartialInfo(*trace.manifest, manifest_digest);
+  Explain(std::move(trace), manifest_digest, verdict);
   if (!trusted.ok()) return trusted.error();
-  return CheckScope(std::move(trusted).value(), scope, options, progress, verdict);
+  const trust::Release release = trust::ReleaseOf(trusted.value().manifest());
+  SAFEMODEL_TRY(CheckScope(std::move(trusted).value(), policy, scope, options, progress, verdict));
+  return trust::RememberRelease(policy, release, manifest_digest, now);
 }
 
 }  // namespace

@@ -4,12 +4,14 @@
 
 #include "base/try.h"
 #include "container/parse.h"
+#include "trust/decision.h"
 
 namespace safemodel::trust {
 
 struct TrustedManifestMaker {
   static TrustedManifest Make(OpenedContainer opened, container::Manifest manifest,
-                              std::vector<SignatureReport> signatures, std::optional<Rule> rule) {
+                              std::vector<SignatureReport> signatures, std::optional<Rule> rule,
+                              std::optional<Error> let_pass = std::nullopt) {
     TrustedManifest trusted;
     trusted.manifest_ = std::move(manifest);
     trusted.digest_ = opened.manifest_digest;
@@ -17,6 +19,13 @@ struct TrustedManifestMaker {
     trusted.file_ = std::move(opened.file);
     trusted.signatures_ = std::move(signatures);
     trusted.rule_ = std::move(rule);
+    trusted.let_pass_ = std::move(let_pass);
+    return trusted;
+  }
+  static TrustedManifest Accept(OpenedContainer opened, container::Manifest manifest,
+                                std::vector<SignatureReport> signatures, const Rule& rule) {
+    TrustedManifest trusted = Make(std::move(opened), std::move(manifest), std::move(signatures), rule);
+    trusted.accepted_ = true;
     return trusted;
   }
 };
@@ -35,7 +44,27 @@ Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& polic
                    container::ParseManifest(opened.manifest_bytes, opened.preamble, limits));
   seen.manifest = manifest;
   SAFEMODEL_ASSIGN(const Rule rule, authentication.Decide(ReleaseOf(manifest), expectation, seen));
-  return TrustedManifestMaker::Make(std::move(opened), std::move(manifest), seen.signatures, rule);
+  return TrustedManifestMaker::Accept(std::move(opened), std::move(manifest), seen.signatures, rule);
+}
+
+Result<TrustedManifest> AuthenticateInPolicyMode(OpenedContainer opened, const Policy& policy,
+                                                 const Expectation& expectation, std::int64_t now,
+                                                 InsecurePolicyMode /*token*/, const Limits& limits) {
+  AuthenticationTrace trace;
+  auto strict = Authenticate(opened, policy, expectation, now, limits, &trace);
+  if (strict.ok()) return strict;
+  const Error& refusal = strict.error();
+  if (refusal.stage != Stage::kBadSignature && refusal.stage != Stage::kUntrusted) return refusal;
+  SAFEMODEL_TRY(CheckManifestDenials(policy, opened.manifest_digest));
+  SAFEMODEL_ASSIGN(container::Manifest manifest,
+                   container::ParseManifest(opened.manifest_bytes, opened.preamble, limits));
+  SAFEMODEL_TRY(CheckExpectation(expectation, ReleaseOf(manifest)));
+  const Rule* rule = RuleFor(policy, manifest.name);
+  if (rule == nullptr || rule->mode == Rule::Mode::kStrict) return refusal;
+  std::optional<Error> let_pass;
+  if (rule->mode == Rule::Mode::kWarn) let_pass = refusal;
+  return TrustedManifestMaker::Make(std::move(opened), std::move(manifest), std::move(trace.signatures), *rule,
+                                    std::move(let_pass));
 }
 
 Result<TrustedManifest> SkipAuthentication(OpenedContainer opened, InsecureSkipVerification /*token*/,

@@ -9,6 +9,7 @@
 
 #include <safemodel/export.h>
 #include <safemodel/limits.h>
+#include <safemodel/model.h>
 #include <safemodel/policy.h>
 
 #include "base/file.h"
@@ -43,6 +44,10 @@ class TrustedManifest {
   [[nodiscard]] const std::vector<SignatureReport>& signatures() const { return signatures_; }
   // rule is the policy's rule that decided; null when authentication was skipped.
   [[nodiscard]] const std::optional<Rule>& rule() const { return rule_; }
+  // accepted says that the rule was satisfied: not skipped, and nothing was let pass.
+  [[nodiscard]] bool accepted() const { return accepted_; }
+  // let_pass is what a rule with mode warn refused; see AuthenticateInPolicyMode.
+  [[nodiscard]] const std::optional<Error>& let_pass() const { return let_pass_; }
 
  private:
   TrustedManifest() = default;
@@ -53,12 +58,21 @@ class TrustedManifest {
   std::uint64_t core_bytes_ = 0;
   std::vector<SignatureReport> signatures_;
   std::optional<Rule> rule_;
+  bool accepted_ = false;
+  std::optional<Error> let_pass_;
 };
 
 // Authenticate verifies the statements over the raw manifest, parses it once a key of the policy has verified one,
 // compares statements and expectation with it, and evaluates the policy at time `now` (Unix seconds).
 Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& policy, const Expectation& expectation,
                                      std::int64_t now, const Limits& limits, AuthenticationTrace* trace = nullptr);
+
+// AuthenticateInPolicyMode does the same, but where the rule for the model's name has mode warn or off, it lets pass
+// what Authenticate refuses as kBadSignature or kUntrusted. Denied manifests, and models other than the expected one,
+// never pass. The name that chooses the rule is then one that nobody vouches for.
+Result<TrustedManifest> AuthenticateInPolicyMode(OpenedContainer opened, const Policy& policy,
+                                                 const Expectation& expectation, std::int64_t now,
+                                                 InsecurePolicyMode token, const Limits& limits);
 
 // SkipAuthentication parses a manifest that nobody vouched for. Its signatures are those of ListSignatures.
 Result<TrustedManifest> SkipAuthentication(OpenedContainer opened, InsecureSkipVerification token,

@@ -12,8 +12,8 @@
 #include <safemodel/policy.h>
 
 #include "container/format.h"
+#include "trust/candidate.h"
 #include "trust/release.h"
-#include "trust/statement.h"
 
 namespace safemodel::trust {
 
@@ -24,18 +24,16 @@ struct AuthenticationTrace {
   std::optional<container::Manifest> manifest;  // once one trusted key had verified a statement about it
   std::string rule;                             // glob of the rule that decided
   std::vector<std::string> missing_roles;
+  std::vector<std::string> missing_attestations;  // predicate types
+  RollbackReport rollback;
 };
 
-// Candidate is one statement item on its way through the checks. It is out as soon as it has a refusal.
-struct Candidate {
-  SignatureReport report;
-  std::optional<Error> refusal;
-  std::size_t key = 0;  // among the policy's keys; meaningful once the signature verified
-  std::optional<Statement> statement;
-
-  [[nodiscard]] bool alive() const { return !refusal.has_value(); }
-  void Refuse(Error error) { refusal = std::move(error); }
-};
+// Both refuse (kUntrusted "denied_manifest", "denied_content") what the policy denies, however well it is signed. The
+// content digest is what the directory states until somebody has computed it.
+Status CheckManifestDenials(const Policy& policy, const Digest& manifest_digest);
+Status CheckContentDenials(const Policy& policy, const Digest& content_digest);
+// CheckExpectation refuses (kUntrusted "unexpected_model") another model than the caller wants.
+Status CheckExpectation(const Expectation& expectation, const Release& release);
 
 // Authentication decides about one manifest. VerifyItems first: nobody parses a manifest before a key of the policy has
 // vouched for its bytes; then Decide with what the manifest says.
@@ -48,8 +46,9 @@ class Authentication {
 
   // VerifyItems checks every signature over the raw bytes. True when a key of the policy vouches for this manifest.
   bool VerifyItems();
-  // Decide compares the verified statements with the release, and evaluates expectation and policy. Returns the rule
-  // that decided.
+  // Decide compares the verified statements with the release, and evaluates expectation and policy, the state file of
+  // the policy too (kConfig when it is unusable). Returns the rule that decided. What is accepted in the end is to be
+  // remembered with RememberRelease.
   Result<Rule> Decide(const Release& release, const Expectation& expectation, AuthenticationTrace& seen);
   // Refusal is the answer when the policy is not satisfied: the worst word among the items.
   [[nodiscard]] Error Refusal(const std::vector<std::string>& missing_roles) const;
@@ -58,8 +57,15 @@ class Authentication {
 
  private:
   void CheckStatements(const Release& release);
+  // CheckMinimum refuses statements whose signers had checked less than the rule wants of their role.
+  void CheckMinimum(const Rule& rule);
   // Evaluate decides which statements count and returns the roles that the rule still misses.
   std::vector<std::string> Evaluate(const Rule& rule);
+  // MissingAttestations returns the predicate types that the rule still misses.
+  std::vector<std::string> MissingAttestations(const Rule& rule);
+  // Satisfy asks whether the signatures satisfy the rule.
+  Status Satisfy(const Rule& rule, AuthenticationTrace& seen);
+  [[nodiscard]] Error Worst(Error refusal) const;
 
   const std::optional<container::Envelope>& envelope_;
   const Digest& manifest_digest_;

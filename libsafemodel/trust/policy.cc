@@ -5,39 +5,57 @@
 #include <set>
 
 #include "base/try.h"
+#include "trust/attestation.h"
 #include "trust/decision.h"
+#include "trust/policy_text.h"
 #include "trust/statement.h"
 
 namespace safemodel {
 namespace {
 
-constexpr std::size_t kPolicyKeys = 4096;  // far above any release process; bounds the work of matching
-
 Error Refuse(const char* code, const char* text, std::string subject = {}) {
   return {Stage::kConfig, code, text, kNoOffset, std::move(subject)};
 }
 
+// NameOf is what messages call a key.
+std::string NameOf(const TrustedKey& key) { return key.name.empty() ? key.key.KeyId() : key.name; }
+
+Status CheckAttests(const TrustedKey& key) {
+  std::set<std::string> seen;
+  for (const std::string& type : key.attests) {
+    if (type.empty() || type.size() > trust::kPredicateTypeBytes || type == trust::kPredicateType)
+      return Refuse("bad_predicate_type", "this is no predicate type of an attestation", type);
+    if (!seen.insert(type).second) return Refuse("attestation_twice", "a key may make an attestation twice", type);
+  }
+  return {};
+}
+
 Status CheckKey(const TrustedKey& key) {
-  if (key.roles.empty()) return Refuse("no_roles", "a key of the policy has no role", key.key.KeyId());
+  if (key.roles.empty() && key.attests.empty())
+    return Refuse("no_roles", "a key of the policy has no role and makes no attestations", NameOf(key));
+  SAFEMODEL_TRY(CheckAttests(key));
   std::set<std::string> seen;
   for (const std::string& role : key.roles) {
     if (!trust::IsRole(role)) return Refuse("bad_role", "a role is 1 to 64 letters, digits, '.', '_' or '-'", role);
     if (!seen.insert(role).second) return Refuse("role_twice", "a key of the policy has a role twice", role);
   }
   if (key.not_before.has_value() && key.not_after.has_value() && *key.not_after < *key.not_before) {
-    return Refuse("times_reversed", "a key of the policy ends before it begins", key.key.KeyId());
+    return Refuse("times_reversed", "a key of the policy ends before it begins", NameOf(key));
   }
   return {};
 }
 
 Status CheckKeys(const std::vector<TrustedKey>& keys) {
   if (keys.empty()) return Refuse("no_keys", "the policy has no keys; nothing could ever satisfy it");
-  if (keys.size() > kPolicyKeys) return Refuse("many_keys", "the policy has more than 4096 keys");
+  if (keys.size() > trust::kMostPolicyKeys) return Refuse("many_keys", "the policy has more than 4096 keys");
   std::set<PublicKey> seen;
+  std::set<std::string> names;
   for (const TrustedKey& key : keys) {
     SAFEMODEL_TRY(CheckKey(key));
+    if (!key.name.empty() && !names.insert(key.name).second)
+      return Refuse("name_twice", "two keys of the policy have the same name", key.name);
     // The 32 bytes are compared: a threshold of two must not be met by one key in two files.
-    if (!seen.insert(key.key).second) return Refuse("key_twice", "the policy has a key twice", key.key.KeyId());
+    if (!seen.insert(key.key).second) return Refuse("key_twice", "the policy has a key twice", NameOf(key));
   }
   return {};
 }
@@ -82,6 +100,29 @@ Status CheckSatisfiable(const Rule& rule, const std::vector<TrustedKey>& keys) {
                 rule.models);
 }
 
+Status CheckAttestations(const Rule& rule, const std::vector<TrustedKey>& keys) {
+  std::set<std::string> seen;
+  for (const RequiredAttestation& required : rule.attestations) {
+    const std::string& type = required.predicate_type;
+    if (!seen.insert(type).second) return Refuse("attestation_twice", "a rule asks for an attestation twice", type);
+    if (required.maximum_age.has_value() && *required.maximum_age <= 0)
+      return Refuse("bad_age", "the greatest age of an attestation is no time at all", type);
+    const bool made = std::any_of(keys.begin(), keys.end(), [&](const TrustedKey& key) {
+      return std::find(key.attests.begin(), key.attests.end(), type) != key.attests.end();
+    });
+    if (!made) return Refuse("nobody_attests", "a rule asks for an attestation that no key may make", type);
+  }
+  return {};
+}
+
+Status CheckMode(const Rule& rule, bool last) {
+  if (rule.mode != Rule::Mode::kOff) return {};
+  if (!last && std::any_of(rule.models.begin(), rule.models.end(), [](char c) { return c != '*' && c != '/'; }))
+    return {};
+  return Refuse("off_for_all", "mode off is for models that a rule names, never for the last rule or for every model",
+                rule.models);
+}
+
 Status CheckRules(const std::vector<Rule>& rules, const std::vector<TrustedKey>& keys) {
   if (rules.empty()) return Refuse("no_rules", "the policy has no rules");
   for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -98,19 +139,66 @@ Status CheckRules(const std::vector<Rule>& rules, const std::vector<TrustedKey>&
     }
     SAFEMODEL_TRY(CheckThresholds(rule, keys));
     SAFEMODEL_TRY(CheckSatisfiable(rule, keys));
+    SAFEMODEL_TRY(CheckAttestations(rule, keys));
+    SAFEMODEL_TRY(CheckMode(rule, last));
   }
+  return {};
+}
+
+Status CheckRevoked(const std::vector<RevokedKey>& revoked) {
+  std::set<PublicKey> seen;
+  for (const RevokedKey& entry : revoked) {
+    // Two entries with different exceptions would leave open which of them holds.
+    if (!seen.insert(entry.key).second)
+      return Refuse("revoked_twice", "a key is revoked twice; put the exceptions together", entry.key.KeyId());
+    for (const LogCheckpoint& checkpoint : entry.except_before) {
+      if (checkpoint.origin.empty() || checkpoint.size == 0)
+        return Refuse("bad_checkpoint", "a checkpoint of a revoked key has no origin or no entries", checkpoint.origin);
+    }
+  }
+  return {};
+}
+
+Status CheckLogs(const PolicyParts& parts) {
+  std::set<std::string> names;
+  std::set<PublicKey> keys;
+  for (const TrustedKey& key : parts.keys) keys.insert(key.key);
+  for (const TrustedLog& log : parts.logs) {
+    if (log.origin.empty() || !names.insert(log.origin).second)
+      return Refuse("log_twice", "a log has no origin, or the origin of another log", log.origin);
+    // Who can sign a release must not also be the one who says that it was logged in time.
+    if (!keys.insert(log.key).second)
+      return Refuse("key_twice", "the key of a log has another use in the policy", log.origin);
+  }
+  names.clear();
+  for (const TrustedWitness& witness : parts.witnesses) {
+    if (witness.name.empty() || !names.insert(witness.name).second)
+      return Refuse("witness_twice", "a witness has no name, or that of another", witness.name);
+    if (!keys.insert(witness.key).second)
+      return Refuse("key_twice", "the key of a witness has another use in the policy", witness.name);
+  }
+  if (parts.witness_threshold > parts.witnesses.size())
+    return Refuse("bad_threshold", "more witnesses are needed than there are", "witness_threshold");
   return {};
 }
 
 }  // namespace
 
-Result<Policy> Policy::Create(std::vector<TrustedKey> keys, std::vector<Rule> rules) {
-  SAFEMODEL_TRY(CheckKeys(keys));
-  SAFEMODEL_TRY(CheckRules(rules, keys));
+Result<Policy> Policy::Create(PolicyParts parts) {
+  SAFEMODEL_TRY(CheckKeys(parts.keys));
+  SAFEMODEL_TRY(CheckRules(parts.rules, parts.keys));
+  SAFEMODEL_TRY(CheckRevoked(parts.revoked));
+  SAFEMODEL_TRY(CheckLogs(parts));
   Policy policy;
-  policy.keys_ = std::move(keys);
-  policy.rules_ = std::move(rules);
+  policy.parts_ = std::move(parts);
   return policy;
+}
+
+Result<Policy> Policy::Create(std::vector<TrustedKey> keys, std::vector<Rule> rules) {
+  PolicyParts parts;
+  parts.keys = std::move(keys);
+  parts.rules = std::move(rules);
+  return Create(std::move(parts));
 }
 
 Result<Policy> Policy::AnyOf(std::vector<PublicKey> keys) {

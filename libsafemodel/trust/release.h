@@ -14,6 +14,8 @@ struct Release {
   std::string version;
   std::uint64_t sequence = 0;
   FileId file_id{};
+  enum class Content : std::uint8_t { kPlain, kEncrypted };
+  Content content = Content::kPlain;  // this version reads no encrypted containers
 };
 
 Release ReleaseOf(const container::Manifest& manifest);

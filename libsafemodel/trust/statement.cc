@@ -104,14 +104,11 @@ Status ParseModel(const json::Value& predicate, const Limits& limits, Statement&
 
 Status ParseChecked(const json::Value& predicate, Statement& statement) {
   SAFEMODEL_ASSIGN(const std::string* text, TextOf(predicate, "verified"));
-  const auto found = std::find_if(kCheckedNames.begin(), kCheckedNames.end(),
-                                  [text](const auto& entry) { return entry.second == *text; });
-  if (found == kCheckedNames.end()) return BadField("verified");
-  statement.checked = found->first;
+  const auto checked = CheckedFrom(*text);
+  if (!checked.has_value()) return BadField("verified");
+  statement.checked = *checked;
   return {};
 }
-
-std::string_view CheckedName(Checked checked) { return kCheckedNames[static_cast<std::size_t>(checked)].second; }
 
 }  // namespace
 
@@ -130,6 +127,14 @@ Result<Subject> ParseSubject(const json::Value& root) {
   SAFEMODEL_ASSIGN(subject.manifest_digest, DigestOf(*sha256->AsString()));
   subject.name = *name->AsString();
   return subject;
+}
+
+std::string_view CheckedName(Checked checked) { return kCheckedNames[static_cast<std::size_t>(checked)].second; }
+
+std::optional<Checked> CheckedFrom(std::string_view name) {
+  const auto found = std::find_if(kCheckedNames.begin(), kCheckedNames.end(),
+                                  [name](const auto& entry) { return entry.second == name; });
+  return found == kCheckedNames.end() ? std::nullopt : std::optional(found->first);
 }
 
 bool IsRole(std::string_view text) {
@@ -184,7 +189,7 @@ ByteBuffer SerializeStatement(const Statement& statement) {
 }
 
 Release ReleaseOf(const container::Manifest& manifest) {
-  return {manifest.name, manifest.version, manifest.sequence, manifest.file_id};
+  return {manifest.name, manifest.version, manifest.sequence, manifest.file_id, Release::Content::kPlain};
 }
 
 bool Matches(const Statement& statement, const Release& release) {

@@ -10,6 +10,7 @@
 
 #include <safemodel/bytes.h>
 #include <safemodel/limits.h>
+#include <safemodel/policy.h>
 #include <safemodel/result.h>
 
 #include "trust/release.h"
@@ -26,8 +27,11 @@ inline constexpr std::string_view kPredicateType = "https://safemodel.dev/releas
 inline constexpr std::size_t kRoleBytes = 64;
 inline constexpr std::size_t kRequiredRoles = 16;
 
-// Checked is what the signer's tool had verified before it signed.
-enum class Checked : std::uint8_t { kNone, kManifest, kStored, kFull };
+using safemodel::Checked;
+
+// CheckedName is the word of a statement for it; CheckedFrom finds it again.
+std::string_view CheckedName(Checked checked);
+std::optional<Checked> CheckedFrom(std::string_view name);
 
 struct Statement {
   Digest manifest_digest{};

@@ -9,7 +9,8 @@ import pathlib
 import subprocess
 import sys
 
-GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "values", "names", "envelope", "statements", "log")
+GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "values", "names", "envelope", "statements",
+          "policies", "log")
 LARGEST = 8192
 DIFFER_SEED, DIFFER_COUNT = 2, 1000
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file format of a vector: a text header, a blank line, the bytes of the container, the bytes of the sidecar."""
+"""The file format of a vector: a text header, a blank line, the bytes of the container, of the sidecar,
+and the text of the policy file."""
 
 from dataclasses import dataclass, field
 
 from . import constants as c
 from .envelope import BUILDER
 
-STAGES = {"ok", "io", "malformed", "unsupported", "limit", "digest_mismatch", "bad_signature", "untrusted", "unsafe"}
-STEPS = ("open", "verify", "load", "content", "logged")
+STAGES = {"ok", "io", "malformed", "unsupported", "limit", "digest_mismatch", "bad_signature", "untrusted", "unsafe", "config"}
+STEPS = ("policy", "open", "verify", "load", "content", "logged")
 
 
 def key_line(key, roles="builder", not_before=None, not_after=None):
@@ -33,6 +34,7 @@ class Vector:
     rules: list = field(default_factory=lambda: ["** builder=1"])
     expect_name: str = "*"
     log: list = field(default_factory=list)  # lines about logs (section 14), for the step "logged"
+    policy: bytes = None  # the text of a policy file, in place of `keys` and `rules`
     limits: list = field(default_factory=list)  # limits of the reader other than the defaults: "tensors=2"
 
     def header(self):
@@ -47,15 +49,18 @@ class Vector:
         ]
         lines += [f"code: {self.code}"] if self.code else []
         lines += [f"twin: {self.twin}"] if self.twin else []
-        lines += [f"now: {self.now}"] + [f"key: {key}" for key in self.keys] + [f"rule: {rule}" for rule in self.rules]
+        lines += [f"now: {self.now}"]
+        if self.policy is None:
+            lines += [f"key: {key}" for key in self.keys] + [f"rule: {rule}" for rule in self.rules]
         lines += [f"limit: {limit}" for limit in self.limits]
         lines += self.log
         lines += [f"expect-name: {self.expect_name}", f"container: {len(self.container)}"]
         lines += [f"sidecar: {len(self.sidecar)}"] if self.sidecar is not None else []
+        lines += [f"policy: {len(self.policy)}"] if self.policy is not None else []
         return "\n".join(lines) + "\n\n"
 
     def serialize(self):
-        return self.header().encode() + self.container + (self.sidecar or b"")
+        return self.header().encode() + self.container + (self.sidecar or b"") + (self.policy or b"")
 
 
 def parse(data):

@@ -1,47 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/file.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <thread>
 
 #include "fixture.h"
+#include "killed.h"
 
 namespace safemodel::trust {
 namespace {
-
-constexpr int kUnreachable = 99;
-
-// Runs `body` in a child that is killed at its n-th stop at a system call (entry or exit). Returns false when it ended
-// by itself before.
-template <typename Body>
-bool KilledAt(int n, const Body& body) {
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) _exit(kUnreachable);
-    raise(SIGSTOP);
-    body();
-    _exit(0);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  REQUIRE(WIFSTOPPED(status));
-  for (int stop = 0; stop < n; ++stop) {
-    REQUIRE(ptrace(PTRACE_SYSCALL, child, nullptr, nullptr) == 0);
-    REQUIRE(waitpid(child, &status, 0) == child);
-    if (WIFEXITED(status)) {
-      CHECK(WEXITSTATUS(status) == 0);
-      return false;
-    }
-  }
-  kill(child, SIGKILL);
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return true;
-}
 
 bool StartsWith(const ByteBuffer& bytes, const ByteBuffer& start) {
   return bytes.size() >= start.size() && std::equal(start.begin(), start.end(), bytes.begin());

@@ -152,10 +152,11 @@ ConsistencyProof ParseEarlier(const std::string& text) {
   return proof;
 }
 
-// Sizes of the two parts behind the header.
+// Sizes of the parts behind the header.
 struct Sizes {
   std::size_t container = 0;
   std::optional<std::size_t> sidecar;
+  std::optional<std::size_t> policy;
 };
 
 void ReadLine(const std::string& line, VectorFile& vector, Sizes& sizes) {
@@ -181,6 +182,7 @@ void ReadLine(const std::string& line, VectorFile& vector, Sizes& sizes) {
       {"expect-name", [&](const std::string& v) { SetExpectation(vector, v); }},
       {"container", [&](const std::string& v) { sizes.container = std::stoull(v); }},
       {"sidecar", [&](const std::string& v) { sizes.sidecar = std::stoull(v); }},
+      {"policy", [&](const std::string& v) { sizes.policy = std::stoull(v); }},
   };
   const std::size_t colon = line.find(": ");
   const auto reader = readers.find(line.substr(0, colon));
@@ -213,10 +215,11 @@ VectorFile ReadVector(const std::string& path) {
   Sizes sizes;
   while (std::getline(header, line)) ReadLine(line, vector, sizes);
   const std::string body = bytes.substr(blank + 2);
-  if (body.size() != sizes.container + sizes.sidecar.value_or(0))
-    throw std::runtime_error("sizes do not add up: " + path);
+  const std::size_t behind = sizes.container + sizes.sidecar.value_or(0);
+  if (body.size() != behind + sizes.policy.value_or(0)) throw std::runtime_error("sizes do not add up: " + path);
   vector.container = body.substr(0, sizes.container);
-  if (sizes.sidecar.has_value()) vector.sidecar = body.substr(sizes.container);
+  if (sizes.sidecar.has_value()) vector.sidecar = body.substr(sizes.container, *sizes.sidecar);
+  if (sizes.policy.has_value()) vector.policy = body.substr(behind);
   return vector;
 }
 

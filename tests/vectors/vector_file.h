@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vectors of spec/vectors: a text header, a blank line, the bytes of the container, the bytes of its sidecar.
+// The vectors of spec/vectors: a text header, a blank line, the bytes of the container, those of its
+// sidecar, the text of the policy file.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +18,11 @@ struct VectorFile {
   std::string name;
   std::string reason;
   std::vector<std::string>
-      at;  // steps that must refuse: "open", "verify", "load", "content", "logged"; the last one when accepted
+      at;  // steps that must refuse: "policy", "open", "verify", "load", "content", "logged"; the last one when accepted
   std::string expect;  // "ok", or the word of a stage
   std::string code;    // empty: any
   std::int64_t now = 0;
+  std::optional<std::string> policy;  // the text of a policy file, in place of keys and rules
   std::vector<TrustedKey> keys;
   std::vector<Rule> rules;
   std::string expected_name;

@@ -11,6 +11,7 @@
 
 #include <safemodel/keys.h>
 #include <safemodel/limits.h>
+#include <safemodel/log_trust.h>
 #include <safemodel/result.h>
 #include <safemodel/sign.h>
 
@@ -28,33 +29,6 @@ struct LogEntry {
   std::string ci_identity;    // what job signed, in its own words; empty when nobody said
   std::int64_t time = 0;      // when it was logged, Unix seconds: the log's own word
   bool operator==(const LogEntry&) const = default;
-};
-
-// LogCheckpoint is the state of a log: this many entries, and the Merkle root over them.
-struct LogCheckpoint {
-  std::string origin;
-  std::uint64_t size = 0;
-  Digest root{};
-  bool operator==(const LogCheckpoint&) const = default;
-};
-
-// TrustedLog is a log whose checkpoints are believed when this key signed them under the log's origin.
-struct TrustedLog {
-  std::string origin;
-  PublicKey key;
-};
-
-// TrustedWitness is somebody who signs checkpoints of logs after checking that they only ever grew (cosignature/v1).
-struct TrustedWitness {
-  std::string name;
-  PublicKey key;
-};
-
-// LogTrust says whose checkpoints count. A checkpoint needs cosignatures by `witness_threshold` distinct witness keys.
-struct LogTrust {
-  std::vector<TrustedLog> logs;
-  std::vector<TrustedWitness> witnesses = {};
-  std::uint32_t witness_threshold = 0;
 };
 
 // ParseCheckpoint reads the three lines of a checkpoint (and no more of the note than them); nothing is verified.

@@ -74,14 +74,28 @@ class MappedView {
   ByteView bytes_;
 };
 
+// InsecurePolicyMode is what code needs to load as the mode of a rule says, where that is warn or off. Its name is made
+// to be searched for.
+class InsecurePolicyMode {
+ public:
+  explicit InsecurePolicyMode() = default;
+};
+
 // VerifiedModel is an open container that a policy accepted. Move-only; all const members are safe to call from several
 // threads at once. It reads from the descriptor opened by Open, whatever happens to the path afterwards.
 class VerifiedModel {
  public:
   // Open verifies the signatures over the raw manifest, the policy, the expectation, and the directory. No weights are
-  // read. Errors: every stage except kUsage.
+  // read. When the policy names a state file, the release is remembered in it. Errors: every stage except kUsage.
   static Result<VerifiedModel> Open(const std::string& path, const Policy& policy, const Expectation& expectation,
                                     const OpenOptions& options = {});
+
+  // OpenInPolicyMode opens like Open, but where the rule for this model has mode warn or off it lets pass that
+  // signatures are missing or bad, or that the rule is not satisfied. Nothing else is softened: other bytes than those
+  // that digests name, broken shapes, limits, denied models and other models than the expected one are refused as ever.
+  static Result<VerifiedModel> OpenInPolicyMode(const std::string& path, const Policy& policy,
+                                                const Expectation& expectation, InsecurePolicyMode token,
+                                                const OpenOptions& options = {});
 
   VerifiedModel(VerifiedModel&&) noexcept;
   VerifiedModel& operator=(VerifiedModel&&) noexcept;
@@ -89,6 +103,8 @@ class VerifiedModel {
 
   [[nodiscard]] const ModelInfo& info() const;
   [[nodiscard]] const std::vector<SignatureReport>& signatures() const;
+  // let_pass returns what a rule of mode warn refused, for the caller to tell; nothing for a model that was accepted.
+  [[nodiscard]] const std::optional<Error>& let_pass() const;
   // tensors returns all tensors in ascending byte order of their names.
   [[nodiscard]] std::span<const Tensor> tensors() const;
   [[nodiscard]] std::span<const ElementType> element_types() const;

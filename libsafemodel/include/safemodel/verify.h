@@ -15,17 +15,29 @@ enum class VerifyScope : std::uint8_t {
   kContent,   // and every plain byte against the digests of the directory
 };
 
+// ContentDenials says how the content digests that the policy denies were compared.
+enum class ContentDenials : std::uint8_t {
+  kNone,        // the policy denies no content
+  kNotChecked,  // nothing of the content was read
+  kStated,      // with the digest that the directory states
+  kComputed,    // with the digest of the plain bytes
+};
+
 // Verdict is the answer of Verify. It is complete also when the answer is no.
 struct Verdict {
   Status status;  // ok: the policy accepts this container, and the bytes in scope are those that were signed
   std::optional<ModelInfo> info;  // once one trusted key had verified a statement about the manifest
   std::vector<SignatureReport> signatures;
-  std::string rule;                        // glob of the rule that decided
-  std::vector<std::string> missing_roles;  // what the policy still wanted
+  std::string rule;                               // glob of the rule that decided
+  std::vector<std::string> missing_roles;         // what the policy still wanted
+  std::vector<std::string> missing_attestations;  // their predicate types
+  RollbackReport rollback;
+  ContentDenials content_denials = ContentDenials::kNone;
   std::uint64_t bytes_checked = 0;
 };
 
-// Verify opens, authenticates and checks a container. The same code as VerifiedModel::Open decides.
+// Verify opens, authenticates and checks a container. The same code as VerifiedModel::Open decides,
+// whatever the mode of the rule; what is accepted is remembered in the state file of the policy.
 Verdict Verify(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope,
                const OpenOptions& options = {}, const Progress& progress = {});
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rollback state file that a policy may name: the highest release sequence accepted of each model. Only Init makes
+// one; nothing ever resets it. All functions but Read take its lock, and replace the file as a whole: after a crash it
+// is the old one or the new one. Errors: kConfig, unless stated.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include <safemodel/bytes.h>
+#include <safemodel/result.h>
+
+namespace safemodel {
+
+// SeenRelease is the newest release of a model that was accepted.
+struct SeenRelease {
+  std::uint64_t sequence = 0;
+  std::optional<Digest> manifest = {};  // absent after a repair: the next release of this sequence fills it in
+  bool operator==(const SeenRelease&) const = default;
+};
+
+struct RollbackState {
+  std::int64_t newest = 0;  // the latest time at which something was accepted, Unix seconds
+  std::map<std::string, SeenRelease> models = {};
+  bool operator==(const RollbackState&) const = default;
+};
+
+// InitRollbackState makes a file that remembers nothing. kUsage "exists" when there is one.
+Status InitRollbackState(const std::string& path, std::int64_t now);
+
+// ReadRollbackState returns what is remembered. Codes: "state_missing", "state_unusable", "state_malformed",
+// "state_version", "state_large",
+// "writable_by_others", "locked".
+Result<RollbackState> ReadRollbackState(const std::string& path);
+
+// SetHighestSequence repairs a model whose sequence ran ahead: releases from `sequence` on are accepted from now on.
+Status SetHighestSequence(const std::string& path, const std::string& model, std::uint64_t sequence);
+
+// SetNewestTime repairs a file that was used while the clock was wrong.
+Status SetNewestTime(const std::string& path, std::int64_t time);
+
+}  // namespace safemodel

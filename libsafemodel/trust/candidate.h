@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// One statement item on its way through the checks that need no other item. Spec: sections 11.1 to 11.4.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <safemodel/limits.h>
+#include <safemodel/policy.h>
+
+#include "container/format.h"
+#include "trust/attestation.h"
+#include "trust/release.h"
+#include "trust/statement.h"
+
+namespace safemodel::trust {
+
+// Clocks of different machines differ by less than this.
+inline constexpr std::int64_t kClockSkewSeconds = 300;
+
+// Candidate is a release or an attestation once its signature has verified. It is out as soon as it has a refusal.
+struct Candidate {
+  SignatureReport report;
+  std::optional<Error> refusal;
+  std::size_t key = 0;  // among the policy's keys; meaningful once the signature verified
+  std::optional<Statement> statement;
+  std::optional<Attestation> attestation;
+
+  [[nodiscard]] bool alive() const { return !refusal.has_value(); }
+  // releases says that it may count for a role; attests that it may be what a rule asks for.
+  [[nodiscard]] bool releases() const { return alive() && statement.has_value(); }
+  [[nodiscard]] bool attests() const { return alive() && attestation.has_value(); }
+  void Refuse(Error error) { refusal = std::move(error); }
+};
+
+// Subject of a verification: what was signed, and by whose rules it is judged.
+struct Examined {
+  const std::optional<container::Envelope>& envelope;
+  const Digest& manifest_digest;
+  const Policy& policy;
+  const Limits& limits;
+};
+
+// VerifyItem takes an item as far as it goes without the manifest's content: signature over raw bytes, revocation, then
+// the statement, then the digest of its subject.
+Status VerifyItem(ByteView item, const Examined& examined, Candidate& candidate);
+
+// CheckAgainst compares a verified statement with the manifest that it is about, its key, and the clock.
+Status CheckAgainst(const Release& release, const Policy& policy, std::int64_t now, const Candidate& candidate);
+
+// Describe fills a report with what a statement says.
+void Describe(const Statement& statement, SignatureReport& report);
+void Describe(const Attestation& attestation, SignatureReport& report);
+
+}  // namespace safemodel::trust

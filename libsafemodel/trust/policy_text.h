@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values of policy files: what reading and editing them share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <safemodel/policy.h>
+
+namespace safemodel::trust {
+
+inline constexpr std::size_t kMostPolicyKeys = 4096;  // far above any release process; bounds the work of matching
+
+// PublicKeyOfText reads the text of a public key, never a file. kKey.
+Result<PublicKey> PublicKeyOfText(const std::string& text);
+
+// KeyOfName returns the key of this name, or null. The empty name is nobody's.
+const TrustedKey* KeyOfName(const std::vector<TrustedKey>& keys, std::string_view name);
+
+// DigestOfHex reads exactly 64 lower-case hex digits.
+std::optional<Digest> DigestOfHex(std::string_view hex);
+
+}  // namespace safemodel::trust

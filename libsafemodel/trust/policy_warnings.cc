@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a policy may say but hardly means.
+#include <algorithm>
+
+#include "trust/glob.h"
+#include "trust/policy_text.h"
+
+namespace safemodel {
+
+std::vector<PolicyWarning> Policy::Warnings(std::int64_t now) const {
+  std::vector<PolicyWarning> warnings;
+  const std::vector<Rule>& all = rules();
+  for (std::size_t later = 0; later < all.size(); ++later) {
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      const std::string pair = all[later].models + " behind " + all[earlier].models;
+      if (trust::GlobCovers(all[earlier].models, all[later].models)) {
+        warnings.push_back({"shadowed_rule", "a rule never decides: one in front of it matches all its models", pair});
+      } else if (later + 1 < all.size() && trust::GlobsMeet(all[earlier].models, all[later].models)) {
+        warnings.push_back({"overlapping_rules", "some models of a rule are decided by one in front of it", pair});
+      }
+    }
+    if (all[later].mode != Rule::Mode::kStrict)
+      warnings.push_back(
+          {"mode_not_strict", "code that asks for it may load models that the rule refuses", all[later].models});
+  }
+  for (const TrustedKey& key : keys()) {
+    if (key.not_after.has_value() && *key.not_after < now)
+      warnings.push_back({"key_has_ended", "a key is no longer valid: nothing that it signs counts", key.name});
+  }
+  for (const RevokedKey& revoked : parts().revoked) {
+    if (revoked.except_before.empty() && revoked.except_statements.empty()) continue;
+    const bool known =
+        std::any_of(keys().begin(), keys().end(), [&](const TrustedKey& k) { return k.key == revoked.key; });
+    if (!known)
+      warnings.push_back({"exception_without_key", "a revoked key has exceptions, but is not among the keys any more",
+                          revoked.key.KeyId()});
+    if (!revoked.except_before.empty() && parts().logs.empty())
+      warnings.push_back(
+          {"exception_without_log", "an exception needs a proof, but the policy trusts no log", revoked.key.KeyId()});
+  }
+  return warnings;
+}
+
+}  // namespace safemodel

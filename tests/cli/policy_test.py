@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies from the outside: what verify explains, and what policy check, revoke, deny and state do."""
+
+import unittest
+
+from cli_case import CliTest
+
+
+class PolicyTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.make_signed()  # acme/m or whatever the helper calls it, signed by k in role builder
+        self.info = self.run_json("inspect", "m.safemodel")
+        self.run_cli("keygen", "-o", "second", "--no-passphrase")
+
+    def public(self, name):
+        return (self.path / f"{name}.pub").read_text().split("\n")[1]
+
+    def key(self, name, file, roles='["builder"]', more=""):
+        return f'[[key]]\nname = "{name}"\npublic = "{self.public(file)}"\nroles = {roles}\n{more}'
+
+    def policy(self, rules=None, head="version = 1\n", keys=None, more=""):
+        keys = self.key("release", "k") if keys is None else keys
+        rules = '[[rule]]\nmodels = "**"\nroles = { builder = 1 }\n' if rules is None else rules
+        (self.path / "policy.toml").write_text(head + keys + rules + more)
+
+    def verify(self, expect=0, *more):
+        document = self.run_json("verify", "m.safemodel", "--policy", "policy.toml", *more, expect=expect)
+        return document["files"][0]
+
+    def test_verify_inspect_and_export_take_a_policy(self):
+        self.policy()
+        verdict = self.verify()
+        self.assertEqual(verdict["rule"], "**")
+        self.assertEqual(verdict["signatures"][0]["key_name"], "release")
+        self.assertTrue(self.run_json("inspect", "m.safemodel", "--policy", "policy.toml")["authenticated"])
+        self.run_cli("export", "m.safemodel", "-o", "out.safetensors", "--policy", "policy.toml")
+        self.assertEqual(self.run_json("verify", "m.safemodel", "--policy", "policy.toml", "--key", "k.pub",
+                                       expect=2)["code"], "bad_arguments")
+
+    def test_what_is_wrong_with_a_policy_is_trouble_with_the_configuration(self):
+        self.policy(more="hurry = true\n")
+        for arguments in (["verify", "m.safemodel", "--policy", "policy.toml"], ["policy", "check", "policy.toml"],
+                          ["export", "m.safemodel", "-o", "x.npz", "--policy", "policy.toml"]):
+            document = self.run_json(*arguments, expect=6)
+            self.assertEqual((document["stage"], document["code"]), ("config", "unknown_field"))
+        self.assertEqual(self.run_json("policy", "check", "none.toml", expect=6)["code"], "not_found")
+
+    def test_explain_names_what_is_missing_and_who_could_add_it(self):
+        keys = self.key("release", "k") + self.key("boss", "second", '["approver"]')
+        slsa = "https://slsa.dev/provenance/v1"
+        keys += f'attests = ["{slsa}"]\n'
+        self.policy('[[rule]]\nmodels = "**"\nroles = { builder = 1, approver = 1 }\n'
+                    f'attestations = [{{ type = "{slsa}" }}]\n', keys=keys)
+        verdict = self.verify(1)
+        self.assertEqual(verdict["code"], "missing_role")
+        self.assertEqual(verdict["missing"], [{"role": "approver", "keys": ["boss"]},
+                                              {"attestation": slsa, "keys": ["boss"]}])
+        text = self.run_cli("verify", "m.safemodel", "--policy", "policy.toml", "--explain", expect=1).stdout.decode()
+        self.assertIn("missing    role approver; could sign: boss", text)
+        self.assertIn("(release)", text)
+
+    def test_check_warns_of_shadowing(self):
+        rule = '[[rule]]\nmodels = "{}"\nroles = {{ builder = 1 }}\n'
+        self.policy(rule.format("acme/**") + rule.format("acme/prod") + rule.format("**"))
+        document = self.run_json("policy", "check", "policy.toml")
+        self.assertEqual([w["code"] for w in document["warnings"]], ["shadowed_rule"])
+        self.assertIn("shadowed_rule", self.run_cli("policy", "check", "policy.toml").stdout.decode())
+
+    def test_revoke_voids_a_key_and_keeps_comments(self):
+        self.policy(head="# ours\nversion = 1\n")
+        before = (self.path / "policy.toml").read_text()
+        self.run_cli("policy", "revoke", "policy.toml", "--key", "release", "--reason", "leaked", "--except-before",
+                     f"example.com/log,7,{'ab' * 32}")
+        self.assertTrue((self.path / "policy.toml").read_text().startswith(before))
+        self.assertEqual(self.verify(1)["code"], "revoked_key")
+        self.assertEqual(self.run_json("policy", "revoke", "policy.toml", "--key", "release", expect=6)["code"],
+                         "revoked_twice")
+        for bad in ("log,7", "log,x," + "ab" * 32, "log,7," + "AB" * 32):
+            self.run_cli("policy", "revoke", "policy.toml", "--key", "release", "--except-before", bad, expect=2)
+
+    def test_deny_a_container_its_manifest_or_its_content(self):
+        for what in (["m.safemodel"], ["--manifest", self.info["manifest_sha256"]],
+                     ["--content", self.info["content_digest"]]):
+            self.policy()
+            self.verify()
+            self.run_cli("policy", "deny", "policy.toml", *what)
+            code = "denied_content" if "--content" in what else "denied_manifest"
+            self.assertEqual(self.verify(1)["code"], code)
+        self.assertEqual(self.verify(0, "--manifest-only")["denied_contents"], "not_checked")
+        self.run_cli("policy", "deny", "policy.toml", expect=2)
+        self.run_cli("policy", "deny", "policy.toml", "m.safemodel", "--content", "ab" * 32, expect=2)
+
+    def test_how_denied_contents_were_compared(self):
+        self.policy(more=f'[[denied]]\ncontent = "{"ab" * 32}"\n')
+        for flags, word in ([["--manifest-only"], "not_checked"], [[], "stated"], [["--content"], "computed"]):
+            self.assertEqual(self.verify(0, *flags)["denied_contents"], word)
+
+    def test_rollback_state(self):
+        self.policy(head='version = 1\nstate = "seen"\n')
+        self.assertEqual(self.verify(6)["code"], "state_missing")
+        self.run_cli("policy", "state", "init", "policy.toml")
+        self.assertEqual(self.run_json("policy", "state", "init", "policy.toml", expect=2)["code"], "exists")
+        self.assertEqual(self.verify(1)["code"], "unsequenced")
+        for sequence in (5, 6):
+            (self.path / "m.safemodel").unlink()
+            self.run_cli("convert", "m.safetensors", "-o", "m.safemodel", "--name", "acme/m", "--version", "1",
+                         "--sequence", sequence)
+            self.run_cli("sign", "m.safemodel", "-k", "k.key")
+            (self.path / f"m{sequence}").write_bytes((self.path / "m.safemodel").read_bytes())
+            self.assertEqual(self.verify()["rollback"]["code"], "first_seen" if sequence == 5 else "newer")
+        self.assertEqual(self.verify()["rollback"], {"code": "same", "highest": 6})
+        self.run_cli("verify", "m5", "--policy", "policy.toml", expect=1)
+        self.run_cli("export", "m5", "-o", "x.npz", "--policy", "policy.toml", expect=1)
+        self.run_cli("policy", "state", "set", "policy.toml", "acme/m", 5)
+        self.run_cli("export", "m5", "-o", "x.npz", "--policy", "policy.toml")
+        shown = self.run_json("policy", "state", "show", "policy.toml")
+        self.assertEqual([(m["name"], m["sequence"]) for m in shown["models"]], [("acme/m", 5)])
+        self.run_cli("policy", "state", "set", "policy.toml", "--newest", "2999-01-01")
+        self.assertEqual(self.verify(1)["code"], "clock_behind")
+        self.run_cli("policy", "state", "set", "policy.toml", "--newest", "now")
+        self.verify()
+        self.run_cli("policy", "state", "set", "policy.toml", expect=2)
+        self.policy()
+        self.assertEqual(self.run_json("policy", "state", "show", "policy.toml", expect=6)["code"], "no_state")
+
+
+if __name__ == "__main__":
+    unittest.main()
