@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/try.h"
+#include "crypto/hardware_key.h"
 #include "trust/decision.h"
 #include "trust/dsse.h"
 #include "trust/timestamp.h"
@@ -24,14 +25,35 @@ void Describe(const Statement& statement, SignatureReport& report) {
   if (statement.not_after.has_value()) report.not_after = FormatTimestamp(*statement.not_after);
 }
 
+bool IsOfKind(const container::EnvelopeItem& item, container::ItemKind kind) {
+  return item.kind == static_cast<std::uint16_t>(kind);
+}
+
+bool IsStatement(const container::EnvelopeItem& item) {
+  return IsOfKind(item, container::ItemKind::kStatement) || IsOfKind(item, container::ItemKind::kHardwareStatement);
+}
+
+Result<Dsse> ParseStatementItem(const container::EnvelopeItem& item, const Limits& limits) {
+  return IsOfKind(item, container::ItemKind::kStatement) ? ParseDsse(item.bytes, limits)
+                                                         : ParseHardwareDsse(item.bytes, limits);
+}
+
+// Verifies holds for a key and an item of the same kind only: each kind of key signs other bytes; [S-HARDWARE].
+bool Verifies(const Dsse& dsse, ByteView message, const PublicKey& key) {
+  if (dsse.touch.has_value() != key.is_hardware()) return false;
+  if (!dsse.touch.has_value()) return crypto::VerifyEd25519(message, dsse.signature, key.bytes());
+  return crypto::VerifyEd25519(
+      crypto::HardwareMessage(key.application(), dsse.touch->flags, dsse.touch->counter, message), dsse.signature,
+      key.bytes());
+}
+
 // VerifyingKey returns the policy's key under which the signature holds. The key id decides nothing: every key is
 // tried.
 std::optional<std::size_t> VerifyingKey(const Dsse& dsse, const Policy& policy) {
   const ByteBuffer message = Pae(dsse.payload_type, dsse.payload);
   const auto& keys = policy.keys();
-  const auto found = std::find_if(keys.begin(), keys.end(), [&](const TrustedKey& trusted) {
-    return crypto::VerifyEd25519(message, dsse.signature, trusted.key.bytes());
-  });
+  const auto found = std::find_if(keys.begin(), keys.end(),
+                                  [&](const TrustedKey& trusted) { return Verifies(dsse, message, trusted.key); });
   if (found == keys.end()) return std::nullopt;
   return static_cast<std::size_t>(found - keys.begin());
 }
@@ -45,13 +67,16 @@ Error NoKeyVerifies(const Dsse& dsse, const Policy& policy) {
 
 // VerifyItem takes an item as far as it goes without the manifest's content: signature over raw bytes, then statement,
 // then the digest of its subject.
-Status VerifyItem(ByteView item, const Policy& policy, const Digest& manifest_digest, const Limits& limits,
-                  Candidate& candidate) {
-  SAFEMODEL_ASSIGN(const Dsse dsse, ParseDsse(item, limits));
+Status VerifyItem(const container::EnvelopeItem& item, const Policy& policy, const Digest& manifest_digest,
+                  const Limits& limits, Candidate& candidate) {
+  SAFEMODEL_ASSIGN(const Dsse dsse, ParseStatementItem(item, limits));
   candidate.report.key_id = dsse.key_id;
   const auto key = VerifyingKey(dsse, policy);
   if (!key.has_value()) return NoKeyVerifies(dsse, policy);
   candidate.key = *key;
+  if (dsse.touch.has_value() && (dsse.touch->flags & crypto::kUserPresent) == 0) {
+    return Untrusted("no_user_presence", "a hardware key signed without being touched");
+  }
   if (dsse.payload_type != kPayloadType) {
     return Untrusted("other_statement", "this is another kind of statement than a release and counts for nothing");
   }
@@ -128,12 +153,12 @@ Status CheckSequence(const Rule& rule, const Release& release) {
 bool Authentication::VerifyItems() {
   if (!envelope_.has_value()) return false;
   for (const container::EnvelopeItem& item : envelope_->items) {
-    if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
+    if (!IsStatement(item)) {
       ++other_items_;
       continue;
     }
     Candidate candidate;
-    const Status verified = VerifyItem(item.bytes, policy_, manifest_digest_, limits_, candidate);
+    const Status verified = VerifyItem(item, policy_, manifest_digest_, limits_, candidate);
     if (!verified.ok()) candidate.Refuse(verified.error());
     candidates_.push_back(std::move(candidate));
   }
@@ -216,12 +241,12 @@ std::vector<SignatureReport> ListSignatures(const std::optional<container::Envel
   for (const container::EnvelopeItem& item : envelope->items) {
     SignatureReport report;
     report.code = "not_checked";
-    if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
+    if (!IsStatement(item)) {
       report.code = "unknown_item";
       reports.push_back(std::move(report));
       continue;
     }
-    const auto dsse = ParseDsse(item.bytes, limits);
+    const auto dsse = ParseStatementItem(item, limits);
     if (dsse.ok()) report.key_id = dsse.value().key_id;
     const auto statement = dsse.ok() ? ParseStatement(dsse.value().payload, limits) : Result<Statement>(dsse.error());
     if (statement.ok()) {

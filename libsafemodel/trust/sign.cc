@@ -29,7 +29,8 @@ Result<container::Envelope> NextEnvelope(const trust::OpenedContainer& opened) {
 std::size_t StatementsOf(const container::Envelope& envelope) {
   return static_cast<std::size_t>(
       std::count_if(envelope.items.begin(), envelope.items.end(), [](const container::EnvelopeItem& item) {
-        return item.kind == static_cast<std::uint16_t>(container::ItemKind::kStatement);
+        return item.kind == static_cast<std::uint16_t>(container::ItemKind::kStatement) ||
+               item.kind == static_cast<std::uint16_t>(container::ItemKind::kHardwareStatement);
       }));
 }
 

@@ -37,7 +37,13 @@ struct Assignment {
   std::uint64_t value = 0;
 };
 
+// KeyOf reads 32 bytes in hex, or TYPE:BASE64 of an OpenSSH key.
 PublicKey KeyOf(const std::string& hex) {
+  if (const std::size_t colon = hex.find(':'); colon != std::string::npos) {
+    auto key = PublicKey::FromText(hex.substr(0, colon) + " " + hex.substr(colon + 1));
+    if (!key.ok()) throw std::runtime_error("no public key: " + hex);
+    return key.value();
+  }
   ByteBuffer bytes;
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
     bytes.push_back(static_cast<std::uint8_t>(std::stoul(hex.substr(i, 2), nullptr, 16)));
