@@ -150,7 +150,7 @@ int RunConvert(State& state) {
   std::unique_ptr<Signer> key;
   if (!state.sign_with.key.empty()) {
     auto loaded = OpenSigningKey(state.console, state.sign_with);
-    if (!loaded.ok()) return state.console.Fail(loaded.error());
+    if (!loaded.ok()) return state.console.Fail(loaded.error(), state.sign_with.ShownKey());
     key = std::move(loaded).value();
     state.options.sign_with = key.get();
   }

@@ -61,7 +61,7 @@ int RunSign(State& state) {
     }
   }
   auto key = OpenSigningKey(state.console, state.key);
-  if (!key.ok()) return state.console.Fail(key.error());
+  if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
   auto report = Sign(state.file, *key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
   PrintReport(state, report.value());

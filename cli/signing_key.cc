@@ -26,6 +26,8 @@ void SigningKeyOptions::AddOptions(CLI::App& verb) {
       ->type_name("PUBKEY");
 }
 
+std::string SigningKeyOptions::ShownKey() const { return IsSecretKeyText(key) ? std::string() : key; }
+
 Result<std::unique_ptr<Signer>> OpenSigningKey(const Console& console, const SigningKeyOptions& options) {
   OpenSignerOptions wanted;
   if (!options.public_key.empty()) {
@@ -40,12 +42,7 @@ Result<std::unique_ptr<Signer>> OpenSigningKey(const Console& console, const Sig
     return ask();
   };
   auto signer = OpenSigner(options.key, wanted);
-  if (!signer.ok()) {
-    Error error = signer.error();
-    if (error.subject.empty() && !IsSecretKeyText(options.key)) error.subject = options.key;
-    return error;
-  }
-  if (!is_protected && OthersMayRead(options.key)) {
+  if (signer.ok() && !is_protected && OthersMayRead(options.key)) {
     console.Note("warning: " + EscapeForTerminal(options.key) +
                  ": this secret key has no passphrase and its file can be read by others; chmod 600 it "
                  "(key_readable_by_others)");

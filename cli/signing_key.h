@@ -18,6 +18,8 @@ struct SigningKeyOptions {
 
   // AddOptions adds the two; the verb names its key in its own way.
   void AddOptions(CLI::App& verb);
+  // ShownKey is the key as messages may name it: nothing when it is a secret itself, given by mistake.
+  [[nodiscard]] std::string ShownKey() const;
 };
 
 // kKeyHelp says what the option for a key takes.
@@ -26,7 +28,7 @@ inline constexpr const char* kKeyHelp =
 
 // OpenSigningKey opens the signer that was asked for, with the passphrase from a file or the terminal if the key is
 // protected. A key that is not protected and that others may read is used with a warning: where secrets are mounted
-// (Kubernetes: mode 0644), their owner cannot change the mode. Errors name the key, unless it is a secret itself.
+// (Kubernetes: mode 0644), their owner cannot change the mode.
 Result<std::unique_ptr<Signer>> OpenSigningKey(const Console& console, const SigningKeyOptions& options);
 
 }  // namespace safemodel::cli

@@ -40,6 +40,16 @@ class KeysTest(CliTest):
         self.assertEqual(result.returncode == 0, expect == 0, result.stdout + result.stderr)
         return result.stdout
 
+    def answer(self, container, public, word):
+        """The stage or the code of our refusal, or "ok"."""
+        result = subprocess.run([os.environ["SAFEMODEL_CLI"], "verify", container, "--key", public, "--json"], cwd=self.path,
+                                capture_output=True, timeout=60)
+        document = json.loads(result.stdout)
+        if result.returncode == 0:
+            self.assertTrue(document["ok"])
+            return "ok"
+        return document[word] if word in document else document["files"][0][word]
+
     def copy(self, name):
         shutil.copy(self.path / "plain.safemodel", self.path / name)
         return name
@@ -56,7 +66,7 @@ class KeysTest(CliTest):
 
     def refused(self, code, *arguments, expect=5, **options):
         result = self.run_cli("sign", self.copy("refused.safemodel"), *arguments, "--json", expect=expect, **options)
-        self.assertEqual(json.loads(result.stdout)["error"]["code"], code, result.stdout)
+        self.assertEqual(json.loads(result.stdout)["code"], code, result.stdout)
         self.assertEqual((self.path / "refused.safemodel").read_bytes(), (self.path / "plain.safemodel").read_bytes())
         return result
 
@@ -88,7 +98,7 @@ class FilesTest(KeysTest):
         # The same key for ssh-keygen: its public half, and a passphrase added and taken away by it.
         self.assertEqual(self.tool("ssh-keygen", "-y", "-f", "id").split()[:2], (self.path / "id.pub").read_bytes().split()[:2])
         self.tool("ssh-keygen", "-p", "-q", "-P", "", "-N", "secret", "-f", "id")
-        self.assertIn(b"ssh-agent", self.refused("encrypted_key", "-k", "id").stderr + self.refused("encrypted_key", "-k", "id").stdout)
+        self.assertIn(b"ssh-agent", self.refused("encrypted_key", "-k", "id").stdout)
         self.tool("ssh-keygen", "-p", "-q", "-P", "secret", "-N", "", "-f", "id")
         self.sign_and_verify("id", "id.pub")
         for kind, bits in (("rsa", 2048), ("ecdsa", 256)):
@@ -261,14 +271,7 @@ class SeparationTest(KeysTest):
         self.item["signatures"][0]["sig"] = base64.b64encode(signature).decode()
         frame = Frame(self.frame[32:64], [(1, json.dumps(self.item).encode())])
         self.write("signed.safemodel.envelope", frame.serialize())
-        result = self.run_json("verify", "signed.safemodel", "--key", "id.pub", expect=None)
-        return (result.get("error") or {}).get("stage", "ok")
-
-    def run_json(self, *arguments, expect=0):
-        if expect is not None:
-            return super().run_json(*arguments, expect=expect)
-        result = subprocess.run([os.environ["SAFEMODEL_CLI"], *arguments, "--json"], cwd=self.path, capture_output=True, timeout=60)
-        return json.loads(result.stdout)
+        return self.answer("signed.safemodel", "id.pub", "stage")
 
     def test_ours_is_nothing_to_ssh_keygen(self):
         string = lambda data: len(data).to_bytes(4, "big") + data
@@ -296,6 +299,7 @@ class SeparationTest(KeysTest):
 
     def test_minisign(self):
         self.run_cli("keygen", "-o", "mini", "--no-passphrase")
+        (self.path / "signed.safemodel.envelope").unlink()
         self.run_cli("sign", self.copy("signed.safemodel"), "-k", "mini.key", "--detached")
         self.frame = (self.path / "signed.safemodel.envelope").read_bytes()
         self.item = json.loads(self.frame[72:72 + int.from_bytes(self.frame[68:72], "little")])
@@ -339,9 +343,7 @@ class TokenTest(KeysTest):
                      "flags": token.flags, "counter": token.counter, **changed}
             made = json.dumps({**item, "signatures": [entry]}).encode()
             self.write("token.safemodel.envelope", Frame(frame[32:64], [(kind, made)]).serialize())
-            result = subprocess.run([os.environ["SAFEMODEL_CLI"], "verify", "token.safemodel", "--key", public, "--json"],
-                                    cwd=self.path, capture_output=True, timeout=60)
-            return (json.loads(result.stdout).get("error") or {}).get("code", "ok")
+            return self.answer("token.safemodel", public, "code")
 
         self.tool("ssh-keygen", "-l", "-f", "token.pub")  # it is a key of this kind for OpenSSH too
         self.assertEqual(code(), "ok")
