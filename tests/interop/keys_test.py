@@ -235,6 +235,21 @@ class SourcesTest(KeysTest):
         self.assertNotIn(b"key_readable_by_others", self.sign_and_verify("s.key", "s.pub").stderr)
 
 
+class PassphraseTest(KeysTest):
+    def test_an_empty_passphrase_makes_no_key(self):
+        self.write("empty", b"\n")
+        self.run_cli("keygen", "-o", "new", "--passphrase-file", "empty", expect=2)
+        self.assertFalse((self.path / "new.key").exists())
+
+    def test_a_wrong_passphrase(self):
+        self.write("right", b"correct horse\n")
+        self.write("wrong", b"battery staple\n")
+        self.run_cli("keygen", "-o", "new", "--passphrase-file", "right")
+        self.sign_and_verify("new.key", "new.pub", arguments=["--passphrase-file", "right"])
+        result = self.refused("wrong_passphrase", "-k", "new.key", "--passphrase-file", "wrong")
+        self.assertNotIn(b"battery", result.stdout + result.stderr)
+
+
 class AgentTest(KeysTest):
     def test_the_real_agent_signs(self):
         self.tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "id")

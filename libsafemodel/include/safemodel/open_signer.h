@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <safemodel/keys.h>
 #include <safemodel/result.h>
