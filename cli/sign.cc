@@ -17,8 +17,7 @@ namespace {
 struct State {
   Console& console;
   std::string file;
-  std::string key;
-  std::string passphrase_file;
+  SigningKeyOptions key;
   std::string not_after;
   bool detached = false;
   bool append = false;
@@ -86,10 +85,10 @@ int RunSign(State& state) {
                                       kNoOffset, state.not_after});
     }
   }
-  auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
-  if (!key.ok()) return state.console.Fail(key.error(), state.key);
-  if (!state.log.empty()) return SignWithLog(state, key.value());
-  auto report = Sign(state.file, key.value(), state.options);
+  auto key = OpenSigningKey(state.console, state.key);
+  if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
+  if (!state.log.empty()) return SignWithLog(state, *key.value());
+  auto report = Sign(state.file, *key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
   PrintReport(state, report.value(), nullptr);
   return kDone;
@@ -99,9 +98,11 @@ int RunSign(State& state) {
 
 Verb AddSign(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("sign", "Add a signature to a container; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}, {}, {}, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}});
   verb->add_option("FILE", state->file, "The container")->required();
-  verb->add_option("-k,--key", state->key, "The secret key file")->required()->type_name("KEY");
+  verb->add_option("-k,--key", state->key.key, std::string("The signing key: ") + kKeyHelp)
+      ->required()
+      ->type_name("KEY");
   verb->add_option("--role", state->options.role, "The role to sign in")->capture_default_str();
   verb->add_option("--not-after", state->not_after, "When the signature ends: a time, a date, or days from now as 90d")
       ->type_name("TIME");
@@ -110,8 +111,7 @@ Verb AddSign(CLI::App& parent, Console& console) {
       ->type_name("ROLE");
   verb->add_flag("--detached", state->detached, "Leave the envelope in FILE.envelope");
   verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
-  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
-      ->type_name("FILE");
+  state->key.AddOptions(*verb);
   auto* log_key = verb->add_option("--log-key", state->log_key, "The log's own secret key")->type_name("KEY");
   auto* log =
       verb->add_option("--log", state->log, "Add an entry to this audit log and store the proof with the signature")
