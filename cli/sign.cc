@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "artifact.h"
 #include "console.h"
 #include "escape.h"
 #include "json_writer.h"
@@ -21,6 +22,7 @@ struct State {
   bool detached = false;
   bool append = false;
   SignOptions options;
+  ArtifactArguments artifact;
 };
 
 void PrintReport(const State& state, const SignReport& report) {
@@ -61,8 +63,12 @@ int RunSign(State& state) {
                                       kNoOffset, state.not_after});
     }
   }
+  const bool foreign = state.artifact.TakesOver(state.file);
+  if (const Status unused = state.artifact.CheckUnused(state.file); !foreign && !unused.ok())
+    return state.console.Fail(unused.error());
   auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
   if (!key.ok()) return state.console.Fail(key.error(), state.key);
+  if (foreign) return state.artifact.Run(state.console, state.file, key.value(), state.options);
   auto report = Sign(state.file, key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
   PrintReport(state, report.value());
@@ -72,9 +78,11 @@ int RunSign(State& state) {
 }  // namespace
 
 Verb AddSign(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("sign", "Add a signature to a container; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}});
-  verb->add_option("FILE", state->file, "The container")->required();
+  CLI::App* verb =
+      parent.add_subcommand("sign", "Add a signature to a container (reads no weights), or to any file, folder or set");
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}, {}});
+  verb->add_option("FILE", state->file, "The container, or any other file or folder");
+  state->artifact.AddOptions(*verb);
   verb->add_option("-k,--key", state->key, "The secret key file")->required()->type_name("KEY");
   verb->add_option("--role", state->options.role, "The role to sign in")->capture_default_str();
   verb->add_option("--not-after", state->not_after, "When the signature ends: a time, a date, or days from now as 90d")

@@ -6,8 +6,23 @@
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
+#include "model/release_info.h"
 
 namespace safemodel {
+
+Status CheckScope(trust::TrustedManifest trusted, VerifyScope scope, const OpenOptions& options,
+                  const Progress& progress, Verdict& verdict) {
+  const std::uint64_t core_bytes = trusted.core_bytes();
+  verdict.bytes_checked = container::kPreambleBytes + core_bytes - trusted.manifest().manifest_offset;
+  if (scope == VerifyScope::kManifest) return {};
+  SAFEMODEL_ASSIGN(const auto model, LoadModel(std::move(trusted), options));
+  verdict.info = model->info;
+  SAFEMODEL_TRY(CheckStored(*model, progress));
+  verdict.bytes_checked = core_bytes;
+  if (scope == VerifyScope::kStored) return {};
+  return CheckContent(*model, progress);
+}
+
 namespace {
 
 // PartialInfo says what the manifest alone tells.
@@ -21,19 +36,6 @@ ModelInfo PartialInfo(const container::Manifest& manifest, const Digest& digest)
   info.manifest_digest = digest;
   info.metadata = manifest.metadata;
   return info;
-}
-
-Status CheckScope(trust::TrustedManifest trusted, VerifyScope scope, const OpenOptions& options,
-                  const Progress& progress, Verdict& verdict) {
-  const std::uint64_t core_bytes = trusted.core_bytes();
-  verdict.bytes_checked = container::kPreambleBytes + core_bytes - trusted.manifest().manifest_offset;
-  if (scope == VerifyScope::kManifest) return {};
-  SAFEMODEL_ASSIGN(const auto model, LoadModel(std::move(trusted), options));
-  verdict.info = model->info;
-  SAFEMODEL_TRY(CheckStored(*model, progress));
-  verdict.bytes_checked = core_bytes;
-  if (scope == VerifyScope::kStored) return {};
-  return CheckContent(*model, progress);
 }
 
 Status VerifyInto(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope,

@@ -46,7 +46,7 @@ Error NoKeyVerifies(const Dsse& dsse, const Policy& policy) {
 // VerifyItem takes an item as far as it goes without the manifest's content: signature over raw bytes, then statement,
 // then the digest of its subject.
 Status VerifyItem(ByteView item, const Policy& policy, const Digest& manifest_digest, const Limits& limits,
-                  Candidate& candidate) {
+                  ReleaseKind kind, Candidate& candidate) {
   SAFEMODEL_ASSIGN(const Dsse dsse, ParseDsse(item, limits));
   candidate.report.key_id = dsse.key_id;
   const auto key = VerifyingKey(dsse, policy);
@@ -55,7 +55,7 @@ Status VerifyItem(ByteView item, const Policy& policy, const Digest& manifest_di
   if (dsse.payload_type != kPayloadType) {
     return Untrusted("other_statement", "this is another kind of statement than a release and counts for nothing");
   }
-  SAFEMODEL_ASSIGN(candidate.statement, ParseStatement(dsse.payload, limits));
+  SAFEMODEL_ASSIGN(candidate.statement, ParseStatement(dsse.payload, limits, kind));
   Describe(*candidate.statement, candidate.report);
   if (candidate.statement->manifest_digest == manifest_digest) return {};
   return Error{Stage::kDigestMismatch, "other_manifest",
@@ -133,7 +133,7 @@ bool Authentication::VerifyItems() {
       continue;
     }
     Candidate candidate;
-    const Status verified = VerifyItem(item.bytes, policy_, manifest_digest_, limits_, candidate);
+    const Status verified = VerifyItem(item.bytes, policy_, manifest_digest_, limits_, kind_, candidate);
     if (!verified.ok()) candidate.Refuse(verified.error());
     candidates_.push_back(std::move(candidate));
   }

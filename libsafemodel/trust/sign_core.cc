@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 
 #include "base/try.h"
 #include "container/parse.h"
@@ -50,6 +51,7 @@ Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const 
                                                   const Signer& key, const SignOptions& options, Checked checked) {
   SAFEMODEL_TRY(CheckSignOptions(options));
   Statement statement;
+  statement.kind = release.kind;
   statement.manifest_digest = manifest_digest;
   statement.subject_name = release.name + "@" + release.version;
   statement.role = options.role;
@@ -76,6 +78,24 @@ Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const 
     return Error{Stage::kKey, "signing_failed", "the new signature does not verify; the key or the machine is damaged"};
   }
   return container::EnvelopeItem{static_cast<std::uint16_t>(container::ItemKind::kStatement), SerializeDsse(dsse)};
+}
+
+Result<container::Envelope> NextEnvelope(const std::optional<container::Envelope>& current,
+                                         const Digest& manifest_digest) {
+  container::Envelope envelope;
+  envelope.manifest_digest = manifest_digest;
+  if (!current.has_value()) return envelope;
+  envelope = *current;
+  constexpr std::uint64_t kLastGeneration = std::numeric_limits<std::uint64_t>::max() - 1;
+  if (envelope.generation >= kLastGeneration) {
+    return Error{Stage::kLimit, "last_generation", "the envelope has no next generation; remove it and sign anew"};
+  }
+  ++envelope.generation;
+  return envelope;
+}
+
+std::size_t StatementsOf(const container::Envelope& envelope) {
+  return CountOf(envelope.items, container::ItemKind::kStatement);
 }
 
 Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits) {

@@ -17,6 +17,13 @@ Status CheckSignOptions(const SignOptions& options);
 Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const Digest& manifest_digest,
                                                   const Signer& key, const SignOptions& options, Checked checked);
 
+// NextEnvelope returns what the envelope of this manifest will be before a new item is in it. kLimit "last_generation".
+Result<container::Envelope> NextEnvelope(const std::optional<container::Envelope>& current,
+                                         const Digest& manifest_digest);
+
+// StatementsOf counts the statement items.
+[[nodiscard]] std::size_t StatementsOf(const container::Envelope& envelope);
+
 // FrameBytes returns the whole frame of an envelope. kLimit when a reader would refuse it.
 Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits);
 

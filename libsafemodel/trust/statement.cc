@@ -127,6 +127,15 @@ Status ParseChecked(const json::Value& predicate, Statement& statement) {
   return {};
 }
 
+std::string_view PredicateTypeOf(ReleaseKind kind) {
+  switch (kind) {
+    case ReleaseKind::kContainer: return kPredicateType;
+    case ReleaseKind::kFiles: return kFilesPredicateType;
+    case ReleaseKind::kSet: return kSetPredicateType;
+  }
+  return kPredicateType;
+}
+
 std::string_view CheckedName(Checked checked) { return kCheckedNames[static_cast<std::size_t>(checked)].second; }
 
 }  // namespace
@@ -139,13 +148,14 @@ bool IsRole(std::string_view text) {
   });
 }
 
-Result<Statement> ParseStatement(ByteView payload, const Limits& limits) {
+Result<Statement> ParseStatement(ByteView payload, const Limits& limits, ReleaseKind kind) {
   SAFEMODEL_ASSIGN(const json::Value root, json::Parse(payload, {limits.statement_bytes, limits.json_depth}));
   if (root.AsObject() == nullptr) return BadField("_type");
   SAFEMODEL_ASSIGN(const std::string* type, TextOf(root, "_type"));
   SAFEMODEL_ASSIGN(const std::string* predicate_type, TextOf(root, "predicateType"));
-  if (*type != kStatementType || *predicate_type != kPredicateType) return OtherStatement();
+  if (*type != kStatementType || *predicate_type != PredicateTypeOf(kind)) return OtherStatement();
   Statement statement;
+  statement.kind = kind;
   SAFEMODEL_TRY(ParseSubject(root, statement));
   const json::Value* predicate = root.Find("predicate");
   if (predicate == nullptr || predicate->AsObject() == nullptr) return BadField("predicate");
@@ -163,7 +173,7 @@ ByteBuffer SerializeStatement(const Statement& statement) {
   std::string text = "{" + member("_type", kStatementType) + ",\"subject\":[{" +
                      member("name", statement.subject_name) + ",\"digest\":{" +
                      member("sha256", crypto::Hex(statement.manifest_digest)) + "}}]," +
-                     member("predicateType", kPredicateType) + ",\"predicate\":{";
+                     member("predicateType", PredicateTypeOf(statement.kind)) + ",\"predicate\":{";
   if (statement.role.has_value()) text += member("role", *statement.role) + ",";
   text += member("model", statement.model) + "," + member("version", statement.version) +
           ",\"sequence\":" + std::to_string(statement.sequence) + "," + member("fileId", statement.file_id) + "," +

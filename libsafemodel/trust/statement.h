@@ -19,6 +19,8 @@ namespace safemodel::trust {
 inline constexpr std::string_view kPayloadType = "application/vnd.in-toto+json";
 inline constexpr std::string_view kStatementType = "https://in-toto.io/Statement/v1";
 inline constexpr std::string_view kPredicateType = "https://safemodel.dev/release/v1";
+inline constexpr std::string_view kFilesPredicateType = "https://safemodel.dev/files-release/v1";
+inline constexpr std::string_view kSetPredicateType = "https://safemodel.dev/set-release/v1";
 inline constexpr std::size_t kRoleBytes = 64;
 inline constexpr std::size_t kRequiredRoles = 16;
 
@@ -26,6 +28,7 @@ inline constexpr std::size_t kRequiredRoles = 16;
 enum class Checked : std::uint8_t { kNone, kManifest, kStored, kFull };
 
 struct Statement {
+  ReleaseKind kind = ReleaseKind::kContainer;
   Digest manifest_digest{};
   std::string subject_name;         // NAME@VERSION
   std::optional<std::string> role;  // absent: counts for nothing
@@ -44,8 +47,9 @@ struct Statement {
 [[nodiscard]] bool IsRole(std::string_view text);
 
 // ParseStatement reads a payload whose signature has been verified. Errors: kMalformed, kLimit, and kUntrusted
-// "other_statement" for attestations and other versions, however much they look like a release.
-Result<Statement> ParseStatement(ByteView payload, const Limits& limits);
+// "other_statement" for attestations, other versions, and releases of another kind than the one asked for, however much
+// they look like it.
+Result<Statement> ParseStatement(ByteView payload, const Limits& limits, ReleaseKind kind = ReleaseKind::kContainer);
 ByteBuffer SerializeStatement(const Statement& statement);
 
 // Matches says whether the fields that repeat the manifest are equal to it; [S-MATCH].

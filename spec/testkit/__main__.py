@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 import sys
 
-GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "values", "names", "envelope", "statements")
+GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "values", "names", "envelope", "statements", "listings")
 LARGEST = 8192
 DIFFER_SEED, DIFFER_COUNT = 2, 1000
 

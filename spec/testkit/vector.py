@@ -32,6 +32,8 @@ class Vector:
     keys: list = field(default_factory=lambda: [key_line(BUILDER)])
     rules: list = field(default_factory=lambda: ["** builder=1"])
     expect_name: str = "*"
+    kind: str = "container"  # what is verified; see section 13
+    path: str = None  # name of what the bytes of the container are
     limits: list = field(default_factory=list)  # limits of the reader other than the defaults: "tensors=2"
 
     def header(self):
@@ -47,6 +49,7 @@ class Vector:
         lines += [f"code: {self.code}"] if self.code else []
         lines += [f"twin: {self.twin}"] if self.twin else []
         lines += [f"now: {self.now}"] + [f"key: {key}" for key in self.keys] + [f"rule: {rule}" for rule in self.rules]
+        lines += [f"kind: {self.kind}", f"path: {self.path}"] if self.kind != "container" else []
         lines += [f"limit: {limit}" for limit in self.limits]
         lines += [f"expect-name: {self.expect_name}", f"container: {len(self.container)}"]
         lines += [f"sidecar: {len(self.sidecar)}"] if self.sidecar is not None else []

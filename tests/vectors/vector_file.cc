@@ -132,6 +132,8 @@ void ReadLine(const std::string& line, VectorFile& vector, Sizes& sizes) {
       {"rule", [&](const std::string& v) { vector.rules.push_back(ParseRule(v)); }},
       {"limit", [&](const std::string& v) { SetLimit(vector.limits, v); }},
       {"expect-name", [&](const std::string& v) { SetExpectation(vector, v); }},
+      {"kind", [&](const std::string& v) { vector.kind = v; }},
+      {"path", [&](const std::string& v) { vector.path = v; }},
       {"container", [&](const std::string& v) { sizes.container = std::stoull(v); }},
       {"sidecar", [&](const std::string& v) { sizes.sidecar = std::stoull(v); }},
   };

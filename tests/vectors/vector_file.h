@@ -25,6 +25,8 @@ struct VectorFile {
   std::string expected_name;
   std::optional<std::string> expected_version;
   Limits limits;
+  std::string kind = "container";  // or "file", "folder", "set"
+  std::string path = "model.bin";  // of a file that is no container
   std::string container;
   std::optional<std::string> sidecar;
 
