@@ -9,6 +9,8 @@ pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
 find_package(BZip2 REQUIRED)  # Debian's package of it has no .pc file
 find_package(nlohmann_json 3.11 REQUIRED)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED tomlplusplus>=3.3)
+find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h HINTS ${TOMLPLUSPLUS_INCLUDE_DIRS} REQUIRED)
 find_program(FLATC flatc REQUIRED)
 find_path(FLATBUFFERS_INCLUDE_DIR flatbuffers/flatbuffers.h REQUIRED)
 include(FindBlake3)

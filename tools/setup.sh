@@ -3,7 +3,7 @@
 # Meant to be sourced with the project's root as the working directory. Everything is skipped when it is there already.
 
 build_packages=(cmake ninja-build g++ pkg-config libsodium-dev libzstd-dev zlib1g-dev libbz2-dev liblzma-dev liblz4-dev libflatbuffers-dev flatbuffers-compiler
-  libcli11-dev doctest-dev nlohmann-json3-dev librust-blake3-dev python3 python3-venv)
+  libcli11-dev doctest-dev nlohmann-json3-dev libtomlplusplus-dev librust-blake3-dev python3 python3-venv)
 test_packages=(minisign zstd git)
 sanitizer_packages=(clang libclang-rt-14-dev llvm ccache)
 

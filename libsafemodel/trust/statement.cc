@@ -51,22 +51,6 @@ Result<Digest> DigestOf(std::string_view hex) {
   return digest;
 }
 
-Status ParseSubject(const json::Value& root, Statement& statement) {
-  const json::Value* subjects = root.Find("subject");
-  if (subjects == nullptr) return BadField("subject");
-  if (subjects->AsArray() == nullptr || subjects->AsArray()->size() != 1) return BadSubject();
-  const json::Value& subject = subjects->AsArray()->front();
-  const json::Value* name = subject.Find("name");
-  const json::Value* digest = subject.Find("digest");
-  if (name == nullptr || name->AsString() == nullptr || digest == nullptr) return BadSubject();
-  if (digest->AsObject() == nullptr || digest->AsObject()->size() != 1) return BadSubject();
-  const json::Value* sha256 = digest->Find("sha256");
-  if (sha256 == nullptr || sha256->AsString() == nullptr) return BadSubject();
-  SAFEMODEL_ASSIGN(statement.manifest_digest, DigestOf(*sha256->AsString()));
-  statement.subject_name = *name->AsString();
-  return {};
-}
-
 Result<std::string> ParseRole(const json::Value& value, const char* field) {
   if (value.AsString() == nullptr || !IsRole(*value.AsString())) return BadField(field);
   return *value.AsString();
@@ -140,6 +124,28 @@ std::string_view CheckedName(Checked checked) { return kCheckedNames[static_cast
 
 }  // namespace
 
+Result<Subject> ParseSubject(const json::Value& root) {
+  const json::Value* subjects = root.Find("subject");
+  if (subjects == nullptr) return BadField("subject");
+  if (subjects->AsArray() == nullptr || subjects->AsArray()->size() != 1) return BadSubject();
+  const json::Value& only = subjects->AsArray()->front();
+  const json::Value* name = only.Find("name");
+  const json::Value* digest = only.Find("digest");
+  if (name == nullptr || name->AsString() == nullptr || digest == nullptr) return BadSubject();
+  if (digest->AsObject() == nullptr || digest->AsObject()->size() != 1) return BadSubject();
+  const json::Value* sha256 = digest->Find("sha256");
+  if (sha256 == nullptr || sha256->AsString() == nullptr) return BadSubject();
+  Subject subject;
+  SAFEMODEL_ASSIGN(subject.manifest_digest, DigestOf(*sha256->AsString()));
+  subject.name = *name->AsString();
+  return subject;
+}
+
+bool IsReleaseType(std::string_view predicate_type) {
+  return predicate_type == kPredicateType || predicate_type == kFilesPredicateType ||
+         predicate_type == kSetPredicateType;
+}
+
 bool IsRole(std::string_view text) {
   if (text.empty() || text.size() > kRoleBytes) return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
@@ -156,7 +162,9 @@ Result<Statement> ParseStatement(ByteView payload, const Limits& limits, Release
   if (*type != kStatementType || *predicate_type != PredicateTypeOf(kind)) return OtherStatement();
   Statement statement;
   statement.kind = kind;
-  SAFEMODEL_TRY(ParseSubject(root, statement));
+  SAFEMODEL_ASSIGN(Subject subject, ParseSubject(root));
+  statement.manifest_digest = subject.manifest_digest;
+  statement.subject_name = std::move(subject.name);
   const json::Value* predicate = root.Find("predicate");
   if (predicate == nullptr || predicate->AsObject() == nullptr) return BadField("predicate");
   SAFEMODEL_TRY(ParseModel(*predicate, limits, statement));

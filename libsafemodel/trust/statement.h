@@ -14,6 +14,10 @@
 
 #include "trust/release.h"
 
+namespace safemodel::json {
+class Value;
+}
+
 namespace safemodel::trust {
 
 inline constexpr std::string_view kPayloadType = "application/vnd.in-toto+json";
@@ -42,6 +46,18 @@ struct Statement {
   std::vector<std::string> requires_roles;
   bool operator==(const Statement&) const = default;
 };
+
+// Subject is what a statement is about, whatever it says about it.
+struct Subject {
+  std::string name;
+  Digest manifest_digest{};
+};
+
+// ParseSubject reads the subject of a statement: exactly one, with exactly one digest; [S-SUBJECT].
+Result<Subject> ParseSubject(const json::Value& root);
+
+// IsReleaseType says whether a predicate type is that of a release of any kind, which no attestation may have.
+[[nodiscard]] bool IsReleaseType(std::string_view predicate_type);
 
 // IsRole says whether a text may name a role: 1 to 64 of A–Z a–z 0–9 . _ -; [S-ROLE].
 [[nodiscard]] bool IsRole(std::string_view text);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust/timestamp.h"
 
+#include <algorithm>
 #include <chrono>
+
+#include "base/try.h"
 
 namespace safemodel::trust {
 namespace {
@@ -56,6 +59,30 @@ Result<std::int64_t> ParseTimestamp(std::string_view text) {
   if (!date.ok() || static_cast<int>(date.year()) < 1970 || hour > 23 || minute > 59 || second > 59) return refusal;
   const std::int64_t day = std::chrono::sys_days(date).time_since_epoch().count();
   return day * 86400 + hour * 3600 + minute * 60 + second;
+}
+
+Result<std::int64_t> ParseForeignTimestamp(std::string_view text) {
+  const Error refusal = {Stage::kMalformed, "bad_time", "a time is not of the form of RFC 3339"};
+  constexpr std::size_t kSeconds = kForm.size() - 1;
+  if (text.size() <= kSeconds) return refusal;
+  SAFEMODEL_ASSIGN(const std::int64_t local, ParseTimestamp(std::string(text.substr(0, kSeconds)) + "Z"));
+  std::string_view rest = text.substr(kSeconds);
+  if (rest.front() == '.') {
+    const std::size_t end = std::min(rest.find_first_not_of("0123456789", 1), rest.size());
+    if (end < 2 || end > 10) return refusal;
+    rest.remove_prefix(end);
+  }
+  if (rest == "Z") return local;
+  constexpr std::string_view kOffset = "+00:00";
+  if (rest.size() != kOffset.size() || (rest[0] != '+' && rest[0] != '-') || rest[3] != ':') return refusal;
+  for (const std::size_t digit : {1u, 2u, 4u, 5u}) {
+    if (rest[digit] < '0' || rest[digit] > '9') return refusal;
+  }
+  const unsigned hours = TakeDigits(rest, 1, 2);
+  const unsigned minutes = TakeDigits(rest, 4, 2);
+  if (hours > 23 || minutes > 59) return refusal;
+  const std::int64_t offset = std::int64_t{hours} * 3600 + std::int64_t{minutes} * 60;
+  return rest[0] == '+' ? local - offset : local + offset;
 }
 
 }  // namespace safemodel::trust

@@ -18,4 +18,8 @@ std::string FormatTimestamp(std::int64_t seconds);
 // ParseTimestamp accepts exactly that form and real dates from 1970 on; kMalformed "bad_time".
 Result<std::int64_t> ParseTimestamp(std::string_view text);
 
+// ParseForeignTimestamp also accepts what other tools write: a fraction of up to 9 digits, which is dropped, and an
+// offset such as +01:00 in place of the Z.
+Result<std::int64_t> ParseForeignTimestamp(std::string_view text);
+
 }  // namespace safemodel::trust

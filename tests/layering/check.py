@@ -12,12 +12,13 @@ import tempfile
 from pathlib import Path
 
 # Lowest layer first. A folder may include the folders before it ...
-LAYERS = ["base", "value", "json", "crypto", "codec", "container", "pickle", "formats", "trust", "model"]
+LAYERS = ["base", "value", "json", "toml", "crypto", "codec", "container", "pickle", "formats", "trust", "model"]
 # ... except that these are kept apart from each other, so that each can be read and fuzzed alone.
 ONLY = {
     "base": set(),
     "value": {"base"},
     "json": {"base"},
+    "toml": {"base"},
     "crypto": {"base", "value"},
     "codec": {"base", "value"},
     "container": {"base", "value"},
@@ -31,6 +32,7 @@ HOMES = {
     r"flatbuffers/.*": "container",
     r".*_generated\.h": "container",
     r"nlohmann/.*": "json",
+    r"toml\+\+/.*": "toml",
     r"(zlib|bzlib|lzma|lz4frame)\.h": "pickle",
     r"CLI/.*": "cli",
 }
@@ -130,6 +132,7 @@ VIOLATIONS = [
     ("libsafemodel/model/a.cc", HEAD + "#include <zstd.h>\n", "belongs in codec/"),
     ("libsafemodel/trust/a.cc", HEAD + '#include "manifest_generated.h"\n', "belongs in container/"),
     ("libsafemodel/trust/a.cc", HEAD + "#include <nlohmann/json.hpp>\n", "belongs in json/"),
+    ("libsafemodel/trust/a.cc", HEAD + "#include <toml++/toml.h>\n", "belongs in toml/"),
     ("libsafemodel/formats/a.cc", HEAD + "#include <zlib.h>\n", "belongs in pickle/"),
     ("libsafemodel/codec/a.cc", HEAD + "#include <lz4frame.h>\n", "belongs in pickle/"),
     ("libsafemodel/model/a.cc", HEAD + "#include <openssl/sha.h>\n", "dependencies.md"),

@@ -41,9 +41,6 @@ struct Limits {
   std::uint32_t key_wraps = 64;                  // key wrap items of an envelope
   std::uint32_t statement_bytes = 64u << 10;     // the JSON text of one statement
   std::uint32_t json_depth = 16;                 // nesting of a statement
-  std::uint64_t listing_bytes = 64u << 20;       // a files or set manifest: 2^17 files with long paths
-  std::uint32_t ignore_patterns = 256;           // patterns of files that a signature leaves out
-  std::uint32_t set_members = 4096;              // containers of one set
   std::uint64_t json_integer_max = (1ull << 53) - 1;  // exact in every JSON reader; release sequences too
 };
 
