@@ -72,8 +72,8 @@ void SerializeHead(const Magic& magic, const Head& head, const ListingIdentity& 
   writer.Zeros(4);
 }
 
-Status CheckLength(const Head& head, std::uint64_t available, const Limits& limits) {
-  if (head.total_length > limits.listing_bytes)
+Status CheckLength(const Head& head, std::uint64_t available) {
+  if (head.total_length > kListingBytes)
     return OverLimit("large_listing", "the manifest is larger than its limit", {}, 16);
   if (head.total_length < kListingHeadBytes)
     return Malformed("bad_listing_length", "the manifest is shorter than its own head", {}, 16);
@@ -92,7 +92,7 @@ Status CheckCounts(const Head& head, std::uint64_t shortest_entry, std::uint32_t
   if (head.entries > most_entries || head.left_out > limits.files) {
     return OverLimit("many_files", "the manifest lists more files than the limit", {}, 56);
   }
-  if (head.patterns > limits.ignore_patterns)
+  if (head.patterns > kListingPatterns)
     return OverLimit("many_patterns", "the manifest has more patterns than the limit", {}, 60);
   return {};
 }
@@ -158,7 +158,7 @@ Status CheckPattern(std::string_view pattern, const Limits& limits) {
 }
 
 Status CheckPatterns(const FilesManifest& manifest, const Limits& limits) {
-  if (manifest.patterns.size() > limits.ignore_patterns)
+  if (manifest.patterns.size() > kListingPatterns)
     return OverLimit("many_patterns", "the manifest has more patterns than the limit");
   if (manifest.patterns.empty() && !manifest.left_out.empty())
     return Malformed("left_out_alone", "files are left out although no pattern says so");
@@ -254,7 +254,7 @@ Result<std::vector<SetMember>> ParseMembers(ByteReader& reader, std::uint32_t co
 Status CheckSet(const SetManifest& manifest, const Limits& limits) {
   SAFEMODEL_TRY(CheckIdentity(manifest.identity, limits));
   if (manifest.members.empty()) return Malformed("no_members", "the set has no member");
-  if (manifest.members.size() > limits.set_members)
+  if (manifest.members.size() > kSetMembers)
     return OverLimit("many_members", "the set has more members than the limit");
   std::vector<std::string_view> paths;
   std::string_view before;
@@ -272,10 +272,9 @@ Status CheckSet(const SetManifest& manifest, const Limits& limits) {
 }
 
 // Whole turns the written parts into a manifest whose head says its length, which is known last.
-Result<ByteBuffer> Whole(const Magic& magic, Head head, const ListingIdentity& identity, ByteView body,
-                         const Limits& limits) {
+Result<ByteBuffer> Whole(const Magic& magic, Head head, const ListingIdentity& identity, ByteView body) {
   head.total_length = kListingHeadBytes + body.size();
-  if (head.total_length > limits.listing_bytes)
+  if (head.total_length > kListingBytes)
     return OverLimit("large_listing", "the manifest would be larger than its limit");
   ByteWriter writer;
   SerializeHead(magic, head, identity, writer);
@@ -285,17 +284,17 @@ Result<ByteBuffer> Whole(const Magic& magic, Head head, const ListingIdentity& i
 
 }  // namespace
 
-Result<std::uint64_t> MeasureListing(ByteView head, const Magic& magic, std::uint64_t available, const Limits& limits) {
+Result<std::uint64_t> MeasureListing(ByteView head, const Magic& magic, std::uint64_t available) {
   ByteReader reader(head);
   SAFEMODEL_ASSIGN(const Head parsed, ParseHead(reader, magic));
-  SAFEMODEL_TRY(CheckLength(parsed, available, limits));
+  SAFEMODEL_TRY(CheckLength(parsed, available));
   return parsed.total_length;
 }
 
 Result<FilesManifest> ParseFilesManifest(ByteView bytes, const Limits& limits) {
   ByteReader reader(bytes);
   SAFEMODEL_ASSIGN(const Head head, ParseHead(reader, kFilesMagic));
-  SAFEMODEL_TRY(CheckLength(head, bytes.size(), limits));
+  SAFEMODEL_TRY(CheckLength(head, bytes.size()));
   SAFEMODEL_TRY(CheckCounts(head, kShortestFile, limits.files, limits));
   FilesManifest manifest;
   manifest.shape = static_cast<FilesManifest::Shape>(head.shape);
@@ -329,16 +328,16 @@ Result<ByteBuffer> SerializeFilesManifest(const FilesManifest& manifest, const L
     body.U64(file.size);
     body.Bytes(file.digest);
   }
-  return Whole(kFilesMagic, head, manifest.identity, body.view(), limits);
+  return Whole(kFilesMagic, head, manifest.identity, body.view());
 }
 
 Result<SetManifest> ParseSetManifest(ByteView bytes, const Limits& limits) {
   ByteReader reader(bytes);
   SAFEMODEL_ASSIGN(const Head head, ParseHead(reader, kSetMagic));
-  SAFEMODEL_TRY(CheckLength(head, bytes.size(), limits));
+  SAFEMODEL_TRY(CheckLength(head, bytes.size()));
   if (head.shape != 0 || head.patterns != 0 || head.left_out != 0)
     return Malformed("bad_shape", "the manifest of a set has fields that only one of files has", {}, 10);
-  SAFEMODEL_TRY(CheckCounts(head, kShortestMember, limits.set_members, limits));
+  SAFEMODEL_TRY(CheckCounts(head, kShortestMember, kSetMembers, limits));
   SetManifest manifest;
   SAFEMODEL_ASSIGN(ByteReader body, reader.Sub(head.total_length - kListingHeadBytes));
   SAFEMODEL_TRY(reader.ExpectEnd());
@@ -363,7 +362,7 @@ Result<ByteBuffer> SerializeSetManifest(const SetManifest& manifest, const Limit
     body.U64(member.sequence);
     body.Bytes(member.manifest_digest);
   }
-  return Whole(kSetMagic, head, manifest.identity, body.view(), limits);
+  return Whole(kSetMagic, head, manifest.identity, body.view());
 }
 
 }  // namespace safemodel::container

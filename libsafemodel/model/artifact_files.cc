@@ -143,14 +143,26 @@ Status MatchRenamed(const ArtifactRoot& root, unsigned threads, Pairing& pairing
   return {};
 }
 
+// ForgetInTheWay leaves out the files that make a listed path one of another type: they are not told twice.
+void ForgetInTheWay(const std::string& listed, std::set<std::string>& extra) {
+  for (std::size_t slash = listed.find('/'); slash != std::string::npos; slash = listed.find('/', slash + 1)) {
+    extra.erase(listed.substr(0, slash));
+  }
+  auto below = extra.lower_bound(listed + "/");
+  while (below != extra.end() && IsBelow(*below, listed)) below = extra.erase(below);
+}
+
 // Finish adds what is missing and what is extra, and puts all in order.
 Comparison Finish(const ArtifactRoot& root, Pairing pairing, std::uint64_t bytes_read) {
   Comparison comparison;
   comparison.differences = std::move(pairing.differences);
+  std::set<std::string> extra(pairing.extra.begin(), pairing.extra.end());
   for (const ListedFile* missing : pairing.missing) {
-    comparison.differences.push_back({CodeOfAbsent(root, pairing.found, missing->path), missing->path, {}});
+    const char* code = CodeOfAbsent(root, pairing.found, missing->path);
+    if (code == kTypeChanged) ForgetInTheWay(missing->path, extra);
+    comparison.differences.push_back({code, missing->path, {}});
   }
-  for (const std::string& path : pairing.extra) comparison.differences.push_back({kExtra, path, {}});
+  for (const std::string& path : extra) comparison.differences.push_back({kExtra, path, {}});
   std::stable_sort(comparison.differences.begin(), comparison.differences.end(),
                    [](const FileDifference& a, const FileDifference& b) { return a.path < b.path; });
   comparison.found = std::move(pairing.found);

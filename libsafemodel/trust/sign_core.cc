@@ -47,6 +47,23 @@ Status CheckSignOptions(const SignOptions& options) {
   return {};
 }
 
+Result<container::EnvelopeItem> SignPayload(ByteBuffer payload, const Signer& key, const Limits& limits) {
+  Dsse dsse;
+  dsse.payload_type = kPayloadType;
+  dsse.payload = std::move(payload);
+  if (dsse.payload.size() > limits.statement_bytes) {
+    return Error{Stage::kLimit, "large_statement", "the statement would be longer than its limit"};
+  }
+  dsse.key_id = key.public_key().KeyId();
+  const ByteBuffer message = Pae(dsse.payload_type, dsse.payload);
+  SAFEMODEL_ASSIGN(dsse.signature, key.SignBytes(message));
+  // A fault while signing could give the key away, or write a statement that nobody accepts.
+  if (!crypto::VerifyEd25519(message, dsse.signature, key.public_key().bytes())) {
+    return Error{Stage::kKey, "signing_failed", "the new signature does not verify; the key or the machine is damaged"};
+  }
+  return container::EnvelopeItem{static_cast<std::uint16_t>(container::ItemKind::kStatement), SerializeDsse(dsse)};
+}
+
 Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const Digest& manifest_digest,
                                                   const Signer& key, const SignOptions& options, Checked checked) {
   SAFEMODEL_TRY(CheckSignOptions(options));
@@ -63,21 +80,7 @@ Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const 
   statement.not_after = options.not_after;
   statement.checked = checked;
   statement.requires_roles = options.requires_roles;
-
-  Dsse dsse;
-  dsse.payload_type = kPayloadType;
-  dsse.payload = SerializeStatement(statement);
-  if (dsse.payload.size() > options.limits.statement_bytes) {
-    return Error{Stage::kLimit, "large_statement", "the statement would be longer than its limit"};
-  }
-  dsse.key_id = key.public_key().KeyId();
-  const ByteBuffer message = Pae(dsse.payload_type, dsse.payload);
-  SAFEMODEL_ASSIGN(dsse.signature, key.SignBytes(message));
-  // A fault while signing could give the key away, or write a statement that nobody accepts.
-  if (!crypto::VerifyEd25519(message, dsse.signature, key.public_key().bytes())) {
-    return Error{Stage::kKey, "signing_failed", "the new signature does not verify; the key or the machine is damaged"};
-  }
-  return container::EnvelopeItem{static_cast<std::uint16_t>(container::ItemKind::kStatement), SerializeDsse(dsse)};
+  return SignPayload(SerializeStatement(statement), key, options.limits);
 }
 
 Result<container::Envelope> NextEnvelope(const std::optional<container::Envelope>& current,

@@ -17,6 +17,10 @@ Status CheckSignOptions(const SignOptions& options);
 Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const Digest& manifest_digest,
                                                   const Signer& key, const SignOptions& options, Checked checked);
 
+// SignPayload signs the JSON text of a statement of any kind and returns it as an envelope item. kLimit, and the errors
+// of the key.
+Result<container::EnvelopeItem> SignPayload(ByteBuffer payload, const Signer& key, const Limits& limits);
+
 // NextEnvelope returns what the envelope of this manifest will be before a new item is in it. kLimit "last_generation".
 Result<container::Envelope> NextEnvelope(const std::optional<container::Envelope>& current,
                                          const Digest& manifest_digest);

@@ -3,24 +3,26 @@
 
 from hashlib import sha256
 
+from blake3 import blake3
+
 from .. import constants as c
 from ..container import build
 from ..envelope import PREDICATE_TYPE, SECOND, STRANGER, Signer
-from ..listing import FILES_PREDICATE, SET_MAGIC, SET_PREDICATE, Entry, Listing, Member, file_digest, signed
+from ..listing import FILES_PREDICATE, SET_MAGIC, SET_PREDICATE, Entry, Listing, Member, signed
 from ..vector import Vector
 from .base import tiny
 
 DATA = b"GGUF" + bytes(range(64))
 
 
-def files(name, expect, spec, reason, content=DATA, code=None, at="open", twin="F0-file-ok", kind="file", path="model.bin",
+def files(case, expect, spec, reason, content=DATA, code=None, at="open", twin="F0-file-ok", kind="file", path="model.bin",
           predicate=FILES_PREDICATE, signers=None, frame=None, data=None, raw=None, limits=(), **fields):
     """A vector about one file, alone or in a folder. `raw` changes the bytes of the finished envelope file."""
     listing = Listing([Entry("model.bin", DATA)], shape=1 if kind == "file" else 2)
     for field, value in fields.items():
         setattr(listing, field, value)
     sidecar = signed(listing, predicate, signers, frame, data(listing.serialize()) if data else None)
-    return Vector(name=name, reason=reason, spec=spec.split(), container=content, expect=expect, code=code, at=at,
+    return Vector(name=case, reason=reason, spec=spec.split(), container=content, expect=expect, code=code, at=at,
                   twin=None if expect == "ok" else twin, sidecar=raw(sidecar) if raw else sidecar, kind=kind, path=path,
                   limits=list(limits))
 
@@ -130,8 +132,8 @@ def contents():
                         content=content, code=code, kind=kind, at="verify", twin=f"F0-{kind}-ok")
     yield files("F6-digest-plain", "digest_mismatch", "F-DIGEST", "the BLAKE3 of the bytes, without size and label",
                 at="verify", code="file_changed",
-                entries=[Entry("model.bin", DATA, digest=__import__("blake3").blake3(DATA).digest())])
-    yield files("F6-renamed-file", "digest_mismatch", "F-FILES", "the file has another name", code="file_missing",
+                entries=[Entry("model.bin", DATA, digest=blake3(DATA).digest())])
+    yield files("F6-renamed-file", "digest_mismatch", "F-FILES", "the file has another name", code="file_renamed",
                 path="other.bin", at="verify")
     folder = dict(kind="folder", twin="F0-folder-ok", at="verify")
     yield files("F6-renamed-folder", "digest_mismatch", "F-FILES", "a file of the folder has another name",
@@ -139,7 +141,7 @@ def contents():
     yield files("F6-missing", "digest_mismatch", "F-FILES", "a listed file is missing", code="file_missing",
                 entries=[Entry("a"), Entry("model.bin", DATA)], **folder)
     yield files("F6-extra", "digest_mismatch", "F-ALL F-FILES", "a file that is not listed", code="file_extra",
-                path="z/extra.bin", entries=[Entry("z/extra.bin", DATA + b"x"), Entry("z/other")], **folder)
+                entries=[Entry("z")], **folder)
     yield files("F6-hidden", "digest_mismatch", "F-ALL", "a hidden file that is not listed", code="file_extra",
                 path=".git/config", entries=[Entry("z", b"longer" * 90)], **folder)
     yield files("F6-type", "digest_mismatch", "F-FILES", "a file where a folder was", code="file_type_changed",
@@ -166,7 +168,7 @@ def statements():
 def of_set(name, expect, spec, reason, code=None, at="open", twin="F8-set-ok", predicate=SET_PREDICATE, changes=None,
            container=None, path="model.safemodel", **fields):
     made = build(tiny())
-    member = Member("model.safemodel", sha256(made.manifest).digest())
+    member = Member("model.safemodel", sha256(made.manifest_bytes).digest())
     fields_of_tiny(member)
     for field, value in (changes or {}).items():
         setattr(member, field, value)
