@@ -148,8 +148,9 @@ def contents():
                 entries=[Entry("model.bin/a", b"x")], **folder)
     yield files("F6-type-folder", "digest_mismatch", "F-FILES", "a folder where a file was", code="file_type_changed",
                 path="a/b", entries=[Entry("a", b"x")], **folder)
-    yield files("F6-left-out-ok", "ok", "F-ALL", "what a pattern matches is passed over", kind="folder", path="cache/x.bin",
-                patterns=["cache"], left_out=["cache"], entries=[Entry("model.bin", DATA)])
+    # Were it not passed over, the answer would be about the extra file, whose path comes first.
+    yield files("F6-left-out", "digest_mismatch", "F-ALL", "what a pattern matches is passed over; a listed file is not",
+                code="file_missing", path="cache/x.bin", patterns=["cache"], left_out=["cache"], **folder)
 
 
 def statements():
