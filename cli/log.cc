@@ -20,8 +20,7 @@ struct State {
   std::string folder;
   std::string file;
   std::string origin;
-  std::string key;
-  std::string passphrase_file;
+  SigningKeyOptions key;
   std::string ci_identity;
   std::vector<std::string> keys;
   std::string model;
@@ -48,11 +47,11 @@ void EndAnswer(JsonWriter& json) {
 }
 
 int RunInit(const State& state) {
-  auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
-  if (!key.ok()) return state.console.Fail(key.error(), state.key);
-  const auto log = InitLog(state.folder, state.origin, key.value());
+  auto key = OpenSigningKey(state.console, state.key);
+  if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
+  const auto log = InitLog(state.folder, state.origin, *key.value());
   if (!log.ok()) return Fail(state, log.error());
-  const std::string verifier = VerifierKey(log.value().origin, key.value().public_key());
+  const std::string verifier = VerifierKey(log.value().origin, key.value()->public_key());
   if (state.console.json()) {
     JsonWriter json(stdout);
     BeginAnswer(json);
@@ -67,11 +66,11 @@ int RunInit(const State& state) {
 }
 
 int RunAdd(const State& state) {
-  auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
-  if (!key.ok()) return state.console.Fail(key.error(), state.key);
+  auto key = OpenSigningKey(state.console, state.key);
+  if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
   const auto signers = ReadKeys(state.keys);
   if (!signers.ok()) return state.console.Fail(signers.error());
-  const LogOwner owner{state.folder, key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
+  const LogOwner owner{state.folder, *key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
   const auto report = AddToLog(state.file, owner, signers.value());
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
   if (state.console.json()) {
@@ -329,11 +328,10 @@ CLI::App* AddPart(CLI::App& log, const std::shared_ptr<State>& state, const char
 }
 
 void AddOwnerOptions(CLI::App& part, State& state) {
-  part.add_option("-k,--key", state.key, "The log's own secret key; it signs nothing else")
+  part.add_option("-k,--key", state.key.key, std::string("The log's own key, which signs nothing else: ") + kKeyHelp)
       ->required()
       ->type_name("KEY");
-  part.add_option("--passphrase-file", state.passphrase_file, "Read the key's passphrase from this file")
-      ->type_name("FILE");
+  state.key.AddOptions(part);
 }
 
 constexpr const char* kEarlier = "An earlier checkpoint of the log: refuse a log that does not continue it";

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "artifact.h"
 #include "console.h"
 #include "escape.h"
 #include "json_writer.h"
@@ -25,6 +26,7 @@ struct State {
   std::string log;
   std::string log_key;
   std::string ci_identity;
+  ArtifactArguments artifact;
 };
 
 void PrintReport(const State& state, const SignReport& report, const LoggedStatement* logged) {
@@ -61,10 +63,11 @@ void PrintReport(const State& state, const SignReport& report, const LoggedState
   json.Finish();
 }
 
-int SignWithLog(State& state, const SecretKey& key) {
-  auto log_key = OpenSigningKey(state.console, state.log_key, state.passphrase_file);
-  if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
-  const LogOwner owner{state.log, log_key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
+int SignWithLog(State& state, const Signer& key) {
+  const SigningKeyOptions log_options{state.log_key, state.key.passphrase_file, {}};
+  auto log_key = OpenSigningKey(state.console, log_options);
+  if (!log_key.ok()) return state.console.Fail(log_key.error(), log_options.ShownKey());
+  const LogOwner owner{state.log, *log_key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
   const auto report = SignAndLog(state.file, key, state.options, owner);
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
   PrintReport(state, report.value().signature, &report.value().logged);
@@ -85,8 +88,12 @@ int RunSign(State& state) {
                                       kNoOffset, state.not_after});
     }
   }
+  const bool foreign = state.artifact.TakesOver(state.file);
+  if (const Status unused = state.artifact.CheckUnused(state.file); !foreign && !unused.ok())
+    return state.console.Fail(unused.error());
   auto key = OpenSigningKey(state.console, state.key);
   if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
+  if (foreign) return state.artifact.Run(state.console, state.file, *key.value(), state.options);
   if (!state.log.empty()) return SignWithLog(state, *key.value());
   auto report = Sign(state.file, *key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
@@ -97,9 +104,11 @@ int RunSign(State& state) {
 }  // namespace
 
 Verb AddSign(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("sign", "Add a signature to a container; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}});
-  verb->add_option("FILE", state->file, "The container")->required();
+  CLI::App* verb =
+      parent.add_subcommand("sign", "Add a signature to a container (reads no weights), or to any file, folder or set");
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}, {}});
+  verb->add_option("FILE", state->file, "The container, or any other file or folder");
+  state->artifact.AddOptions(*verb);
   verb->add_option("-k,--key", state->key.key, std::string("The signing key: ") + kKeyHelp)
       ->required()
       ->type_name("KEY");

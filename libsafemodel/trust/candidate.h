@@ -40,6 +40,7 @@ struct Examined {
   const Digest& manifest_digest;
   const Policy& policy;
   const Limits& limits;
+  ReleaseKind kind = ReleaseKind::kContainer;
 };
 
 // IsStatement tells the items that are statements, of both kinds of keys; IsLogProof those that are about statements.
@@ -49,8 +50,8 @@ struct Examined {
 // ParseStatementItem reads an item for which IsStatement holds. Nothing is verified. kMalformed, kLimit.
 Result<Dsse> ParseStatementItem(const container::EnvelopeItem& item, const Limits& limits);
 
-// VerifyItem takes such an item as far as it goes without the manifest's content: signature over raw bytes, revocation, then
-// the statement, then the digest of its subject.
+// VerifyItem takes such an item as far as it goes without the manifest's content: signature over raw bytes, revocation,
+// then the statement, then the digest of its subject.
 Status VerifyItem(const container::EnvelopeItem& item, const Examined& examined, Candidate& candidate);
 
 // CheckAgainst compares a verified statement with the manifest that it is about, its key, and the clock.
