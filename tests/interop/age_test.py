@@ -8,6 +8,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,7 @@ def with_terminal(words, answers):
     child, terminal = pty.fork()
     if child == 0:
         os.execvp(words[0], words)
-    seen, asked, deadline = b"", 0, time.monotonic() + 60
+    seen, asked, deadline = b"", 0, time.monotonic() + 20
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 0.2)[0]:
             continue
@@ -54,10 +55,12 @@ def with_terminal(words, answers):
         if not part:
             break
         seen += part
-        if seen.count(b"passphrase") > asked and seen.rstrip().endswith(b":") and asked < len(answers):
+        if seen.count(b"passphrase") > asked and seen.rstrip().endswith(b":") and answers:
             asked = seen.count(b"passphrase")
             time.sleep(0.2)  # it turns the echo off first
             os.write(terminal, answers.pop(0) + b"\n")
+    else:
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     os.close(terminal)
     return os.waitstatus_to_exitcode(status), seen
