@@ -137,7 +137,6 @@ Result<pid_t> Spawn(std::vector<std::string> words, const Ends& ends, const Chil
                                 Pointers(environment).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  for (std::string& variable : environment) std::fill(variable.begin(), variable.end(), '\0');
   if (error != 0) return Failed("program_missing", "the program cannot be started");
   return id;
 }
