@@ -115,7 +115,7 @@ SecretBytes EncodeBech32(std::string_view prefix, ByteView data) {
   for (std::size_t group = 0; group < groups; ++group) {
     std::uint32_t value = 0;
     for (std::size_t bit = 5 * group; bit < 5 * group + 5; ++bit) {
-      value = 2 * value + (bit / 8 < data.size() ? (data[bit / 8] >> (7 - bit % 8)) & 1u : 0u);
+      value = 2 * value + (bit / 8 < data.size() ? (std::uint32_t{data[bit / 8]} >> (7 - bit % 8)) & 1u : 0u);
     }
     checksum.Add(value);
     put(value);
