@@ -204,7 +204,8 @@ ByteBuffer SerializeStatement(const Statement& statement) {
 }
 
 Release ReleaseOf(const container::Manifest& manifest) {
-  return {manifest.name, manifest.version, manifest.sequence, manifest.file_id, Release::Content::kPlain};
+  return {manifest.name,    manifest.version,        manifest.sequence,
+          manifest.file_id, ReleaseKind::kContainer, Release::Content::kPlain};
 }
 
 bool Matches(const Statement& statement, const Release& release) {
