@@ -76,6 +76,8 @@ class Test:
             found[report["layout"]] += 1
             self.layouts.setdefault(report["layout"], path)
             problem = why(report)
+            if not problem and report["layout"] == "torch-zip" and report["opaque"]:
+                problem = f"has members that nothing explains: {report['opaque']}"
             if not problem and report["layout"] not in layouts:
                 problem = f"is read as {report['layout']}, not as {' or '.join(layouts)}"
             if problem:
