@@ -185,7 +185,7 @@ NodeIndex DictKeys::RepeatedAmong(NodeIndex dict, Hashes hashes) {
 std::vector<std::pair<NodeIndex, NodeIndex>> DictKeys::Repeated() {
   std::vector<std::pair<NodeIndex, NodeIndex>> found;
   std::ranges::sort(continued_);
-  continued_.erase(std::ranges::unique(continued_).begin(), continued_.end());
+  continued_.erase(std::unique(continued_.begin(), continued_.end()), continued_.end());
   const auto look = [&](NodeIndex dict, Hashes hashes) {
     const NodeIndex key = left_ == 0 ? kNoNode : RepeatedAmong(dict, hashes);
     if (key != kNoNode) found.emplace_back(dict, key);
