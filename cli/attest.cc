@@ -111,7 +111,7 @@ Verb AddAttest(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("attest",
                                          "Attach what is known about a release: provenance, a bill of "
                                          "materials, a scan result; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, {}, false, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, false, {}});
   verb->add_option("FILE", state->file, "The container, or a file or folder that was signed")->required();
   verb->add_option("-k,--key", state->key.key, std::string("The signing key: ") + kKeyHelp)
       ->required()

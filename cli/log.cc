@@ -389,7 +389,7 @@ std::vector<std::pair<CLI::App*, Runner>> AddParts(CLI::App& log, const std::sha
 Verb AddLog(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("log", "The audit log: an append-only folder of who signed what");
   verb->require_subcommand(1);
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, false, false, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, {}, {}, {}, {}, false, false, {}});
   const auto parts = AddParts(*verb, state);
   for (const auto& part : parts) console.AddOptions(*part.first);
   return {verb, [state, parts] {
