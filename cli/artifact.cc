@@ -63,7 +63,6 @@ void PrintReport(const Console& console, const ArtifactReport& report) {
 }  // namespace
 
 void ArtifactArguments::AddOptions(CLI::App& verb) {
-  verb.add_option("MEMBERS", members_, "With --set: more containers of the set");
   verb.add_option("--set", set_, "Sign the containers as one set, listed in this new file beside or above them")
       ->type_name("OUT.set");
   verb.add_option("--name", name_, "Name of a release that is no container");
@@ -82,14 +81,13 @@ void ArtifactArguments::AddOptions(CLI::App& verb) {
 }
 
 Status ArtifactArguments::CheckUnused(const std::string& file) const {
-  if (file.empty()) return BadArguments("name what is to be signed");
-  const bool used = !members_.empty() || !name_.empty() || !version_.empty() || !sequence_.empty() ||
-                    !options_.ignore.empty() || !options_.envelope_path.empty() || update_ || check_;
+  const bool used = !name_.empty() || !version_.empty() || !sequence_.empty() || !options_.ignore.empty() ||
+                    !options_.envelope_path.empty() || update_ || check_;
   if (!used) return {};
   return BadArguments("a container has its name and version in it, and is signed alone without --set", file);
 }
 
-int ArtifactArguments::Run(const Console& console, const std::string& file, const Signer& key,
+int ArtifactArguments::Run(const Console& console, const std::vector<std::string>& files, const Signer& key,
                            const SignOptions& options) {
   if (!name_.empty()) options_.name = name_;
   if (!version_.empty()) options_.version = version_;
@@ -102,9 +100,9 @@ int ArtifactArguments::Run(const Console& console, const std::string& file, cons
   if (update_) options_.existing = ArtifactOptions::Existing::kUpdate;
   if (check_) options_.check = ArtifactOptions::Check::kContent;
   if (options.placement == Placement::kAppended)
-    return console.Fail(BadArguments("signatures can be appended to containers only", file));
+    return console.Fail(BadArguments("signatures can be appended to containers only"));
   if (set_.empty()) {
-    if (!members_.empty()) return console.Fail(BadArguments("several inputs are signed as a set, with --set", file));
+    const std::string& file = files.front();
     auto report = SignArtifact(file, key, options, options_, console.MakeProgress("hashing"));
     if (!report.ok()) return console.Fail(report.error(), file);
     PrintReport(console, report.value());
@@ -112,10 +110,7 @@ int ArtifactArguments::Run(const Console& console, const std::string& file, cons
   }
   if (!options_.ignore.empty() || !options_.envelope_path.empty() || check_)
     return console.Fail(BadArguments("a set takes neither --ignore nor --envelope nor --check"));
-  std::vector<std::string> members;
-  if (!file.empty()) members.push_back(file);
-  members.insert(members.end(), members_.begin(), members_.end());
-  auto report = SignSet(set_, members, key, options, options_);
+  auto report = SignSet(set_, files, key, options, options_);
   if (!report.ok()) return console.Fail(report.error(), set_);
   PrintReport(console, report.value());
   return kDone;

@@ -18,15 +18,16 @@ class ArtifactArguments {
   void AddOptions(CLI::App& verb);
 
   // TakesOver says whether what is to be signed is no container.
-  [[nodiscard]] bool TakesOver(const std::string& file) const { return !set_.empty() || IsForeignArtifact(file); }
+  [[nodiscard]] bool TakesOver(const std::vector<std::string>& files) const {
+    return !set_.empty() || (files.size() == 1 && IsForeignArtifact(files.front()));
+  }
   // CheckUnused refuses (kUsage) options that mean nothing for a container: silence would look like consent.
   [[nodiscard]] Status CheckUnused(const std::string& file) const;
   // Run signs and reports; returns the exit code.
-  int Run(const Console& console, const std::string& file, const Signer& key, const SignOptions& options);
+  int Run(const Console& console, const std::vector<std::string>& files, const Signer& key, const SignOptions& options);
 
  private:
   std::string set_;
-  std::vector<std::string> members_;  // behind the first
   std::string name_;
   std::string version_;
   std::string sequence_;

@@ -10,6 +10,7 @@
 #include "escape.h"
 #include "json_writer.h"
 #include "log_options.h"
+#include "resign.h"
 #include "signing_key.h"
 
 namespace safemodel::cli {
@@ -17,7 +18,7 @@ namespace {
 
 struct State {
   Console& console;
-  std::string file;
+  std::vector<std::string> files;
   SigningKeyOptions key;
   std::string not_after;
   bool detached = false;
@@ -26,7 +27,10 @@ struct State {
   std::string log;
   std::string log_key;
   std::string ci_identity;
+  ResignArguments resign;
   ArtifactArguments artifact;
+
+  [[nodiscard]] const std::string& file() const { return files.front(); }
 };
 
 void PrintReport(const State& state, const SignReport& report, const LoggedStatement* logged) {
@@ -63,21 +67,58 @@ void PrintReport(const State& state, const SignReport& report, const LoggedState
   json.Finish();
 }
 
-int SignWithLog(State& state, const Signer& key) {
-  const SigningKeyOptions log_options{state.log_key, state.key.passphrase_file, {}};
-  auto log_key = OpenSigningKey(state.console, log_options);
-  if (!log_key.ok()) return state.console.Fail(log_key.error(), log_options.ShownKey());
-  const LogOwner owner{state.log, *log_key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
-  const auto report = SignAndLog(state.file, key, state.options, owner);
-  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+std::string JobOf(const State& state) { return state.ci_identity.empty() ? CiIdentity() : state.ci_identity; }
+
+Result<std::unique_ptr<Signer>> OpenLogKey(const State& state) {
+  return OpenSigningKey(state.console, {state.log_key, state.key.passphrase_file, {}});
+}
+
+int SignWithLog(const State& state, const Signer& key) {
+  const auto log_key = OpenLogKey(state);
+  if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+  const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
+  const auto report = SignAndLog(state.file(), key, state.options, owner);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file());
   PrintReport(state, report.value().signature, &report.value().logged);
   return kDone;
 }
 
-int RunSign(State& state) {
-  if (state.detached && state.append) {
-    return state.console.Fail(Error{Stage::kUsage, "bad_arguments", "--detached and --append exclude each other"});
+// SignAnew is sign --from-log and sign --manifest. With --log, the log's secret key says which public key it has.
+int SignAnew(const State& state, const Signer& key) {
+  if (!state.log.empty()) {
+    const auto log_key = OpenLogKey(state);
+    if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+    const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
+    return state.resign.Run(state.console, state.files, key, state.options, &log_key.value()->public_key(), &owner);
   }
+  if (!state.resign.from_log())
+    return state.resign.Run(state.console, state.files, key, state.options, nullptr, nullptr);
+  const auto log_key = PublicKey::Parse(state.log_key);
+  if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+  return state.resign.Run(state.console, state.files, key, state.options, &log_key.value(), nullptr);
+}
+
+Status CheckArguments(const State& state) {
+  const auto bad = [](const char* text) { return Error{Stage::kUsage, "bad_arguments", text}; };
+  if (state.detached && state.append) return bad("--detached and --append exclude each other");
+  if (!state.log.empty() && state.log_key.empty()) return bad("--log needs --log-key, the log's own secret key");
+  if (!state.log_key.empty() && state.log.empty() && !state.resign.from_log())
+    return bad("--log-key goes with --log or --from-log");
+  if (state.resign.from_log() && state.log_key.empty()) return bad("--from-log needs --log-key");
+  if (state.artifact.TakesOver(state.files)) {
+    if (state.resign.given() || !state.log.empty()) return bad("--log, --from-log and --manifest are for containers");
+    return {};
+  }
+  if (state.files.empty()) return bad("name what is to be signed");
+  if (state.files.size() > 1 && !state.resign.given())
+    return bad("sign takes one container; several only with --set, --from-log or --manifest");
+  const Status unused = state.artifact.CheckUnused(state.files.front());
+  return unused.ok() ? state.resign.Check(state.options) : unused;
+}
+
+int RunSign(State& state) {
+  const Status usable = CheckArguments(state);
+  if (!usable.ok()) return state.console.Fail(usable.error());
   if (state.detached) state.options.placement = Placement::kDetached;
   if (state.append) state.options.placement = Placement::kAppended;
   if (!state.not_after.empty()) {
@@ -88,15 +129,14 @@ int RunSign(State& state) {
                                       kNoOffset, state.not_after});
     }
   }
-  const bool foreign = state.artifact.TakesOver(state.file);
-  if (const Status unused = state.artifact.CheckUnused(state.file); !foreign && !unused.ok())
-    return state.console.Fail(unused.error());
   auto key = OpenSigningKey(state.console, state.key);
   if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
-  if (foreign) return state.artifact.Run(state.console, state.file, *key.value(), state.options);
+  if (state.artifact.TakesOver(state.files))
+    return state.artifact.Run(state.console, state.files, *key.value(), state.options);
+  if (state.resign.given()) return SignAnew(state, *key.value());
   if (!state.log.empty()) return SignWithLog(state, *key.value());
-  auto report = Sign(state.file, *key.value(), state.options);
-  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  auto report = Sign(state.file(), *key.value(), state.options);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file());
   PrintReport(state, report.value(), nullptr);
   return kDone;
 }
@@ -106,8 +146,10 @@ int RunSign(State& state) {
 Verb AddSign(CLI::App& parent, Console& console) {
   CLI::App* verb =
       parent.add_subcommand("sign", "Add a signature to a container (reads no weights), or to any file, folder or set");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}, {}});
-  verb->add_option("FILE", state->file, "The container, or any other file or folder");
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}, {}, {}});
+  verb->add_option(
+      "FILE", state->files,
+      "The container, or any other file or folder; several containers with --set, --from-log or --manifest");
   state->artifact.AddOptions(*verb);
   verb->add_option("-k,--key", state->key.key, std::string("The signing key: ") + kKeyHelp)
       ->required()
@@ -121,16 +163,16 @@ Verb AddSign(CLI::App& parent, Console& console) {
   verb->add_flag("--detached", state->detached, "Leave the envelope in FILE.envelope");
   verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
   state->key.AddOptions(*verb);
-  auto* log_key = verb->add_option("--log-key", state->log_key, "The log's own secret key")->type_name("KEY");
+  verb->add_option("--log-key", state->log_key, "The log's own secret key; for --from-log alone, its public key")
+      ->type_name("KEY");
   auto* log =
       verb->add_option("--log", state->log, "Add an entry to this audit log and store the proof with the signature")
-          ->type_name("DIR")
-          ->needs(log_key);
-  log_key->needs(log);
+          ->type_name("DIR");
   verb->add_option("--ci-identity", state->ci_identity,
                    "What job this is, for the log; by default what GitHub or GitLab say")
       ->type_name("TEXT")
       ->needs(log);
+  state->resign.AddOptions(*verb);
   console.AddOptions(*verb);
   return {verb, [state] { return RunSign(*state); }};
 }

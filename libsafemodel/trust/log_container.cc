@@ -7,12 +7,12 @@
 
 #include "base/try.h"
 #include "container/parse.h"
-#include "crypto/ed25519.h"
 #include "log/entry.h"
 #include "log/log_writer.h"
 #include "log/proof.h"
 #include "trust/dsse.h"
 #include "trust/envelope_writer.h"
+#include "trust/log_container.h"
 #include "trust/log_proof.h"
 #include "trust/sign_core.h"
 
@@ -23,26 +23,20 @@ bool IsKind(const container::EnvelopeItem& item, container::ItemKind kind) {
   return item.kind == static_cast<std::uint16_t>(kind);
 }
 
-// Release is a release statement of an envelope, about the manifest beside it.
-struct Release {
-  ByteBuffer payload;
-  trust::Statement statement;
-  std::string key_id;  // of the signer that verified it, else as stated beside it
-  std::optional<PublicKey> signer = {};
-};
+using Release = trust::SignedRelease;
 
 const PublicKey* VerifyingSigner(const trust::Dsse& dsse, const std::vector<PublicKey>& signers) {
   const ByteBuffer message = trust::Pae(dsse.payload_type, dsse.payload);
-  const auto found = std::find_if(signers.begin(), signers.end(), [&](const PublicKey& key) {
-    return crypto::VerifyEd25519(message, dsse.signature, key.bytes());
-  });
+  const auto found = std::find_if(signers.begin(), signers.end(),
+                                  [&](const PublicKey& key) { return trust::Verifies(dsse, message, key); });
   return found == signers.end() ? nullptr : &*found;
 }
 
 std::optional<Release> ReadRelease(const container::EnvelopeItem& item, const Digest& manifest_digest,
                                    const std::vector<PublicKey>& signers, const Limits& limits) {
-  if (!IsKind(item, container::ItemKind::kStatement)) return std::nullopt;
-  auto dsse = trust::ParseDsse(item.bytes, limits);
+  const bool is_hardware = IsKind(item, container::ItemKind::kHardwareStatement);
+  if (!is_hardware && !IsKind(item, container::ItemKind::kStatement)) return std::nullopt;
+  auto dsse = is_hardware ? trust::ParseHardwareDsse(item.bytes, limits) : trust::ParseDsse(item.bytes, limits);
   if (!dsse.ok() || dsse.value().payload_type != trust::kPayloadType) return std::nullopt;
   const PublicKey* signer = VerifyingSigner(dsse.value(), signers);
   if (signer == nullptr && !signers.empty()) return std::nullopt;
@@ -56,11 +50,12 @@ std::optional<Release> ReadRelease(const container::EnvelopeItem& item, const Di
   return release;
 }
 
-// ReadReleases returns the release statements of a container; with signers, only those that one of them verifies.
-// kUntrusted "no_signature" when there are none.
-Result<std::vector<Release>> ReadReleases(const trust::OpenedContainer& opened, const std::vector<PublicKey>& signers,
-                                          const Limits& limits) {
-  std::vector<Release> releases;
+}  // namespace
+
+Result<std::vector<trust::SignedRelease>> trust::ReadReleases(const trust::OpenedContainer& opened,
+                                                              const std::vector<PublicKey>& signers,
+                                                              const Limits& limits) {
+  std::vector<SignedRelease> releases;
   if (opened.envelope.has_value()) {
     for (const container::EnvelopeItem& item : opened.envelope->items) {
       auto release = ReadRelease(item, opened.manifest_digest, signers, limits);
@@ -70,6 +65,8 @@ Result<std::vector<Release>> ReadReleases(const trust::OpenedContainer& opened, 
   if (!releases.empty()) return releases;
   return Error{Stage::kUntrusted, "no_signature", "the container has no statement by these keys that a log could have"};
 }
+
+namespace {
 
 // SaysLittle tells the refusals of statements that no proof is about from those of a proof that does not hold.
 bool SaysLittle(const Error& refusal) {
@@ -158,18 +155,22 @@ Result<LogAddReport> AddToLog(const std::string& path, const LogOwner& owner, co
   return report;
 }
 
+Result<LoggedStatement> trust::LogLastStatement(container::Envelope& envelope, const PublicKey& signer,
+                                                const LogOwner& owner, const Limits& limits) {
+  const auto release = ReadRelease(envelope.items.back(), envelope.manifest_digest, {signer}, limits);
+  if (!release.has_value()) return Error{Stage::kInternal, "internal", "the new statement cannot be read"};
+  SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
+  SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, {*release}, owner, limits));
+  SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(indices.front()));
+  PutProof(envelope, std::move(proof), true, limits);
+  return Located(writer.reader(), indices.front(), limits);
+}
+
 Result<SignAndLogReport> SignAndLog(const std::string& path, const Signer& key, const SignOptions& options,
                                     const LogOwner& owner) {
   SignAndLogReport report;
   const auto add = [&](container::Envelope& envelope) -> Status {
-    const auto release =
-        ReadRelease(envelope.items.back(), envelope.manifest_digest, {key.public_key()}, options.limits);
-    if (!release.has_value()) return Error{Stage::kInternal, "internal", "the new statement cannot be read"};
-    SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, options.limits));
-    SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, {*release}, owner, options.limits));
-    SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(indices.front()));
-    PutProof(envelope, std::move(proof), true, options.limits);
-    SAFEMODEL_ASSIGN(report.logged, Located(writer.reader(), indices.front(), options.limits));
+    SAFEMODEL_ASSIGN(report.logged, trust::LogLastStatement(envelope, key.public_key(), owner, options.limits));
     return {};
   };
   SAFEMODEL_ASSIGN(report.signature, trust::SignAnd(path, key, options, add));
@@ -186,7 +187,7 @@ Result<std::vector<ByteBuffer>> ProveContainer(const std::string& folder, const 
   auto opened =
       writer.has_value() ? Result<trust::OpenedContainer>(writer->container()) : trust::OpenContainer(path, {}, limits);
   if (!opened.ok()) return opened.error();
-  SAFEMODEL_ASSIGN(const auto releases, ReadReleases(opened.value(), {}, limits));
+  SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened.value(), {}, limits));
   SAFEMODEL_ASSIGN(log::LogReader reader, log::LogReader::Open(folder, limits));
   SAFEMODEL_ASSIGN(container::Envelope envelope,
                    trust::NextEnvelope(opened.value().envelope, opened.value().manifest_digest));
@@ -216,7 +217,7 @@ Result<std::vector<LoggedStatement>> CheckLogged(const std::string& path, const 
                                                  const Limits& limits) {
   if (signers.empty()) return Error{Stage::kUntrusted, "no_policy", "nobody is trusted: name the signers' keys"};
   SAFEMODEL_ASSIGN(const auto opened, trust::OpenContainer(path, {}, limits));
-  SAFEMODEL_ASSIGN(const auto releases, ReadReleases(opened, signers, limits));
+  SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened, signers, limits));
   std::vector<LoggedStatement> logged;
   std::optional<Error> refusal;
   for (const Release& release : releases) {
