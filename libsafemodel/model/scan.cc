@@ -19,6 +19,7 @@
 #include "model/loaded_model.h"
 #include "pickle/allow_list.h"
 #include "pickle/scan.h"
+#include "pickle/scan_text.h"
 
 namespace safemodel {
 namespace {

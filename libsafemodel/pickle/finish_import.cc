@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "pickle/global_name.h"
 #include "pickle/judge.h"
 #include "pickle/tree.h"
 #include "value/naming.h"

@@ -104,7 +104,4 @@ class Judge {
   std::set<std::pair<NodeIndex, const void*>> checked_;
 };
 
-// FullName returns "module.name" as the pickle states it; parts of more than 512 bytes are cut.
-std::string FullName(const GlobalName& global);
-
 }  // namespace safemodel::pickle

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/cursor.h"
+#include "pickle/global_name.h"
 #include "pickle/judge.h"
 
 namespace safemodel::pickle {

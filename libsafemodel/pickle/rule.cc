@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pickle/findings.h"
+#include "pickle/global_name.h"
 #include "pickle/judge.h"
 
 namespace safemodel::pickle {

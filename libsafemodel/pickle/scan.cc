@@ -10,7 +10,6 @@
 
 #include "base/cursor.h"
 #include "base/try.h"
-#include "pickle/credentials.h"
 #include "pickle/joblib_layout.h"
 #include "pickle/machine.h"
 #include "pickle/npy.h"
@@ -18,6 +17,7 @@
 #include "pickle/opcode.h"
 #include "pickle/pickle_probe.h"
 #include "pickle/recognise.h"
+#include "pickle/scan_text.h"
 #include "pickle/tar.h"
 #include "pickle/torch_layout.h"
 #include "pickle/torch_legacy.h"
@@ -31,7 +31,6 @@ namespace {
 
 constexpr unsigned kMostLevels = 8;  // of archives and wrappers inside each other
 constexpr std::size_t kMostStreams = 100'000;
-constexpr std::uint64_t kMostText = 16u << 20;  // of an opaque member that is searched for credentials or archives
 
 // Role is what is known of bytes before they are looked at.
 enum class Role : std::uint8_t {
@@ -41,19 +40,6 @@ enum class Role : std::uint8_t {
 
 Error Unsupported(const char* text, const char* subject) {
   return {Stage::kUnsupported, "FILE-UNSUPPORTED", text, 0, subject};
-}
-
-// AddCredentials records the credentials in a text: at their places in the current member, or, for a constant of a
-// stream, at that of its instruction.
-void AddCredentials(ByteView text, std::optional<std::uint64_t> instruction, Findings& findings) {
-  const auto add = [&](const Credential& found) {
-    const std::uint64_t offset = instruction.value_or(found.offset);
-    Error error{Stage::kUnsafe, CredentialRule(found.kind),
-                "a credential was saved with the model; whoever gets the file can use it", offset,
-                std::string(found.name) + " " + RedactCredential(text, found)};
-    findings.Add(std::move(error), ScanVerdict::kUnknown);
-  };
-  FindCredentials(text, std::ref(add));  // a reference: a copy would be allocated for each of a million texts
 }
 
 // MayHoldPickle is the quick no for constants, of which there are many: pickles declare a protocol, or start with an
@@ -478,17 +464,6 @@ Status CheckMembers(const ZipArchive& archive, const ImportOptions& options, Fin
     refusal->subject = entry.name + (refusal->subject.empty() ? "" : ": ") + refusal->subject;
     return *refusal;
   }
-  return {};
-}
-
-Status ScanText(const ByteSource& source, Findings& findings) {
-  const std::uint64_t size = std::min(source.size(), kMostText);
-  if (size == 0) return {};
-  constexpr std::uint64_t kLook = 4096;
-  SAFEMODEL_ASSIGN(const ByteBuffer look, ReadRange(source, 0, std::min(size, kLook), kLook));
-  if (std::find(look.begin(), look.end(), 0) != look.end()) return {};  // not text
-  SAFEMODEL_ASSIGN(const ByteBuffer text, ReadRange(source, 0, size, kMostText));
-  AddCredentials(text, std::nullopt, findings);
   return {};
 }
 

@@ -30,7 +30,4 @@ Result<ScanClaim> ScanSource(const SharedSource& source, const ImportOptions& op
 // nothing of them is converted.
 Status CheckMembers(const ZipArchive& archive, const ImportOptions& options, Findings& findings);
 
-// ScanText looks for credentials in bytes that no reader claims, if they are text.
-Status ScanText(const ByteSource& source, Findings& findings);
-
 }  // namespace safemodel::pickle

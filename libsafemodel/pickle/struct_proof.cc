@@ -7,6 +7,7 @@
 
 #include "base/cursor.h"
 #include "pickle/allow_list.h"
+#include "pickle/global_name.h"
 #include "pickle/judge.h"
 #include "value/tensor_view.h"
 

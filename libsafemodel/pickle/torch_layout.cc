@@ -12,6 +12,7 @@
 #include "base/try.h"
 #include "pickle/allow_list.h"
 #include "pickle/finish_import.h"
+#include "pickle/global_name.h"
 #include "pickle/judge.h"
 #include "pickle/numpy_array.h"
 #include "pickle/torch_types.h"

@@ -7,6 +7,7 @@
 
 #include "base/try.h"
 #include "base/utf8.h"
+#include "pickle/global_name.h"
 #include "pickle/judge.h"
 
 namespace safemodel::pickle {

@@ -15,6 +15,7 @@
 #include "base/try.h"
 #include "pickle/allow_list.h"
 #include "pickle/finish_import.h"
+#include "pickle/global_name.h"
 #include "pickle/judge.h"
 #include "pickle/torch_layout.h"
 #include "pickle/torch_plain.h"
