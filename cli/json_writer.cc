@@ -92,4 +92,17 @@ void JsonWriter::Hex(std::string_view key, ByteView bytes) { Member(key, HexOf(b
 
 void JsonWriter::Finish() { Write("\n"); }
 
+Result<Digest> ReadDigest(std::string_view text) {
+  const Error refusal{Stage::kUsage, "bad_digest", "a digest is 64 lower-case hex digits", kNoOffset,
+                      std::string(text)};
+  Digest digest{};
+  if (text.size() != 2 * digest.size()) return refusal;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto value = std::string_view("0123456789abcdef").find(text[i]);
+    if (value == std::string_view::npos) return refusal;
+    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] * 16u + value);
+  }
+  return digest;
+}
+
 }  // namespace safemodel::cli

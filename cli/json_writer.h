@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <safemodel/bytes.h>
+#include <safemodel/result.h>
 
 namespace safemodel::cli {
 
@@ -57,5 +58,7 @@ class JsonWriter {
 
 // HexOf returns lower-case hexadecimal.
 std::string HexOf(ByteView bytes);
+// ReadDigest reads 64 lower-case hexadecimal digits. kUsage "bad_digest".
+Result<Digest> ReadDigest(std::string_view text);
 
 }  // namespace safemodel::cli

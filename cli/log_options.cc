@@ -13,21 +13,6 @@
 namespace safemodel::cli {
 namespace {
 
-// ReadNote reads a checkpoint file: a short text.
-Result<ByteBuffer> ReadNote(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), &std::fclose);
-  if (file == nullptr) {
-    return Error{Stage::kIo, errno == ENOENT ? "not_found" : "open_failed", "the checkpoint cannot be opened",
-                 kNoOffset, path};
-  }
-  ByteBuffer bytes(Limits().log_note_bytes + 1);
-  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), file.get()));
-  if (std::ferror(file.get()) != 0) {
-    return Error{Stage::kIo, "read_failed", "the checkpoint cannot be read", kNoOffset, path};
-  }
-  return bytes;
-}
-
 Result<TrustedWitness> ParseWitness(const std::string& text) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
@@ -44,6 +29,20 @@ std::string Variable(const char* name) {
 }
 
 }  // namespace
+
+Result<ByteBuffer> ReadNote(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), &std::fclose);
+  if (file == nullptr) {
+    return Error{Stage::kIo, errno == ENOENT ? "not_found" : "open_failed", "the checkpoint cannot be opened",
+                 kNoOffset, path};
+  }
+  ByteBuffer bytes(Limits().log_note_bytes + 1);
+  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), file.get()));
+  if (std::ferror(file.get()) != 0) {
+    return Error{Stage::kIo, "read_failed", "the checkpoint cannot be read", kNoOffset, path};
+  }
+  return bytes;
+}
 
 void LogOptions::AddOptions(CLI::App& verb, const std::string& what) {
   verb.add_option("--log-key", keys_, "The log's public key: a .pub file, or its base64 line; repeatable")

@@ -44,6 +44,8 @@ void WriteEntry(JsonWriter& json, std::uint64_t index, const LogEntry& entry);
 void PrintEntry(std::uint64_t index, const LogEntry& entry);
 void PrintCheckpoint(const LogCheckpoint& checkpoint);
 
+// ReadNote reads a checkpoint file: a short text.
+Result<ByteBuffer> ReadNote(const std::string& path);
 // ReadKeys reads the public keys of an option.
 Result<std::vector<PublicKey>> ReadKeys(const std::vector<std::string>& texts);
 

@@ -32,21 +32,6 @@ struct DenyState {
   std::string reason;
 };
 
-Error BadDigest(const std::string& text) {
-  return {Stage::kUsage, "bad_digest", "a digest is 64 lower-case hex digits", kNoOffset, text};
-}
-
-Result<Digest> DigestOf(std::string_view text) {
-  Digest digest{};
-  if (text.size() != 2 * digest.size()) return BadDigest(std::string(text));
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto value = std::string_view("0123456789abcdef").find(text[i]);
-    if (value == std::string_view::npos) return BadDigest(std::string(text));
-    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] * 16u + value);
-  }
-  return digest;
-}
-
 // CheckpointOf reads ORIGIN,SIZE,ROOT; an origin may have commas itself.
 Result<LogCheckpoint> CheckpointOf(const std::string& text) {
   const Error refusal{Stage::kUsage, "bad_checkpoint", "--except-before takes ORIGIN,SIZE,ROOT", kNoOffset, text};
@@ -59,7 +44,7 @@ Result<LogCheckpoint> CheckpointOf(const std::string& text) {
   const char* const end = text.data() + root;
   const auto number = std::from_chars(text.data() + size + 1, end, checkpoint.size);
   if (number.ec != std::errc() || number.ptr != end) return refusal;
-  auto digest = DigestOf(std::string_view(text).substr(root + 1));
+  auto digest = ReadDigest(std::string_view(text).substr(root + 1));
   if (!digest.ok()) return digest.error();
   checkpoint.root = digest.value();
   return checkpoint;
@@ -75,7 +60,7 @@ Result<Revocation> RevocationOf(const RevokeState& state) {
     revocation.except_before.push_back(std::move(checkpoint).value());
   }
   for (const std::string& text : state.statements) {
-    auto digest = DigestOf(text);
+    auto digest = ReadDigest(text);
     if (!digest.ok()) return digest.error();
     revocation.except_statements.push_back(digest.value());
   }
@@ -111,12 +96,12 @@ Result<Denial> DenialOf(const DenyState& state) {
   Denial denial;
   denial.reason = state.reason;
   if (!state.manifest.empty()) {
-    auto digest = DigestOf(state.manifest);
+    auto digest = ReadDigest(state.manifest);
     if (!digest.ok()) return digest.error();
     denial.manifest = digest.value();
   }
   if (!state.content.empty()) {
-    auto digest = DigestOf(state.content);
+    auto digest = ReadDigest(state.content);
     if (!digest.ok()) return digest.error();
     denial.content = digest.value();
   }

@@ -4,11 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 
 #include "console.h"
 #include "escape.h"
 #include "json_writer.h"
 #include "log_options.h"
+#include "resign.h"
 #include "signing_key.h"
 
 namespace safemodel::cli {
@@ -16,7 +18,7 @@ namespace {
 
 struct State {
   Console& console;
-  std::string file;
+  std::vector<std::string> files;
   std::string key;
   std::string passphrase_file;
   std::string not_after;
@@ -26,6 +28,9 @@ struct State {
   std::string log;
   std::string log_key;
   std::string ci_identity;
+  ResignArguments resign;
+
+  [[nodiscard]] const std::string& file() const { return files.front(); }
 };
 
 void PrintReport(const State& state, const SignReport& report, const LoggedStatement* logged) {
@@ -62,20 +67,53 @@ void PrintReport(const State& state, const SignReport& report, const LoggedState
   json.Finish();
 }
 
+std::string JobOf(const State& state) { return state.ci_identity.empty() ? CiIdentity() : state.ci_identity; }
+
 int SignWithLog(State& state, const SecretKey& key) {
   auto log_key = OpenSigningKey(state.console, state.log_key, state.passphrase_file);
   if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
-  const LogOwner owner{state.log, log_key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
-  const auto report = SignAndLog(state.file, key, state.options, owner);
-  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  const LogOwner owner{state.log, log_key.value(), JobOf(state)};
+  const auto report = SignAndLog(state.file(), key, state.options, owner);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file());
   PrintReport(state, report.value().signature, &report.value().logged);
   return kDone;
 }
 
-int RunSign(State& state) {
-  if (state.detached && state.append) {
-    return state.console.Fail(Error{Stage::kUsage, "bad_arguments", "--detached and --append exclude each other"});
+// SignAnew is sign --from-log and sign --manifest. With --log, the log's secret key says which public key it has.
+int SignAnew(const State& state, const SecretKey& key) {
+  std::optional<LogOwner> owner;
+  std::optional<PublicKey> log_key;
+  std::optional<SecretKey> log_secret;
+  if (!state.log.empty()) {
+    auto opened = OpenSigningKey(state.console, state.log_key, state.passphrase_file);
+    if (!opened.ok()) return state.console.Fail(opened.error(), state.log_key);
+    log_secret = std::move(opened).value();
+    log_key = log_secret->public_key();
+    owner.emplace(LogOwner{state.log, *log_secret, JobOf(state)});
+  } else if (state.resign.from_log()) {
+    auto read = PublicKey::Parse(state.log_key);
+    if (!read.ok()) return state.console.Fail(read.error(), state.log_key);
+    log_key = read.value();
   }
+  return state.resign.Run(state.console, state.files, key, state.options, log_key ? &*log_key : nullptr,
+                          owner ? &*owner : nullptr);
+}
+
+Status CheckArguments(const State& state) {
+  const auto bad = [](const char* text) { return Error{Stage::kUsage, "bad_arguments", text}; };
+  if (state.detached && state.append) return bad("--detached and --append exclude each other");
+  if (!state.log.empty() && state.log_key.empty()) return bad("--log needs --log-key, the log's own secret key");
+  if (!state.log_key.empty() && state.log.empty() && !state.resign.from_log())
+    return bad("--log-key goes with --log or --from-log");
+  if (state.resign.from_log() && state.log_key.empty()) return bad("--from-log needs --log-key");
+  if (state.files.size() > 1 && !state.resign.given())
+    return bad("sign takes one container; several only with --from-log or --manifest");
+  return state.resign.Check(state.options);
+}
+
+int RunSign(State& state) {
+  const Status usable = CheckArguments(state);
+  if (!usable.ok()) return state.console.Fail(usable.error());
   if (state.detached) state.options.placement = Placement::kDetached;
   if (state.append) state.options.placement = Placement::kAppended;
   if (!state.not_after.empty()) {
@@ -88,9 +126,10 @@ int RunSign(State& state) {
   }
   auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
   if (!key.ok()) return state.console.Fail(key.error(), state.key);
+  if (state.resign.given()) return SignAnew(state, key.value());
   if (!state.log.empty()) return SignWithLog(state, key.value());
-  auto report = Sign(state.file, key.value(), state.options);
-  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  auto report = Sign(state.file(), key.value(), state.options);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file());
   PrintReport(state, report.value(), nullptr);
   return kDone;
 }
@@ -99,8 +138,9 @@ int RunSign(State& state) {
 
 Verb AddSign(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("sign", "Add a signature to a container; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}, {}, {}, {}});
-  verb->add_option("FILE", state->file, "The container")->required();
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}, {}, {}, {}, {}});
+  verb->add_option("FILE", state->files, "The container; with --from-log or --manifest, containers and folders")
+      ->required();
   verb->add_option("-k,--key", state->key, "The secret key file")->required()->type_name("KEY");
   verb->add_option("--role", state->options.role, "The role to sign in")->capture_default_str();
   verb->add_option("--not-after", state->not_after, "When the signature ends: a time, a date, or days from now as 90d")
@@ -112,16 +152,16 @@ Verb AddSign(CLI::App& parent, Console& console) {
   verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
   verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
       ->type_name("FILE");
-  auto* log_key = verb->add_option("--log-key", state->log_key, "The log's own secret key")->type_name("KEY");
+  verb->add_option("--log-key", state->log_key, "The log's own secret key; for --from-log alone, its public key")
+      ->type_name("KEY");
   auto* log =
       verb->add_option("--log", state->log, "Add an entry to this audit log and store the proof with the signature")
-          ->type_name("DIR")
-          ->needs(log_key);
-  log_key->needs(log);
+          ->type_name("DIR");
   verb->add_option("--ci-identity", state->ci_identity,
                    "What job this is, for the log; by default what GitHub or GitLab say")
       ->type_name("TEXT")
       ->needs(log);
+  state->resign.AddOptions(*verb);
   console.AddOptions(*verb);
   return {verb, [state] { return RunSign(*state); }};
 }

@@ -13,6 +13,7 @@
 #include "log/proof.h"
 #include "trust/dsse.h"
 #include "trust/envelope_writer.h"
+#include "trust/log_container.h"
 #include "trust/log_proof.h"
 #include "trust/sign_core.h"
 
@@ -23,13 +24,7 @@ bool IsKind(const container::EnvelopeItem& item, container::ItemKind kind) {
   return item.kind == static_cast<std::uint16_t>(kind);
 }
 
-// Release is a release statement of an envelope, about the manifest beside it.
-struct Release {
-  ByteBuffer payload;
-  trust::Statement statement;
-  std::string key_id;  // of the signer that verified it, else as stated beside it
-  std::optional<PublicKey> signer = {};
-};
+using Release = trust::SignedRelease;
 
 const PublicKey* VerifyingSigner(const trust::Dsse& dsse, const std::vector<PublicKey>& signers) {
   const ByteBuffer message = trust::Pae(dsse.payload_type, dsse.payload);
@@ -56,10 +51,10 @@ std::optional<Release> ReadRelease(const container::EnvelopeItem& item, const Di
   return release;
 }
 
-// ReadReleases returns the release statements of a container; with signers, only those that one of them verifies.
-// kUntrusted "no_signature" when there are none.
-Result<std::vector<Release>> ReadReleases(const trust::OpenedContainer& opened, const std::vector<PublicKey>& signers,
-                                          const Limits& limits) {
+}  // namespace
+
+Result<std::vector<Release>> trust::ReadReleases(const trust::OpenedContainer& opened,
+                                                 const std::vector<PublicKey>& signers, const Limits& limits) {
   std::vector<Release> releases;
   if (opened.envelope.has_value()) {
     for (const container::EnvelopeItem& item : opened.envelope->items) {
@@ -70,6 +65,8 @@ Result<std::vector<Release>> ReadReleases(const trust::OpenedContainer& opened, 
   if (!releases.empty()) return releases;
   return Error{Stage::kUntrusted, "no_signature", "the container has no statement by these keys that a log could have"};
 }
+
+namespace {
 
 // SaysLittle tells the refusals of statements that no proof is about from those of a proof that does not hold.
 bool SaysLittle(const Error& refusal) {
@@ -135,7 +132,7 @@ Result<std::vector<std::uint64_t>> LogReleases(log::LogWriter& writer, const std
 Result<LogAddReport> AddToLog(const std::string& path, const LogOwner& owner, const std::vector<PublicKey>& signers,
                               const Limits& limits) {
   SAFEMODEL_ASSIGN(auto container, trust::EnvelopeWriter::Open(path, Placement::kKeep, limits));
-  SAFEMODEL_ASSIGN(const auto releases, ReadReleases(container.container(), signers, limits));
+  SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(container.container(), signers, limits));
   SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(container.container()));
   SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
   const std::uint64_t size = writer.reader().state().size;
@@ -157,18 +154,22 @@ Result<LogAddReport> AddToLog(const std::string& path, const LogOwner& owner, co
   return report;
 }
 
+Result<LoggedStatement> trust::LogLastStatement(container::Envelope& envelope, const PublicKey& signer,
+                                                const LogOwner& owner, const Limits& limits) {
+  const auto release = ReadRelease(envelope.items.back(), envelope.manifest_digest, {signer}, limits);
+  if (!release.has_value()) return Error{Stage::kInternal, "internal", "the new statement cannot be read"};
+  SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
+  SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, {*release}, owner, limits));
+  SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(indices.front()));
+  PutProof(envelope, std::move(proof), true, limits);
+  return Located(writer.reader(), indices.front(), limits);
+}
+
 Result<SignAndLogReport> SignAndLog(const std::string& path, const Signer& key, const SignOptions& options,
                                     const LogOwner& owner) {
   SignAndLogReport report;
   const auto add = [&](container::Envelope& envelope) -> Status {
-    const auto release =
-        ReadRelease(envelope.items.back(), envelope.manifest_digest, {key.public_key()}, options.limits);
-    if (!release.has_value()) return Error{Stage::kInternal, "internal", "the new statement cannot be read"};
-    SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, options.limits));
-    SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, {*release}, owner, options.limits));
-    SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(indices.front()));
-    PutProof(envelope, std::move(proof), true, options.limits);
-    SAFEMODEL_ASSIGN(report.logged, Located(writer.reader(), indices.front(), options.limits));
+    SAFEMODEL_ASSIGN(report.logged, trust::LogLastStatement(envelope, key.public_key(), owner, options.limits));
     return {};
   };
   SAFEMODEL_ASSIGN(report.signature, trust::SignAnd(path, key, options, add));
@@ -185,7 +186,7 @@ Result<std::vector<ByteBuffer>> ProveContainer(const std::string& folder, const 
   auto opened =
       writer.has_value() ? Result<trust::OpenedContainer>(writer->container()) : trust::OpenContainer(path, {}, limits);
   if (!opened.ok()) return opened.error();
-  SAFEMODEL_ASSIGN(const auto releases, ReadReleases(opened.value(), {}, limits));
+  SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened.value(), {}, limits));
   SAFEMODEL_ASSIGN(log::LogReader reader, log::LogReader::Open(folder, limits));
   SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(opened.value()));
   std::vector<ByteBuffer> proofs;
@@ -214,7 +215,7 @@ Result<std::vector<LoggedStatement>> CheckLogged(const std::string& path, const 
                                                  const Limits& limits) {
   if (signers.empty()) return Error{Stage::kUntrusted, "no_policy", "nobody is trusted: name the signers' keys"};
   SAFEMODEL_ASSIGN(const auto opened, trust::OpenContainer(path, {}, limits));
-  SAFEMODEL_ASSIGN(const auto releases, ReadReleases(opened, signers, limits));
+  SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened, signers, limits));
   std::vector<LoggedStatement> logged;
   std::optional<Error> refusal;
   for (const Release& release : releases) {

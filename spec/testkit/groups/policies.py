@@ -9,6 +9,7 @@ from .. import ed25519
 from ..container import build
 from ..envelope import BUILDER, SECOND, THIRD, Signer, compact, rfc3339, statement
 from ..model import content_digest, tensor_digest
+from ..tlog import LOG_KEY, ORIGIN, Proof, entry_of
 from ..tree import flatten
 from ..vector import Vector
 from .base import tiny, vector
@@ -60,6 +61,7 @@ def vectors():
     yield from minimum_checked()
     yield from attestations()
     yield from revoked()
+    yield from logged_before()
     yield from denied()
 
 
@@ -286,6 +288,32 @@ def revoked():
               entry.replace("release", public(BUILDER)), Signer(), base=HEAD + key("b", SECOND) + rule())
     yield row("no-proof", "untrusted", "only what a log had is excepted, and there is no proof",
               entry + f'except_before = [{{ origin = "log", size = 5, root = "{"aa" * 32}" }}]\n', Signer())
+
+
+def logged_before():
+    """Y12: what a log had before the named checkpoint stays."""
+    def proven(name, expect, reason, before):
+        made = Proof(entry_of(made_statement(), BUILDER))
+        origin, (size, root) = before(made)
+        text = (GOOD + f'[[log]]\norigin = "{ORIGIN}"\npublic = "{public(LOG_KEY)}"\n[[revoked]]\nkey = "release"\n'
+                f'except_before = [{{ origin = "{origin}", size = {size}, root = "{root.hex()}" }}]\n')
+        return vector(
+            f"Y12-{name}", expect, "P-REVOKED L-BEFORE", reason, signers=[Signer()],
+            code=None if expect == "ok" else "revoked_key", twin=None if expect == "ok" else "Y12-logged-before-ok",
+            options={"policy": text.encode()}, frame=lambda frame: frame.items.append((c.ITEM_LOG_PROOF, made.make())))
+
+    yield proven("logged-before-ok", "ok", "a revoked key, but a log had the statement before the named checkpoint",
+                 lambda made: (ORIGIN, made.state()))
+    yield proven("logged-in-fork", "untrusted", "the named size, with the root of another tree",
+                 lambda made: (ORIGIN, (made.size, bytes(32))))
+    yield proven("logged-later", "untrusted", "in a later tree only", lambda made: (ORIGIN, made.state(6)))
+    yield proven("logged-elsewhere", "untrusted", "another log's checkpoint of that size and root",
+                 lambda made: ("example.com/other", made.state()))
+
+
+def made_statement():
+    """The statement item of `tiny`, as Signer makes it."""
+    return Signer().make(manifest(), sha256(build(tiny()).manifest_bytes).digest())
 
 
 def manifest():
