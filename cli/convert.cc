@@ -20,8 +20,7 @@ struct State {
   ConvertOptions options;
   std::vector<std::string> metadata;
   std::string codec = "auto";
-  std::string sign_with;
-  std::string passphrase_file;
+  SigningKeyOptions sign_with;
   std::vector<std::string> allow = {};
   bool allow_unknown = false;
   bool include_executable = false;
@@ -105,7 +104,7 @@ void PrintJson(const State& state, const ConvertReport& report) {
   json.Hex("content_digest", report.content_digest);
   json.Hex("manifest_sha256", report.manifest_digest);
   WriteAllowed(json, "allow_files", state.options.allowed.files());
-  json.Key("signed"), json.Boolean(!state.sign_with.empty());
+  json.Key("signed"), json.Boolean(!state.sign_with.key.empty());
   json.Key("inert"), json.BeginArray();
   for (const UnlistedName& unlisted : report.inert) {
     json.BeginObject();
@@ -132,7 +131,7 @@ void PrintText(const State& state, const ConvertReport& report) {
     std::printf("inert      %s, imported at byte %llu: kept as data, no loader builds it\n",
                 EscapeForTerminal(unlisted.name).c_str(), static_cast<unsigned long long>(unlisted.offset));
   }
-  if (state.sign_with.empty())
+  if (state.sign_with.key.empty())
     state.console.Note("not signed yet; next: safemodel sign " + EscapeForTerminal(state.output) + " -k KEY");
 }
 
@@ -151,12 +150,12 @@ Status TakeMetadata(State& state) {
 int RunConvert(State& state) {
   const std::string& input = state.inputs.front();
   if (Status status = TakeMetadata(state); !status.ok()) return state.console.Fail(status.error());
-  std::optional<SecretKey> key;
-  if (!state.sign_with.empty()) {
-    auto loaded = OpenSigningKey(state.console, state.sign_with, state.passphrase_file);
-    if (!loaded.ok()) return state.console.Fail(loaded.error(), state.sign_with);
-    key.emplace(std::move(loaded).value());
-    state.options.sign_with = &*key;
+  std::unique_ptr<Signer> key;
+  if (!state.sign_with.key.empty()) {
+    auto loaded = OpenSigningKey(state.console, state.sign_with);
+    if (!loaded.ok()) return state.console.Fail(loaded.error(), state.sign_with.ShownKey());
+    key = std::move(loaded).value();
+    state.options.sign_with = key.get();
   }
   ConvertOptions& options = state.options;
   auto allowed = AllowedClasses::FromFiles(state.allow);
@@ -211,9 +210,9 @@ Verb AddConvert(CLI::App& parent, Console& console) {
   verb->add_option("--level", state->options.level, "zstd level")->check(CLI::Range(1, 19))->capture_default_str();
   verb->add_option("--threads", state->options.threads, "Number of threads; 0 is one for each processor")
       ->capture_default_str();
-  verb->add_option("--sign-with", state->sign_with, "Sign in role builder with this secret key file")->type_name("KEY");
-  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
-      ->type_name("FILE");
+  verb->add_option("--sign-with", state->sign_with.key, std::string("Sign in role builder with ") + kKeyHelp)
+      ->type_name("KEY");
+  state->sign_with.AddOptions(*verb);
   verb->add_option("--allow", state->allow, "Take the classes that this TOML file states for known; repeatable")
       ->type_name("FILE")
       ->allow_extra_args(false);

@@ -16,11 +16,22 @@ struct State {
   Console& console;
   std::string stem;
   std::string passphrase_file;
+  std::string format = "minisign";
   bool no_passphrase = false;
   bool force = false;
 };
 
+KeyFormat FormatOf(const State& state) {
+  if (state.format == "openssh") return KeyFormat::kOpenSsh;
+  return state.format == "pem" ? KeyFormat::kPem : KeyFormat::kMinisign;
+}
+
 int RunKeygen(const State& state) {
+  if (FormatOf(state) != KeyFormat::kMinisign && !state.no_passphrase) {
+    return state.console.Fail(Error{Stage::kUsage, "unprotected_format",
+                                    "OpenSSH and PEM keys are written without a passphrase only: say --no-passphrase, "
+                                    "and add one with ssh-keygen -p or openssl pkey"});
+  }
   Passphrase passphrase;
   if (!state.no_passphrase) {
     auto answer = AskPassphrase(state.passphrase_file, Confirm::kYes)();
@@ -34,7 +45,8 @@ int RunKeygen(const State& state) {
   auto key = SecretKey::Generate();
   if (!key.ok()) return state.console.Fail(key.error());
   const auto overwrite = state.force ? SecretKey::Overwrite::kReplace : SecretKey::Overwrite::kRefuse;
-  if (Status status = key.value().WriteFiles(state.stem, state.no_passphrase ? nullptr : &passphrase, overwrite);
+  if (Status status =
+          key.value().WriteFiles(state.stem, state.no_passphrase ? nullptr : &passphrase, overwrite, FormatOf(state));
       !status.ok()) {
     return state.console.Fail(status.error());
   }
@@ -64,10 +76,13 @@ int RunKeygen(const State& state) {
 }  // namespace
 
 Verb AddKeygen(CLI::App& parent, Console& console) {
-  CLI::App* verb =
-      parent.add_subcommand("keygen", "Make a signing key: NAME.key (secret) and NAME.pub, in minisign's format");
+  CLI::App* verb = parent.add_subcommand("keygen", "Make a signing key: NAME.key (secret) and NAME.pub");
   auto state = std::make_shared<State>(State{console, {}, {}});
   verb->add_option("-o,--output", state->stem, "Where: writes NAME.key and NAME.pub")->required()->type_name("NAME");
+  verb->add_option("--format", state->format, "Whose files to write: minisign, openssh or pem")
+      ->check(CLI::IsMember({"minisign", "openssh", "pem"}))
+      ->type_name("FORMAT")
+      ->capture_default_str();
   verb->add_flag("--no-passphrase", state->no_passphrase, "Leave the secret key unprotected, for automation");
   verb->add_option("--passphrase-file", state->passphrase_file, "Read the passphrase from this file")
       ->type_name("FILE");

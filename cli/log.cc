@@ -48,11 +48,11 @@ void EndAnswer(JsonWriter& json) {
 }
 
 int RunInit(const State& state) {
-  auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
+  auto key = OpenSigningKey(state.console, {state.key, state.passphrase_file, {}});
   if (!key.ok()) return state.console.Fail(key.error(), state.key);
-  const auto log = InitLog(state.folder, state.origin, key.value());
+  const auto log = InitLog(state.folder, state.origin, *key.value());
   if (!log.ok()) return Fail(state, log.error());
-  const std::string verifier = VerifierKey(log.value().origin, key.value().public_key());
+  const std::string verifier = VerifierKey(log.value().origin, key.value()->public_key());
   if (state.console.json()) {
     JsonWriter json(stdout);
     BeginAnswer(json);
@@ -67,11 +67,11 @@ int RunInit(const State& state) {
 }
 
 int RunAdd(const State& state) {
-  auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
+  auto key = OpenSigningKey(state.console, {state.key, state.passphrase_file, {}});
   if (!key.ok()) return state.console.Fail(key.error(), state.key);
   const auto signers = ReadKeys(state.keys);
   if (!signers.ok()) return state.console.Fail(signers.error());
-  const LogOwner owner{state.folder, key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
+  const LogOwner owner{state.folder, *key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
   const auto report = AddToLog(state.file, owner, signers.value());
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
   if (state.console.json()) {

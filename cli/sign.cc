@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <optional>
 
 #include "console.h"
 #include "escape.h"
@@ -19,8 +18,7 @@ namespace {
 struct State {
   Console& console;
   std::vector<std::string> files;
-  std::string key;
-  std::string passphrase_file;
+  SigningKeyOptions key;
   std::string not_after;
   bool detached = false;
   bool append = false;
@@ -69,10 +67,14 @@ void PrintReport(const State& state, const SignReport& report, const LoggedState
 
 std::string JobOf(const State& state) { return state.ci_identity.empty() ? CiIdentity() : state.ci_identity; }
 
-int SignWithLog(State& state, const SecretKey& key) {
-  auto log_key = OpenSigningKey(state.console, state.log_key, state.passphrase_file);
+Result<std::unique_ptr<Signer>> OpenLogKey(const State& state) {
+  return OpenSigningKey(state.console, {state.log_key, state.key.passphrase_file, {}});
+}
+
+int SignWithLog(const State& state, const Signer& key) {
+  const auto log_key = OpenLogKey(state);
   if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
-  const LogOwner owner{state.log, log_key.value(), JobOf(state)};
+  const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
   const auto report = SignAndLog(state.file(), key, state.options, owner);
   if (!report.ok()) return state.console.Fail(report.error(), state.file());
   PrintReport(state, report.value().signature, &report.value().logged);
@@ -80,23 +82,18 @@ int SignWithLog(State& state, const SecretKey& key) {
 }
 
 // SignAnew is sign --from-log and sign --manifest. With --log, the log's secret key says which public key it has.
-int SignAnew(const State& state, const SecretKey& key) {
-  std::optional<LogOwner> owner;
-  std::optional<PublicKey> log_key;
-  std::optional<SecretKey> log_secret;
+int SignAnew(const State& state, const Signer& key) {
   if (!state.log.empty()) {
-    auto opened = OpenSigningKey(state.console, state.log_key, state.passphrase_file);
-    if (!opened.ok()) return state.console.Fail(opened.error(), state.log_key);
-    log_secret = std::move(opened).value();
-    log_key = log_secret->public_key();
-    owner.emplace(LogOwner{state.log, *log_secret, JobOf(state)});
-  } else if (state.resign.from_log()) {
-    auto read = PublicKey::Parse(state.log_key);
-    if (!read.ok()) return state.console.Fail(read.error(), state.log_key);
-    log_key = read.value();
+    const auto log_key = OpenLogKey(state);
+    if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+    const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
+    return state.resign.Run(state.console, state.files, key, state.options, &log_key.value()->public_key(), &owner);
   }
-  return state.resign.Run(state.console, state.files, key, state.options, log_key ? &*log_key : nullptr,
-                          owner ? &*owner : nullptr);
+  if (!state.resign.from_log())
+    return state.resign.Run(state.console, state.files, key, state.options, nullptr, nullptr);
+  const auto log_key = PublicKey::Parse(state.log_key);
+  if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+  return state.resign.Run(state.console, state.files, key, state.options, &log_key.value(), nullptr);
 }
 
 Status CheckArguments(const State& state) {
@@ -124,11 +121,11 @@ int RunSign(State& state) {
                                       kNoOffset, state.not_after});
     }
   }
-  auto key = OpenSigningKey(state.console, state.key, state.passphrase_file);
-  if (!key.ok()) return state.console.Fail(key.error(), state.key);
-  if (state.resign.given()) return SignAnew(state, key.value());
-  if (!state.log.empty()) return SignWithLog(state, key.value());
-  auto report = Sign(state.file(), key.value(), state.options);
+  auto key = OpenSigningKey(state.console, state.key);
+  if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
+  if (state.resign.given()) return SignAnew(state, *key.value());
+  if (!state.log.empty()) return SignWithLog(state, *key.value());
+  auto report = Sign(state.file(), *key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file());
   PrintReport(state, report.value(), nullptr);
   return kDone;
@@ -138,10 +135,12 @@ int RunSign(State& state) {
 
 Verb AddSign(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("sign", "Add a signature to a container; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, false, false, {}, {}, {}, {}, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}, {}});
   verb->add_option("FILE", state->files, "The container; with --from-log or --manifest, containers and folders")
       ->required();
-  verb->add_option("-k,--key", state->key, "The secret key file")->required()->type_name("KEY");
+  verb->add_option("-k,--key", state->key.key, std::string("The signing key: ") + kKeyHelp)
+      ->required()
+      ->type_name("KEY");
   verb->add_option("--role", state->options.role, "The role to sign in")->capture_default_str();
   verb->add_option("--not-after", state->not_after, "When the signature ends: a time, a date, or days from now as 90d")
       ->type_name("TIME");
@@ -150,8 +149,7 @@ Verb AddSign(CLI::App& parent, Console& console) {
       ->type_name("ROLE");
   verb->add_flag("--detached", state->detached, "Leave the envelope in FILE.envelope");
   verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
-  verb->add_option("--passphrase-file", state->passphrase_file, "Read the key's passphrase from this file")
-      ->type_name("FILE");
+  state->key.AddOptions(*verb);
   verb->add_option("--log-key", state->log_key, "The log's own secret key; for --from-log alone, its public key")
       ->type_name("KEY");
   auto* log =

@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <CLI/CLI.hpp>
+
 #include "escape.h"
 #include "passphrase.h"
 
@@ -17,19 +19,35 @@ bool OthersMayRead(const std::string& path) {
 
 }  // namespace
 
-Result<SecretKey> OpenSigningKey(const Console& console, const std::string& path, const std::string& passphrase_file) {
+void SigningKeyOptions::AddOptions(CLI::App& verb) {
+  verb.add_option("--passphrase-file", passphrase_file, "Read the key's passphrase from this file")->type_name("FILE");
+  verb.add_option("--public-key", public_key,
+                  "The public key that must sign: a file or a text. exec: needs it, nothing else says whose key it is")
+      ->type_name("PUBKEY");
+}
+
+std::string SigningKeyOptions::ShownKey() const { return IsSecretKeyText(key) ? std::string() : key; }
+
+Result<std::unique_ptr<Signer>> OpenSigningKey(const Console& console, const SigningKeyOptions& options) {
+  OpenSignerOptions wanted;
+  if (!options.public_key.empty()) {
+    auto public_key = PublicKey::Parse(options.public_key);
+    if (!public_key.ok()) return public_key.error();
+    wanted.public_key = public_key.value();
+  }
   bool is_protected = false;
-  const PassphraseSource ask = AskPassphrase(passphrase_file, Confirm::kNo);
-  auto key = SecretKey::FromFile(path, [&is_protected, &ask] {
+  const PassphraseSource ask = AskPassphrase(options.passphrase_file, Confirm::kNo);
+  wanted.passphrase = [&is_protected, &ask] {
     is_protected = true;
     return ask();
-  });
-  if (key.ok() && !is_protected && OthersMayRead(path)) {
-    console.Note("warning: " + EscapeForTerminal(path) +
+  };
+  auto signer = OpenSigner(options.key, wanted);
+  if (signer.ok() && !is_protected && OthersMayRead(options.key)) {
+    console.Note("warning: " + EscapeForTerminal(options.key) +
                  ": this secret key has no passphrase and its file can be read by others; chmod 600 it "
                  "(key_readable_by_others)");
   }
-  return key;
+  return signer;
 }
 
 }  // namespace safemodel::cli

@@ -1,17 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 
-#include <safemodel/keys.h>
+#include <safemodel/open_signer.h>
 
 #include "console.h"
 
 namespace safemodel::cli {
 
-// OpenSigningKey reads the secret key file at `path`, with the passphrase from `passphrase_file` or the terminal if the
-// key is protected. A key that is not protected and that others may read is used with a warning: where secrets are
-// mounted (Kubernetes: mode 0644), their owner cannot change the mode.
-Result<SecretKey> OpenSigningKey(const Console& console, const std::string& path, const std::string& passphrase_file);
+// SigningKeyOptions are the options of a verb that signs: --passphrase-file and --public-key, beside the key itself.
+struct SigningKeyOptions {
+  std::string key;
+  std::string passphrase_file;
+  std::string public_key;
+
+  // AddOptions adds the two; the verb names its key in its own way.
+  void AddOptions(CLI::App& verb);
+  // ShownKey is the key as messages may name it: nothing when it is a secret itself, given by mistake.
+  [[nodiscard]] std::string ShownKey() const;
+};
+
+// kKeyHelp says what the option for a key takes.
+inline constexpr const char* kKeyHelp =
+    "a secret key file of minisign, OpenSSH or OpenSSL; - or fd:N; env:VAR; ssh-agent:PUBKEY; or exec:CMD";
+
+// OpenSigningKey opens the signer that was asked for, with the passphrase from a file or the terminal if the key is
+// protected. A key that is not protected and that others may read is used with a warning: where secrets are mounted
+// (Kubernetes: mode 0644), their owner cannot change the mode.
+Result<std::unique_ptr<Signer>> OpenSigningKey(const Console& console, const SigningKeyOptions& options);
 
 }  // namespace safemodel::cli

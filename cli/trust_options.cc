@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust_options.h"
 
+#include <safemodel/open_signer.h>
+
 #include <CLI/CLI.hpp>
 
 namespace safemodel::cli {
 
 void TrustOptions::AddOptions(CLI::App& verb) {
   verb.add_option("--policy", policy_, "Accept what this policy file accepts")->type_name("FILE");
-  verb.add_option("--key,-k", keys_,
-                  "Accept a signature in role builder by this public key: a .pub file, or its base64 line; repeatable")
+  verb.add_option(
+          "--key,-k", keys_,
+          "Accept a signature in role builder by this public key of minisign, OpenSSH or OpenSSL: a file, or its text; "
+          "repeatable")
       ->type_name("KEY");
   verb.add_option("--expect", expect_, "Refuse any other model, and any other version if given")
       ->check([](const std::string& text) { return std::string(text.empty() ? "an empty name expects nothing" : ""); })
@@ -28,7 +32,11 @@ Result<Policy> TrustOptions::MakePolicy() const {
   std::vector<PublicKey> keys;
   for (const std::string& text : keys_) {
     auto key = PublicKey::Parse(text);
-    if (!key.ok()) return key.error();
+    if (!key.ok()) {
+      Error error = key.error();
+      if (error.subject.empty() && !IsSecretKeyText(text)) error.subject = text;
+      return error;
+    }
     keys.push_back(key.value());
   }
   return Policy::AnyOf(std::move(keys));

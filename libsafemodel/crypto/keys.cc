@@ -8,20 +8,23 @@
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/try.h"
+#include "crypto/armor.h"
 #include "crypto/hash.h"
 #include "crypto/minisign.h"
+#include "crypto/openssh.h"
+#include "crypto/pem.h"
+#include "crypto/secret_input.h"
 
 namespace safemodel {
 namespace {
 
-constexpr std::uint64_t kKeyFileBytes = 4096;  // minisign's are under 400
+constexpr std::string_view kMinisignComment = "untrusted comment: ";
+constexpr std::size_t kPemWidth = 64;      // letters in a line, as OpenSSL writes them
+constexpr std::size_t kOpenSshWidth = 70;  // and OpenSSH
+constexpr std::string_view kPublicIntro = "safemodel key ed25519\n";
+constexpr std::string_view kHardwareIntro = "safemodel key sk-ed25519\n";
 
-std::string IdOf(const crypto::Ed25519PublicKey& key) {
-  crypto::Sha256 hash;
-  hash.Update(AsBytes("safemodel key ed25519\n"));
-  hash.Update(key);
-  return crypto::Hex(hash.Finish());
-}
+Error NotAKey(const char* text) { return {Stage::kKey, "bad_key_file", text}; }
 
 // NumberOf derives minisign's key number, which minisign itself draws at random: a hint that both tools only compare.
 crypto::MinisignKeyNumber NumberOf(const crypto::Ed25519PublicKey& key) {
@@ -36,17 +39,41 @@ Status CheckUsable(const crypto::Ed25519PublicKey& key) {
   return Error{Stage::kKey, "unusable_key", "this public key is of low order or not canonical; make a new one"};
 }
 
-Result<std::shared_ptr<const File>> OpenKeyFile(const std::string& path) {
-  SAFEMODEL_ASSIGN(auto file, File::Open(path));
-  if (file->size() > kKeyFileBytes) {
-    return Error{Stage::kKey, "bad_key_file", "this is too long for a minisign key file", kNoOffset, path};
-  }
-  return file;
-}
-
 Error About(Error error, const std::string& path) {
   if (error.subject.empty()) error.subject = path;
   return error;
+}
+
+// BytesOfPem decodes a public block. A secret one is pasted here by mistake; its text is shown nowhere.
+Result<crypto::Ed25519PublicKey> BytesOfPem(std::string_view text) {
+  SAFEMODEL_ASSIGN(const crypto::Armored armored, crypto::ParseArmor(text));
+  if (armored.label.ends_with(crypto::kSecretLabel)) {
+    return NotAKey("this is a secret key; give its public half, as written by ssh-keygen -y or openssl pkey -pubout");
+  }
+  if (armored.label != crypto::kPublicLabel) return NotAKey("this text block is not a public key");
+  SAFEMODEL_ASSIGN(const crypto::SecretBytes der, crypto::DecodeArmor(armored));
+  return crypto::ParseSpki(der.bytes());
+}
+
+// PairOfArmor decodes a secret block of OpenSSH or OpenSSL.
+Result<crypto::Ed25519KeyPair> PairOfArmor(std::string_view text) {
+  SAFEMODEL_ASSIGN(const crypto::Armored armored, crypto::ParseArmor(text));
+  if (armored.label == crypto::kPublicLabel) return NotAKey("this is a public key; the secret one signs");
+  if (armored.label == "ENCRYPTED PRIVATE KEY") {
+    return Error{Stage::kKey, "encrypted_key", "this PEM key is encrypted; decrypt it with openssl pkey first"};
+  }
+  if (armored.label != crypto::kOpenSshLabel && armored.label != crypto::kSecretLabel) {
+    return NotAKey("this text block is not an Ed25519 key; other kinds do not sign releases");
+  }
+  SAFEMODEL_ASSIGN(const crypto::SecretBytes bytes, crypto::DecodeArmor(armored));
+  return armored.label == crypto::kSecretLabel ? crypto::ParsePkcs8(bytes.bytes())
+                                               : crypto::ParseOpenSshSecret(bytes.bytes());
+}
+
+// MeansToBeKey tells the text of a key, good or bad, from the path of one.
+bool MeansToBeKey(std::string_view text) {
+  return crypto::IsArmored(text) || crypto::IsOpenSshLine(text) || text.starts_with(kMinisignComment) ||
+         text.find('\n') != std::string_view::npos || crypto::HoldsSecret(text);
 }
 
 }  // namespace
@@ -70,21 +97,48 @@ Result<PublicKey> PublicKey::FromMinisign(std::string_view text) {
   return key;
 }
 
+Result<PublicKey> PublicKey::FromText(std::string_view text) {
+  if (crypto::IsArmored(text)) {
+    SAFEMODEL_ASSIGN(const auto bytes, BytesOfPem(text));
+    return FromBytes(bytes);
+  }
+  if (!crypto::IsOpenSshLine(text)) return FromMinisign(text);
+  SAFEMODEL_ASSIGN(crypto::OpenSshPublicKey parsed, crypto::ParseOpenSshPublic(text));
+  SAFEMODEL_ASSIGN(PublicKey key, FromBytes(parsed.key));
+  key.application_ = std::move(parsed.application);
+  return key;
+}
+
 Result<PublicKey> PublicKey::FromFile(const std::string& path) {
-  SAFEMODEL_ASSIGN(const auto file, OpenKeyFile(path));
-  SAFEMODEL_ASSIGN(const ByteBuffer text, ReadRange(*file, 0, file->size(), kKeyFileBytes));
-  auto key = FromMinisign(AsText(text));
+  SAFEMODEL_ASSIGN(const auto file, File::Open(path));
+  if (file->size() > crypto::kKeyFileBytes) return About(NotAKey("this is too long for a public key"), path);
+  SAFEMODEL_ASSIGN(const ByteBuffer text, ReadRange(*file, 0, file->size(), crypto::kKeyFileBytes));
+  auto key = FromText(AsText(text));
   if (!key.ok()) return About(key.error(), path);
   return key;
 }
 
 Result<PublicKey> PublicKey::Parse(const std::string& path_or_text) {
-  auto key = FromMinisign(path_or_text);
-  if (key.ok() || std::string_view(key.error().code) == "unusable_key") return key;
-  return FromFile(path_or_text);
+  auto key = FromText(path_or_text);
+  const bool is_text = key.ok() || std::string_view(key.error().code) == "unusable_key" || MeansToBeKey(path_or_text);
+  return is_text ? std::move(key) : FromFile(path_or_text);
 }
 
-std::string PublicKey::KeyId() const { return IdOf(bytes_); }
+std::string PublicKey::KeyId() const {
+  crypto::Sha256 hash;
+  hash.Update(AsBytes(is_hardware() ? kHardwareIntro : kPublicIntro));
+  hash.Update(bytes_);
+  hash.Update(AsBytes(application_));
+  return crypto::Hex(hash.Finish());
+}
+
+std::string PublicKey::ToText(KeyFormat format) const {
+  if (is_hardware() || format == KeyFormat::kOpenSsh) return crypto::SerializeOpenSshPublic({bytes_, application_}, {});
+  if (format == KeyFormat::kMinisign) return ToMinisign();
+  const crypto::SecretBytes text =
+      crypto::SerializeArmor(crypto::kPublicLabel, crypto::SerializeSpki(bytes_), kPemWidth);
+  return std::string(AsText(text.bytes()));
+}
 
 std::string PublicKey::ToMinisign() const { return crypto::SerializeMinisignPublic({bytes_, minisign_id_}); }
 
@@ -121,9 +175,15 @@ ByteView Passphrase::bytes() const {
 
 bool Passphrase::Equals(const Passphrase& other) const { return crypto::EqualSecrets(bytes(), other.bytes()); }
 
+Result<HardwareSignature> Signer::SignOnHardware(ByteView) const {
+  return Error{Stage::kKey, "not_hardware", "this key does not live in a hardware token"};
+}
+
 struct SecretKey::Guarded {
   crypto::MinisignSecretKey key;
   PublicKey public_key;
+
+  [[nodiscard]] Result<crypto::SecretBytes> Serialize(KeyFormat format, const Passphrase* passphrase) const;
 };
 
 SecretKey::SecretKey() = default;
@@ -140,34 +200,56 @@ Result<SecretKey> SecretKey::Generate() {
 }
 
 Result<SecretKey> SecretKey::FromFile(const std::string& path, const PassphraseSource& passphrase) {
-  SAFEMODEL_ASSIGN(const auto file, OpenKeyFile(path));
-  if (file->size() == 0) return Error{Stage::kKey, "bad_key_file", "the key file is empty", kNoOffset, path};
-  crypto::SecretBytes text(static_cast<std::size_t>(file->size()));
-  SAFEMODEL_TRY(file->ReadAt(0, text.bytes()));
-  auto parsed = crypto::ParseMinisignSecret(text.bytes(), passphrase);
-  if (!parsed.ok()) return About(parsed.error(), path);
-  SAFEMODEL_ASSIGN(PublicKey public_key, PublicKey::FromBytes(parsed.value().pair.public_key()));
-  public_key.minisign_id_ = parsed.value().number;
+  SAFEMODEL_ASSIGN(const crypto::SecretText text, crypto::ReadSecretFile(path));
+  auto key = FromText(text.bytes(), passphrase);
+  if (!key.ok()) return About(key.error(), path);
+  return key;
+}
+
+Result<SecretKey> SecretKey::FromText(ByteView text, const PassphraseSource& passphrase) {
   SecretKey key;
-  key.guarded_ = std::make_unique<Guarded>(Guarded{std::move(parsed).value(), public_key});
+  if (crypto::IsArmored(AsText(text))) {
+    SAFEMODEL_ASSIGN(crypto::Ed25519KeyPair pair, PairOfArmor(AsText(text)));
+    SAFEMODEL_ASSIGN(PublicKey public_key, PublicKey::FromBytes(pair.public_key()));
+    key.guarded_ = std::make_unique<Guarded>(Guarded{{std::move(pair), public_key.minisign_id_}, public_key});
+    return key;
+  }
+  if (!AsText(text).starts_with(kMinisignComment))
+    return NotAKey("this is no secret key of minisign, OpenSSH or OpenSSL (PEM)");
+  SAFEMODEL_ASSIGN(crypto::MinisignSecretKey parsed, crypto::ParseMinisignSecret(text, passphrase));
+  SAFEMODEL_ASSIGN(PublicKey public_key, PublicKey::FromBytes(parsed.pair.public_key()));
+  public_key.minisign_id_ = parsed.number;
+  key.guarded_ = std::make_unique<Guarded>(Guarded{std::move(parsed), public_key});
   return key;
 }
 
 const PublicKey& SecretKey::public_key() const { return guarded_->public_key; }
 
-Status SecretKey::WriteFiles(const std::string& stem, const Passphrase* passphrase, Overwrite overwrite) const {
+Result<crypto::SecretBytes> SecretKey::Guarded::Serialize(KeyFormat format, const Passphrase* passphrase) const {
+  if (format == KeyFormat::kMinisign) return crypto::SerializeMinisignSecret(key, passphrase, crypto::kScryptCost);
+  if (passphrase != nullptr) {
+    return Error{Stage::kUsage, "unprotected_format",
+                 "OpenSSH and PEM keys are written without a passphrase only; ssh-keygen -p or openssl pkey add one"};
+  }
+  if (format == KeyFormat::kPem)
+    return crypto::SerializeArmor(crypto::kSecretLabel, crypto::SerializePkcs8(key.pair).bytes(), kPemWidth);
+  return crypto::SerializeArmor(crypto::kOpenSshLabel, crypto::SerializeOpenSshSecret(key.pair).bytes(), kOpenSshWidth);
+}
+
+Status SecretKey::WriteFiles(const std::string& stem, const Passphrase* passphrase, Overwrite overwrite,
+                             KeyFormat format) const {
   if (passphrase != nullptr && passphrase->empty()) {
     return Error{Stage::kUsage, "empty_passphrase",
                  "an empty passphrase protects nothing; ask for no passphrase instead"};
   }
+  SAFEMODEL_ASSIGN(const crypto::SecretBytes text, guarded_->Serialize(format, passphrase));
   const auto mode = overwrite == Overwrite::kReplace ? OutputFile::Overwrite::kReplace : OutputFile::Overwrite::kRefuse;
   const std::string secret_path = stem + ".key";
   // Both are opened before either gets its name, and the secret one is 0600 from its first moment.
   SAFEMODEL_ASSIGN(OutputFile secret_file, OutputFile::Create(secret_path, mode, 0600));
   SAFEMODEL_ASSIGN(OutputFile public_file, OutputFile::Create(stem + ".pub", mode));
-  SAFEMODEL_ASSIGN(const auto text, crypto::SerializeMinisignSecret(guarded_->key, passphrase, crypto::kScryptCost));
   SAFEMODEL_TRY(secret_file.Append(text.bytes()));
-  SAFEMODEL_TRY(public_file.Append(AsBytes(public_key().ToMinisign())));
+  SAFEMODEL_TRY(public_file.Append(AsBytes(public_key().ToText(format))));
   Status kept = secret_file.Commit();
   // A secret key that replaced another one has its name for good: the public key must follow.
   if (!kept.ok() && std::string_view(kept.error().code) != "not_durable") return kept;
@@ -176,6 +258,8 @@ Status SecretKey::WriteFiles(const std::string& stem, const Passphrase* passphra
   return published.ok() ? kept : published;
 }
 
-Result<std::array<std::uint8_t, 64>> SecretKey::SignBytes(ByteView message) const { return guarded_->key.pair.Sign(message); }
+Result<std::array<std::uint8_t, 64>> SecretKey::SignBytes(ByteView message) const {
+  return guarded_->key.pair.Sign(message);
+}
 
 }  // namespace safemodel

@@ -9,7 +9,7 @@
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "trust/decision.h"
-#include "trust/dsse.h"
+#include "trust/candidate.h"
 #include "trust/rollback.h"
 
 namespace safemodel::trust {
@@ -17,11 +17,6 @@ namespace {
 
 Error Untrusted(const char* code, const char* text, std::string subject = {}) {
   return {Stage::kUntrusted, code, text, kNoOffset, std::move(subject)};
-}
-
-// IsLogProof tells the items that are about statements, and no statements themselves.
-bool IsLogProof(const container::EnvelopeItem& item) {
-  return item.kind == static_cast<std::uint16_t>(container::ItemKind::kLogProof);
 }
 
 // Rank orders refusals so that the answer does not depend on the order of the items; [S-WORST], [S-ORDER].
@@ -72,12 +67,12 @@ bool Authentication::VerifyItems() {
   if (!envelope_.has_value()) return false;
   for (const container::EnvelopeItem& item : envelope_->items) {
     if (IsLogProof(item)) continue;
-    if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
+    if (!IsStatement(item)) {
       ++other_items_;
       continue;
     }
     Candidate candidate;
-    const Status verified = VerifyItem(item.bytes, {envelope_, manifest_digest_, policy_, limits_}, candidate);
+    const Status verified = VerifyItem(item, {envelope_, manifest_digest_, policy_, limits_}, candidate);
     if (!verified.ok()) candidate.Refuse(verified.error());
     candidates_.push_back(std::move(candidate));
   }
@@ -230,12 +225,12 @@ std::vector<SignatureReport> ListSignatures(const std::optional<container::Envel
     SignatureReport report;
     report.code = "not_checked";
     if (IsLogProof(item)) continue;
-    if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kStatement)) {
+    if (!IsStatement(item)) {
       report.code = "unknown_item";
       reports.push_back(std::move(report));
       continue;
     }
-    const auto dsse = ParseDsse(item.bytes, limits);
+    const auto dsse = ParseStatementItem(item, limits);
     if (dsse.ok()) report.key_id = dsse.value().key_id;
     const auto statement = dsse.ok() ? ParseStatement(dsse.value().payload, limits) : Result<Statement>(dsse.error());
     if (statement.ok()) {

@@ -5,8 +5,7 @@
 #include <string_view>
 
 #include "base/try.h"
-#include "crypto/hash.h"
-#include "trust/dsse.h"
+#include "crypto/hardware_key.h"
 #include "trust/revocation.h"
 #include "trust/timestamp.h"
 
@@ -23,22 +22,33 @@ Error RevokedKeyError() {
   return Untrusted("revoked_key", "the policy has revoked this key, and excepts this statement in no way");
 }
 
+bool IsOfKind(const container::EnvelopeItem& item, container::ItemKind kind) {
+  return item.kind == static_cast<std::uint16_t>(kind);
+}
+
+// Verifies holds for a key and an item of the same kind only: each kind of key signs other bytes; [S-HARDWARE].
+bool Verifies(const Dsse& dsse, ByteView message, const PublicKey& key) {
+  if (dsse.touch.has_value() != key.is_hardware()) return false;
+  if (!dsse.touch.has_value()) return crypto::VerifyEd25519(message, dsse.signature, key.bytes());
+  return crypto::VerifyEd25519(
+      crypto::HardwareMessage(key.application(), dsse.touch->flags, dsse.touch->counter, message), dsse.signature,
+      key.bytes());
+}
+
 // VerifyingKey returns the policy's key under which the signature holds. The key id decides nothing: every key is
 // tried.
 std::optional<std::size_t> VerifyingKey(const Dsse& dsse, ByteView message, const Policy& policy) {
   const auto& keys = policy.keys();
-  const auto found = std::find_if(keys.begin(), keys.end(), [&](const TrustedKey& trusted) {
-    return crypto::VerifyEd25519(message, dsse.signature, trusted.key.bytes());
-  });
+  const auto found = std::find_if(keys.begin(), keys.end(),
+                                  [&](const TrustedKey& trusted) { return Verifies(dsse, message, trusted.key); });
   if (found == keys.end()) return std::nullopt;
   return static_cast<std::size_t>(found - keys.begin());
 }
 
 Error NoKeyVerifies(const Dsse& dsse, ByteView message, const Policy& policy) {
   const auto& revoked = policy.parts().revoked;
-  const bool void_anyway = std::any_of(revoked.begin(), revoked.end(), [&](const RevokedKey& entry) {
-    return crypto::VerifyEd25519(message, dsse.signature, entry.key.bytes());
-  });
+  const bool void_anyway = std::any_of(revoked.begin(), revoked.end(),
+                                       [&](const RevokedKey& entry) { return Verifies(dsse, message, entry.key); });
   if (void_anyway) return RevokedKeyError();
   const bool named = std::any_of(policy.keys().begin(), policy.keys().end(),
                                  [&](const TrustedKey& trusted) { return trusted.key.KeyId() == dsse.key_id; });
@@ -112,9 +122,20 @@ Status CheckAttestation(const Attestation& attestation, const TrustedKey& key, c
 
 }  // namespace
 
-Status VerifyItem(ByteView item, const Examined& examined, Candidate& candidate) {
+bool IsLogProof(const container::EnvelopeItem& item) { return IsOfKind(item, container::ItemKind::kLogProof); }
+
+bool IsStatement(const container::EnvelopeItem& item) {
+  return IsOfKind(item, container::ItemKind::kStatement) || IsOfKind(item, container::ItemKind::kHardwareStatement);
+}
+
+Result<Dsse> ParseStatementItem(const container::EnvelopeItem& item, const Limits& limits) {
+  return IsOfKind(item, container::ItemKind::kStatement) ? ParseDsse(item.bytes, limits)
+                                                         : ParseHardwareDsse(item.bytes, limits);
+}
+
+Status VerifyItem(const container::EnvelopeItem& item, const Examined& examined, Candidate& candidate) {
   const Policy& policy = examined.policy;
-  SAFEMODEL_ASSIGN(const Dsse dsse, ParseDsse(item, examined.limits));
+  SAFEMODEL_ASSIGN(const Dsse dsse, ParseStatementItem(item, examined.limits));
   candidate.report.key_id = dsse.key_id;
   const ByteBuffer message = Pae(dsse.payload_type, dsse.payload);
   const auto key = VerifyingKey(dsse, message, policy);
@@ -122,6 +143,8 @@ Status VerifyItem(ByteView item, const Examined& examined, Candidate& candidate)
   candidate.key = *key;
   const TrustedKey& trusted = policy.keys()[*key];
   candidate.report.key_name = trusted.name;
+  if (dsse.touch.has_value() && (dsse.touch->flags & crypto::kUserPresent) == 0)
+    return Untrusted("no_user_presence", "a hardware key signed without being touched");
   if (dsse.payload_type != kPayloadType) return OtherStatement();
   if (IsRevoked(policy, trusted.key, dsse.payload, examined.envelope, examined.limits)) return RevokedKeyError();
   auto statement = ParseStatement(dsse.payload, examined.limits);

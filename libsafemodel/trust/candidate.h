@@ -10,6 +10,7 @@
 
 #include "container/format.h"
 #include "trust/attestation.h"
+#include "trust/dsse.h"
 #include "trust/release.h"
 #include "trust/statement.h"
 
@@ -41,9 +42,16 @@ struct Examined {
   const Limits& limits;
 };
 
-// VerifyItem takes an item as far as it goes without the manifest's content: signature over raw bytes, revocation, then
+// IsStatement tells the items that are statements, of both kinds of keys; IsLogProof those that are about statements.
+[[nodiscard]] bool IsStatement(const container::EnvelopeItem& item);
+[[nodiscard]] bool IsLogProof(const container::EnvelopeItem& item);
+
+// ParseStatementItem reads an item for which IsStatement holds. Nothing is verified. kMalformed, kLimit.
+Result<Dsse> ParseStatementItem(const container::EnvelopeItem& item, const Limits& limits);
+
+// VerifyItem takes such an item as far as it goes without the manifest's content: signature over raw bytes, revocation, then
 // the statement, then the digest of its subject.
-Status VerifyItem(ByteView item, const Examined& examined, Candidate& candidate);
+Status VerifyItem(const container::EnvelopeItem& item, const Examined& examined, Candidate& candidate);
 
 // CheckAgainst compares a verified statement with the manifest that it is about, its key, and the clock.
 Status CheckAgainst(const Release& release, const Policy& policy, std::int64_t now, const Candidate& candidate);

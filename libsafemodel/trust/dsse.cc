@@ -46,18 +46,23 @@ Result<crypto::Ed25519Signature> ParseSignature(const json::Value& entry) {
   return signature;
 }
 
-}  // namespace
-
-ByteBuffer Pae(std::string_view payload_type, ByteView payload) {
-  ByteWriter writer;
-  writer.Text("DSSEv1 " + std::to_string(payload_type.size()) + " ");
-  writer.Text(payload_type);
-  writer.Text(" " + std::to_string(payload.size()) + " ");
-  writer.Bytes(payload);
-  return std::move(writer).Finish();
+Result<std::uint64_t> NumberMember(const json::Value& entry, const char* name, std::uint64_t most) {
+  const json::Value* member = entry.Find(name);
+  const auto number = member == nullptr ? std::nullopt : member->AsUnsigned();
+  if (number.has_value() && *number <= most) return *number;
+  return Error{Stage::kMalformed, "bad_dsse", "a statement item of a hardware key lacks its flags or its counter",
+               kNoOffset, name};
 }
 
-Result<Dsse> ParseDsse(ByteView item, const Limits& limits) {
+Result<Touch> ParseTouch(const json::Value& entry) {
+  SAFEMODEL_ASSIGN(const std::uint64_t flags, NumberMember(entry, "flags", 0xff));
+  SAFEMODEL_ASSIGN(const std::uint64_t counter, NumberMember(entry, "counter", 0xffffffff));
+  return Touch{static_cast<std::uint8_t>(flags), static_cast<std::uint32_t>(counter)};
+}
+
+enum class ItemOf : std::uint8_t { kAnyKey, kHardwareKey };
+
+Result<Dsse> ParseItem(ByteView item, ItemOf kind, const Limits& limits) {
   const std::uint64_t item_limit = 2 * std::uint64_t{limits.statement_bytes} + kItemSlackBytes;
   SAFEMODEL_ASSIGN(const json::Value root, json::Parse(item, {item_limit, limits.json_depth}));
   if (root.AsObject() == nullptr) return Malformed("bad_dsse", "a statement item is no JSON object");
@@ -73,14 +78,38 @@ Result<Dsse> ParseDsse(ByteView item, const Limits& limits) {
   if (entry->Find("keyid") != nullptr) {
     SAFEMODEL_ASSIGN(dsse.key_id, TextMember(*entry, "keyid"));
   }
+  if (kind == ItemOf::kHardwareKey) {
+    SAFEMODEL_ASSIGN(dsse.touch, ParseTouch(*entry));
+  }
   return dsse;
 }
 
+}  // namespace
+
+ByteBuffer Pae(std::string_view payload_type, ByteView payload) {
+  ByteWriter writer;
+  writer.Text("DSSEv1 " + std::to_string(payload_type.size()) + " ");
+  writer.Text(payload_type);
+  writer.Text(" " + std::to_string(payload.size()) + " ");
+  writer.Bytes(payload);
+  return std::move(writer).Finish();
+}
+
+Result<Dsse> ParseDsse(ByteView item, const Limits& limits) { return ParseItem(item, ItemOf::kAnyKey, limits); }
+
+Result<Dsse> ParseHardwareDsse(ByteView item, const Limits& limits) {
+  return ParseItem(item, ItemOf::kHardwareKey, limits);
+}
+
 ByteBuffer SerializeDsse(const Dsse& dsse) {
+  std::string touch;
+  if (dsse.touch.has_value()) {
+    touch = ",\"flags\":" + std::to_string(dsse.touch->flags) + ",\"counter\":" + std::to_string(dsse.touch->counter);
+  }
   const std::string text = "{\"payload\":\"" + crypto::EncodeBase64(dsse.payload) +
                            "\",\"payloadType\":" + json::Quote(dsse.payload_type) +
                            ",\"signatures\":[{\"keyid\":" + json::Quote(dsse.key_id) + ",\"sig\":\"" +
-                           crypto::EncodeBase64(dsse.signature) + "\"}]}";
+                           crypto::EncodeBase64(dsse.signature) + "\"" + touch + "}]}";
   const ByteView bytes = AsBytes(text);
   return {bytes.begin(), bytes.end()};
 }

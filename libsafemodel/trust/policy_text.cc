@@ -5,7 +5,7 @@
 
 namespace safemodel::trust {
 
-Result<PublicKey> PublicKeyOfText(const std::string& text) { return PublicKey::FromMinisign(text); }
+Result<PublicKey> PublicKeyOfText(const std::string& text) { return PublicKey::FromText(text); }
 
 const TrustedKey* KeyOfName(const std::vector<TrustedKey>& keys, std::string_view name) {
   if (name.empty()) return nullptr;

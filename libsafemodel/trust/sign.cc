@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "container/parse.h"
 #include "trust/envelope_writer.h"
+#include "trust/candidate.h"
 #include "trust/sign_core.h"
 
 namespace safemodel {
@@ -14,9 +15,7 @@ namespace {
 
 std::size_t StatementsOf(const container::Envelope& envelope) {
   return static_cast<std::size_t>(
-      std::count_if(envelope.items.begin(), envelope.items.end(), [](const container::EnvelopeItem& item) {
-        return item.kind == static_cast<std::uint16_t>(container::ItemKind::kStatement);
-      }));
+      std::count_if(envelope.items.begin(), envelope.items.end(), trust::IsStatement));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "base/try.h"
 #include "container/parse.h"
+#include "crypto/hardware_key.h"
 #include "crypto/hash.h"
 #include "trust/dsse.h"
 #include "trust/timestamp.h"
@@ -25,6 +26,26 @@ std::uint32_t CountOf(const std::vector<container::EnvelopeItem>& items, contain
   return static_cast<std::uint32_t>(std::count_if(
       items.begin(), items.end(),
       [kind](const container::EnvelopeItem& item) { return item.kind == static_cast<std::uint16_t>(kind); }));
+}
+
+// SignDsse signs type and payload. A fault while signing could give the key away, or write a statement that nobody
+// accepts, so the signature is verified here whoever made it.
+Status SignDsse(const Signer& key, Dsse& dsse) {
+  const ByteBuffer message = Pae(dsse.payload_type, dsse.payload);
+  ByteBuffer signed_bytes = message;
+  if (key.public_key().is_hardware()) {
+    SAFEMODEL_ASSIGN(const HardwareSignature signature, key.SignOnHardware(message));
+    dsse.signature = signature.bytes;
+    dsse.touch = Touch{signature.flags, signature.counter};
+    signed_bytes = crypto::HardwareMessage(key.public_key().application(), signature.flags, signature.counter, message);
+    if ((signature.flags & crypto::kUserPresent) == 0)
+      return Error{Stage::kKey, "no_user_presence",
+                   "the hardware key signed without being touched; nobody accepts that"};
+  } else {
+    SAFEMODEL_ASSIGN(dsse.signature, key.SignBytes(message));
+  }
+  if (crypto::VerifyEd25519(signed_bytes, dsse.signature, key.public_key().bytes())) return {};
+  return Error{Stage::kKey, "signing_failed", "the new signature does not verify; the key or the machine is damaged"};
 }
 
 }  // namespace
@@ -69,13 +90,9 @@ Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const 
     return Error{Stage::kLimit, "large_statement", "the statement would be longer than its limit"};
   }
   dsse.key_id = key.public_key().KeyId();
-  const ByteBuffer message = Pae(dsse.payload_type, dsse.payload);
-  SAFEMODEL_ASSIGN(dsse.signature, key.SignBytes(message));
-  // A fault while signing could give the key away, or write a statement that nobody accepts.
-  if (!crypto::VerifyEd25519(message, dsse.signature, key.public_key().bytes())) {
-    return Error{Stage::kKey, "signing_failed", "the new signature does not verify; the key or the machine is damaged"};
-  }
-  return container::EnvelopeItem{static_cast<std::uint16_t>(container::ItemKind::kStatement), SerializeDsse(dsse)};
+  SAFEMODEL_TRY(SignDsse(key, dsse));
+  const auto kind = dsse.touch.has_value() ? container::ItemKind::kHardwareStatement : container::ItemKind::kStatement;
+  return container::EnvelopeItem{static_cast<std::uint16_t>(kind), SerializeDsse(dsse)};
 }
 
 Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits) {

@@ -33,6 +33,29 @@ class Key:
         return self.private.sign(message)
 
 
+@dataclass
+class Token:
+    """What a FIDO token does with a message: it binds an application, flags and a counter to it."""
+
+    application: str = "ssh:"
+    flags: int = 1
+    counter: int = 7
+
+    def message(self, message):
+        head = sha256(self.application.encode()).digest() + struct.pack(">BI", self.flags, self.counter)
+        return head + sha256(message).digest()
+
+    def key_id(self, key):
+        return sha256(b"safemodel key sk-ed25519\n" + key.public + self.application.encode()).hexdigest()
+
+
+def openssh_key(key, application=None):
+    """The type and the base64 of an OpenSSH public key, joined by a colon for the line of a vector."""
+    kind = "ssh-ed25519" if application is None else "sk-ssh-ed25519@openssh.com"
+    parts = [kind.encode(), key.public] + ([application.encode()] if application is not None else [])
+    return kind + ":" + base64.b64encode(b"".join(struct.pack(">I", len(part)) + part for part in parts)).decode()
+
+
 BUILDER, SECOND, THIRD, STRANGER = Key(1), Key(2), Key(3), Key(9)
 
 
@@ -92,6 +115,9 @@ class Signer:
     key_id: object = None  # the text to state; "" leaves the field out
     wrap: object = None  # DSSE dict -> changes in place, or another dict
     item: object = None  # the item's bytes -> other bytes
+    token: Token = None  # the key lives in a token
+    entry: object = None  # the object in `signatures` -> changes in place
+    kind: int = None  # of the item, when it is not that of the key
 
     def make(self, manifest, manifest_digest):
         what = statement(manifest, manifest_digest, self.role, **self.predicate)
@@ -99,15 +125,21 @@ class Signer:
         if self.payload:
             payload = self.payload(payload)
         message = (self.message or pae)(self.payload_type, payload)
+        if self.token:
+            message = self.token.message(message)
         signature = self.key.sign(message)
         if self.signature:
             signature = self.signature(signature)
+        own_id = self.token.key_id(self.key) if self.token else self.key.key_id()
         entry = {
-            "keyid": self.key.key_id() if self.key_id is None else self.key_id,
+            "keyid": own_id if self.key_id is None else self.key_id,
             "sig": base64.b64encode(signature).decode()
         }
         if entry["keyid"] == "":
             del entry["keyid"]
+        if self.token:
+            entry.update(flags=self.token.flags, counter=self.token.counter)
+        apply(self.entry, entry)
         envelope = {
             "payload": base64.b64encode(payload).decode(),
             "payloadType": self.payload_type,
@@ -115,6 +147,10 @@ class Signer:
         }
         item = compact(apply(self.wrap, envelope))
         return self.item(item) if self.item else item
+
+    def item_kind(self):
+        own = c.ITEM_HARDWARE_STATEMENT if self.token else c.ITEM_STATEMENT
+        return own if self.kind is None else self.kind
 
 
 def apply(hook, value):

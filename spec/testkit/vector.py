@@ -11,8 +11,8 @@ STAGES = {"ok", "io", "malformed", "unsupported", "limit", "digest_mismatch", "b
 STEPS = ("policy", "open", "verify", "load", "content", "logged")
 
 
-def key_line(key, roles="builder", not_before=None, not_after=None):
-    line = f"{key.public.hex()} {roles}"
+def key_line(key, roles="builder", not_before=None, not_after=None, encoded=None):
+    line = f"{encoded or key.public.hex()} {roles}"
     if not_before is not None:
         line += f" not_before={not_before}"
     return line + (f" not_after={not_after}" if not_after is not None else "")

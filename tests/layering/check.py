@@ -38,7 +38,7 @@ HOMES = {
     r"CLI/.*": "cli",
 }
 # Headers of the compiler and the system that code may use anywhere below the public API.
-SYSTEM = re.compile(r"(sys|linux)/[a-z_]+\.h|(dirent|fcntl|unistd|poll|sched|pthread|immintrin|arm_neon|termios|signal|getopt)\.h")
+SYSTEM = re.compile(r"(sys|linux)/[a-z_]+\.h|(dirent|fcntl|unistd|poll|spawn|sched|pthread|immintrin|arm_neon|termios|signal|getopt)\.h")
 STANDARD = re.compile(r"[a-z_0-9]+")  # <vector>, <cstdint>: no dot, no slash
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -53,7 +53,13 @@ Digest DigestOf(const std::string& hex) {
   return digest;
 }
 
+// KeyOf reads 32 bytes in hex, or TYPE:BASE64 of an OpenSSH key.
 PublicKey KeyOf(const std::string& hex) {
+  if (const std::size_t colon = hex.find(':'); colon != std::string::npos) {
+    auto key = PublicKey::FromText(hex.substr(0, colon) + " " + hex.substr(colon + 1));
+    if (!key.ok()) throw std::runtime_error("no public key: " + hex);
+    return key.value();
+  }
   const ByteBuffer bytes = BytesOf(hex);
   auto key = PublicKey::FromBytes(bytes);
   if (!key.ok()) throw std::runtime_error("no public key: " + hex);

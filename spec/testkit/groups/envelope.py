@@ -121,7 +121,7 @@ def frames():
                      frame=frame(version=version))
     yield vector(
         "E3-item-kinds-ok", "ok", "E-ITEMS S-ORDER", "reserved and unknown kinds of items are worth nothing",
-        frame=lambda f: f.items.__setitem__(slice(0, 0), [(2, b"wrap"), (3, b"proof"), (4, b"hardware"), (5, b""),
+        frame=lambda f: f.items.__setitem__(slice(0, 0), [(2, b"wrap"), (3, b"proof"), (5, b""), (6, b"six"),
                                                           (65535, b"\0" * 20)]))
 
 

@@ -7,7 +7,7 @@ from .container import (check_tiling, choose_envelope, manifest_digest, parse_ma
                         parse_slice, stored_chunk)
 from .content import as_model, check_content, check_expansion, check_values, decode_chunk, tensor_bytes
 from .directory import parse_directory
-from .trust import Key, Rule, authenticate
+from .trust import Rule, authenticate, read_key
 
 MOST_BYTES = 1 << 20  # what is larger in a vector is a tensor expanded by strides of 0, which nobody copies
 
@@ -24,7 +24,7 @@ class Header:
             elif name == "key":
                 public, roles, *bounds = text.split()
                 bounds = {bound.split("=")[0]: int(bound.split("=")[1]) for bound in bounds}
-                self.keys.append(Key(bytes.fromhex(public), roles.split(","), **bounds))
+                self.keys.append(read_key(public, roles.split(","), bounds))
             elif name == "rule":
                 glob, *words = text.split()
                 parts = dict(word.split("=") for word in words if "=" in word)

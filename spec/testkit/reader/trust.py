@@ -26,9 +26,28 @@ class Key:
     roles: list
     not_before: int = None
     not_after: int = None
+    application: str = None  # of a key in a token
 
     def key_id(self):
+        if self.application is not None:
+            return sha256(b"safemodel key sk-ed25519\n" + self.public + self.application.encode()).hexdigest()
         return sha256(b"safemodel key ed25519\n" + self.public).hexdigest()
+
+
+def read_key(text, roles, bounds):
+    """A key of a vector: 32 bytes in hex, or TYPE:BASE64 of an OpenSSH key."""
+    if ":" not in text:
+        return Key(bytes.fromhex(text), roles, **bounds)
+    kind, base64 = text.split(":")
+    data, parts = decode_base64(base64), []
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        parts.append(data[4:4 + length])
+        assert len(parts[-1]) == length
+        data = data[4 + length:]
+    assert parts[0].decode() == kind and len(parts[1]) == 32
+    assert len(parts) == {"ssh-ed25519": 2, "sk-ssh-ed25519@openssh.com": 3}[kind]
+    return Key(parts[1], roles, **bounds, application=parts[2].decode() if len(parts) == 3 else None)
 
 
 @dataclass
@@ -156,7 +175,13 @@ def parse_statement(payload, limits):
     return Statement(None, bytes.fromhex(digest), subject, predicate, issued, until, requires)
 
 
-def verify_item(item, keys, digest, limits):
+def read_number(entry, name, most):
+    value = entry.get(name)
+    malformed_unless(isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most, "S-HARDWARE")
+    return value
+
+
+def verify_item(kind_of_item, item, keys, digest, limits):
     root = strict_json(item, limits, 2 * limits["statement_bytes"] + (128 << 10))
     malformed_unless(isinstance(root, dict), "S-DSSE")
     kind = text_of(root, "payloadType", "S-DSSE")
@@ -168,9 +193,21 @@ def verify_item(item, keys, digest, limits):
     signature = decode_base64(text_of(signatures[0], "sig", "S-DSSE"))
     malformed_unless(len(signature) == 64, "S-LENGTH")
     key_id = text_of(signatures[0], "keyid", "S-DSSE") if "keyid" in signatures[0] else ""
-    key = next((k for k in keys if verifies(k, signature, pae(kind, payload))), None)
+    message, flags, hardware = pae(kind, payload), 1, kind_of_item == 4
+    if hardware:
+        flags = read_number(signatures[0], "flags", 0xff)
+        touch = bytes([flags]) + read_number(signatures[0], "counter", 0xffffffff).to_bytes(4, "big")
+
+    def signed(key):
+        if not hardware:
+            return message
+        return sha256(key.application.encode()).digest() + touch + sha256(message).digest()
+
+    of_kind = [k for k in keys if (k.application is not None) == hardware]
+    key = next((k for k in of_kind if verifies(k, signature, signed(k))), None)
     if key is None:
         raise Refusal("bad_signature" if any(k.key_id() == key_id for k in keys) else "untrusted", "S-KEYID")
+    require(flags & 1, "untrusted", "S-PRESENCE")
     require(kind == PAYLOAD_TYPE, "untrusted", "S-TYPE")
     statement = parse_statement(payload, limits)
     statement.key = key
@@ -216,10 +253,10 @@ def authenticate(items, digest, keys, rules, expected, now, limits, parse_manife
     """The manifest, once it may be parsed and the policy has accepted it."""
     statements, refusals = [], []
     for kind, item in items:
-        if kind != 1:
+        if kind not in (1, 4):
             continue
         try:
-            statements.append(verify_item(item, keys, digest, limits))
+            statements.append(verify_item(kind, item, keys, digest, limits))
         except Refusal as refusal:
             refusals.append(refusal)
 
