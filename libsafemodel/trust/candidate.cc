@@ -26,15 +26,6 @@ bool IsOfKind(const container::EnvelopeItem& item, container::ItemKind kind) {
   return item.kind == static_cast<std::uint16_t>(kind);
 }
 
-// Verifies holds for a key and an item of the same kind only: each kind of key signs other bytes; [S-HARDWARE].
-bool Verifies(const Dsse& dsse, ByteView message, const PublicKey& key) {
-  if (dsse.touch.has_value() != key.is_hardware()) return false;
-  if (!dsse.touch.has_value()) return crypto::VerifyEd25519(message, dsse.signature, key.bytes());
-  return crypto::VerifyEd25519(
-      crypto::HardwareMessage(key.application(), dsse.touch->flags, dsse.touch->counter, message), dsse.signature,
-      key.bytes());
-}
-
 // VerifyingKey returns the policy's key under which the signature holds. The key id decides nothing: every key is
 // tried.
 std::optional<std::size_t> VerifyingKey(const Dsse& dsse, ByteView message, const Policy& policy) {

@@ -49,8 +49,8 @@ struct Examined {
 // ParseStatementItem reads an item for which IsStatement holds. Nothing is verified. kMalformed, kLimit.
 Result<Dsse> ParseStatementItem(const container::EnvelopeItem& item, const Limits& limits);
 
-// VerifyItem takes such an item as far as it goes without the manifest's content: signature over raw bytes, revocation, then
-// the statement, then the digest of its subject.
+// VerifyItem takes such an item as far as it goes without the manifest's content: signature over raw bytes, revocation,
+// then the statement, then the digest of its subject.
 Status VerifyItem(const container::EnvelopeItem& item, const Examined& examined, Candidate& candidate);
 
 // CheckAgainst compares a verified statement with the manifest that it is about, its key, and the clock.

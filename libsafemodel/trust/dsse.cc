@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 #include "base/try.h"
 #include "crypto/base64.h"
+#include "crypto/hardware_key.h"
 #include "json/json.h"
 
 namespace safemodel::trust {
@@ -112,6 +113,14 @@ ByteBuffer SerializeDsse(const Dsse& dsse) {
                            crypto::EncodeBase64(dsse.signature) + "\"" + touch + "}]}";
   const ByteView bytes = AsBytes(text);
   return {bytes.begin(), bytes.end()};
+}
+
+bool Verifies(const Dsse& dsse, ByteView message, const PublicKey& key) {
+  if (dsse.touch.has_value() != key.is_hardware()) return false;
+  if (!dsse.touch.has_value()) return crypto::VerifyEd25519(message, dsse.signature, key.bytes());
+  return crypto::VerifyEd25519(
+      crypto::HardwareMessage(key.application(), dsse.touch->flags, dsse.touch->counter, message), dsse.signature,
+      key.bytes());
 }
 
 }  // namespace safemodel::trust

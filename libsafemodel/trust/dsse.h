@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <safemodel/bytes.h>
+#include <safemodel/keys.h>
 #include <safemodel/limits.h>
 #include <safemodel/result.h>
 
@@ -38,5 +39,9 @@ Result<Dsse> ParseDsse(ByteView item, const Limits& limits);
 // ParseHardwareDsse reads an item of a hardware key, whose signature has `flags` and `counter` beside it. Spec: 11.7.
 Result<Dsse> ParseHardwareDsse(ByteView item, const Limits& limits);
 ByteBuffer SerializeDsse(const Dsse& dsse);
+
+// Verifies says whether the signature over `message`, the PAE, is by the key. It holds for a key and an item of the
+// same kind only: each kind of key signs other bytes; [S-HARDWARE].
+[[nodiscard]] bool Verifies(const Dsse& dsse, ByteView message, const PublicKey& key);
 
 }  // namespace safemodel::trust

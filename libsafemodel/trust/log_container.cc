@@ -7,7 +7,6 @@
 
 #include "base/try.h"
 #include "container/parse.h"
-#include "crypto/ed25519.h"
 #include "log/entry.h"
 #include "log/log_writer.h"
 #include "log/proof.h"
@@ -28,16 +27,16 @@ using Release = trust::SignedRelease;
 
 const PublicKey* VerifyingSigner(const trust::Dsse& dsse, const std::vector<PublicKey>& signers) {
   const ByteBuffer message = trust::Pae(dsse.payload_type, dsse.payload);
-  const auto found = std::find_if(signers.begin(), signers.end(), [&](const PublicKey& key) {
-    return crypto::VerifyEd25519(message, dsse.signature, key.bytes());
-  });
+  const auto found = std::find_if(signers.begin(), signers.end(),
+                                  [&](const PublicKey& key) { return trust::Verifies(dsse, message, key); });
   return found == signers.end() ? nullptr : &*found;
 }
 
 std::optional<Release> ReadRelease(const container::EnvelopeItem& item, const Digest& manifest_digest,
                                    const std::vector<PublicKey>& signers, const Limits& limits) {
-  if (!IsKind(item, container::ItemKind::kStatement)) return std::nullopt;
-  auto dsse = trust::ParseDsse(item.bytes, limits);
+  const bool is_hardware = IsKind(item, container::ItemKind::kHardwareStatement);
+  if (!is_hardware && !IsKind(item, container::ItemKind::kStatement)) return std::nullopt;
+  auto dsse = is_hardware ? trust::ParseHardwareDsse(item.bytes, limits) : trust::ParseDsse(item.bytes, limits);
   if (!dsse.ok() || dsse.value().payload_type != trust::kPayloadType) return std::nullopt;
   const PublicKey* signer = VerifyingSigner(dsse.value(), signers);
   if (signer == nullptr && !signers.empty()) return std::nullopt;
@@ -53,9 +52,10 @@ std::optional<Release> ReadRelease(const container::EnvelopeItem& item, const Di
 
 }  // namespace
 
-Result<std::vector<Release>> trust::ReadReleases(const trust::OpenedContainer& opened,
-                                                 const std::vector<PublicKey>& signers, const Limits& limits) {
-  std::vector<Release> releases;
+Result<std::vector<trust::SignedRelease>> trust::ReadReleases(const trust::OpenedContainer& opened,
+                                                              const std::vector<PublicKey>& signers,
+                                                              const Limits& limits) {
+  std::vector<SignedRelease> releases;
   if (opened.envelope.has_value()) {
     for (const container::EnvelopeItem& item : opened.envelope->items) {
       auto release = ReadRelease(item, opened.manifest_digest, signers, limits);

@@ -13,7 +13,7 @@ namespace safemodel {
 
 struct Revocation {
   std::string key;  // the name of a key of the policy, or the text of a public key
-  std::vector<Checkpoint> except_before = {};
+  std::vector<LogCheckpoint> except_before = {};
   std::vector<Digest> except_statements = {};
   std::string reason = {};  // for people
 };
