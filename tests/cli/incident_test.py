@@ -150,8 +150,9 @@ class Incident(CliTest):
         self.assertEqual(self.ran, set(self.blocks))  # nothing in the runbook is untried
 
     def roles_are_those_before_the_leak(self):
+        new = self.key_id("release-2")
+
         def signed(file):
-            new = self.key_id("release-2")
             return sorted(s["role"] for s in self.run_json("inspect", file)["signatures"] if s["key_id"] == new)
 
         self.assertEqual(signed("models/model-000.safemodel"), ["builder"])
