@@ -76,6 +76,7 @@ struct Verb {
   Run run;
 };
 
+Verb AddAttest(CLI::App& parent, Console& console);
 Verb AddConvert(CLI::App& parent, Console& console);
 Verb AddKeygen(CLI::App& parent, Console& console);
 Verb AddLog(CLI::App& parent, Console& console);

@@ -20,8 +20,7 @@ struct State {
   std::string folder;
   std::string file;
   std::string origin;
-  std::string key;
-  std::string passphrase_file;
+  SigningKeyOptions key;
   std::string ci_identity;
   std::vector<std::string> keys;
   std::string model;
@@ -48,8 +47,8 @@ void EndAnswer(JsonWriter& json) {
 }
 
 int RunInit(const State& state) {
-  auto key = OpenSigningKey(state.console, {state.key, state.passphrase_file, {}});
-  if (!key.ok()) return state.console.Fail(key.error(), state.key);
+  auto key = OpenSigningKey(state.console, state.key);
+  if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
   const auto log = InitLog(state.folder, state.origin, *key.value());
   if (!log.ok()) return Fail(state, log.error());
   const std::string verifier = VerifierKey(log.value().origin, key.value()->public_key());
@@ -67,8 +66,8 @@ int RunInit(const State& state) {
 }
 
 int RunAdd(const State& state) {
-  auto key = OpenSigningKey(state.console, {state.key, state.passphrase_file, {}});
-  if (!key.ok()) return state.console.Fail(key.error(), state.key);
+  auto key = OpenSigningKey(state.console, state.key);
+  if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
   const auto signers = ReadKeys(state.keys);
   if (!signers.ok()) return state.console.Fail(signers.error());
   const LogOwner owner{state.folder, *key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
@@ -329,11 +328,10 @@ CLI::App* AddPart(CLI::App& log, const std::shared_ptr<State>& state, const char
 }
 
 void AddOwnerOptions(CLI::App& part, State& state) {
-  part.add_option("-k,--key", state.key, "The log's own secret key; it signs nothing else")
+  part.add_option("-k,--key", state.key.key, std::string("The log's own key, which signs nothing else: ") + kKeyHelp)
       ->required()
       ->type_name("KEY");
-  part.add_option("--passphrase-file", state.passphrase_file, "Read the key's passphrase from this file")
-      ->type_name("FILE");
+  state.key.AddOptions(part);
 }
 
 constexpr const char* kEarlier = "An earlier checkpoint of the log: refuse a log that does not continue it";
@@ -391,7 +389,7 @@ std::vector<std::pair<CLI::App*, Runner>> AddParts(CLI::App& log, const std::sha
 Verb AddLog(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("log", "The audit log: an append-only folder of who signed what");
   verb->require_subcommand(1);
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, false, false, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, {}, {}, {}, {}, false, false, {}});
   const auto parts = AddParts(*verb, state);
   for (const auto& part : parts) console.AddOptions(*part.first);
   return {verb, [state, parts] {

@@ -77,8 +77,9 @@ int Run(int argc, char** argv) {
       safemodel::cli::AddConvert(app, console), safemodel::cli::AddKeygen(app, console),
       safemodel::cli::AddSign(app, console),    safemodel::cli::AddVerify(app, console),
       safemodel::cli::AddInspect(app, console), safemodel::cli::AddExport(app, console),
-      safemodel::cli::AddDigest(app, console),  safemodel::cli::AddScan(app, console),
-      safemodel::cli::AddLog(app, console),     safemodel::cli::AddPolicy(app, console),
+      safemodel::cli::AddDigest(app, console),  safemodel::cli::AddAttest(app, console),
+      safemodel::cli::AddScan(app, console),    safemodel::cli::AddLog(app, console),
+      safemodel::cli::AddPolicy(app, console),
   };
   try {
     app.parse(argc, argv);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "artifact.h"
 #include "console.h"
 #include "escape.h"
 #include "json_writer.h"
@@ -17,7 +18,7 @@ namespace {
 
 struct State {
   Console& console;
-  std::vector<std::string> files;
+  std::string file;
   SigningKeyOptions key;
   std::string not_after;
   bool detached = false;
@@ -26,9 +27,8 @@ struct State {
   std::string log;
   std::string log_key;
   std::string ci_identity;
+  ArtifactArguments artifact;
   ResignArguments resign;
-
-  [[nodiscard]] const std::string& file() const { return files.front(); }
 };
 
 void PrintReport(const State& state, const SignReport& report, const LoggedStatement* logged) {
@@ -67,33 +67,30 @@ void PrintReport(const State& state, const SignReport& report, const LoggedState
 
 std::string JobOf(const State& state) { return state.ci_identity.empty() ? CiIdentity() : state.ci_identity; }
 
-Result<std::unique_ptr<Signer>> OpenLogKey(const State& state) {
-  return OpenSigningKey(state.console, {state.log_key, state.key.passphrase_file, {}});
-}
+SigningKeyOptions LogKeyOf(const State& state) { return {state.log_key, state.key.passphrase_file, {}}; }
 
 int SignWithLog(const State& state, const Signer& key) {
-  const auto log_key = OpenLogKey(state);
-  if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+  const auto log_key = OpenSigningKey(state.console, LogKeyOf(state));
+  if (!log_key.ok()) return state.console.Fail(log_key.error(), LogKeyOf(state).ShownKey());
   const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
-  const auto report = SignAndLog(state.file(), key, state.options, owner);
-  if (!report.ok()) return state.console.Fail(report.error(), state.file());
+  const auto report = SignAndLog(state.file, key, state.options, owner);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file);
   PrintReport(state, report.value().signature, &report.value().logged);
   return kDone;
 }
 
 // SignAnew is sign --from-log and sign --manifest. With --log, the log's secret key says which public key it has.
-int SignAnew(const State& state, const Signer& key) {
+int SignAnew(const State& state, const std::vector<std::string>& inputs, const Signer& key) {
   if (!state.log.empty()) {
-    const auto log_key = OpenLogKey(state);
-    if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+    const auto log_key = OpenSigningKey(state.console, LogKeyOf(state));
+    if (!log_key.ok()) return state.console.Fail(log_key.error(), LogKeyOf(state).ShownKey());
     const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
-    return state.resign.Run(state.console, state.files, key, state.options, &log_key.value()->public_key(), &owner);
+    return state.resign.Run(state.console, inputs, key, state.options, &log_key.value()->public_key(), &owner);
   }
-  if (!state.resign.from_log())
-    return state.resign.Run(state.console, state.files, key, state.options, nullptr, nullptr);
+  if (!state.resign.from_log()) return state.resign.Run(state.console, inputs, key, state.options, nullptr, nullptr);
   const auto log_key = PublicKey::Parse(state.log_key);
   if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
-  return state.resign.Run(state.console, state.files, key, state.options, &log_key.value(), nullptr);
+  return state.resign.Run(state.console, inputs, key, state.options, &log_key.value(), nullptr);
 }
 
 Status CheckArguments(const State& state) {
@@ -103,8 +100,6 @@ Status CheckArguments(const State& state) {
   if (!state.log_key.empty() && state.log.empty() && !state.resign.from_log())
     return bad("--log-key goes with --log or --from-log");
   if (state.resign.from_log() && state.log_key.empty()) return bad("--from-log needs --log-key");
-  if (state.files.size() > 1 && !state.resign.given())
-    return bad("sign takes one container; several only with --from-log or --manifest");
   return state.resign.Check(state.options);
 }
 
@@ -121,12 +116,20 @@ int RunSign(State& state) {
                                       kNoOffset, state.not_after});
     }
   }
+  std::vector<std::string> inputs = {state.file};
+  if (state.resign.given()) state.artifact.TakeMembers(inputs);
+  const bool foreign = !state.resign.given() && state.artifact.TakesOver(state.file);
+  if (const Status unused = state.artifact.CheckUnused(state.file); !foreign && !unused.ok())
+    return state.console.Fail(unused.error());
+  if (foreign && !state.log.empty())
+    return state.console.Fail(Error{Stage::kUsage, "bad_arguments", "only signatures of containers can be logged"});
   auto key = OpenSigningKey(state.console, state.key);
   if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
-  if (state.resign.given()) return SignAnew(state, *key.value());
+  if (state.resign.given()) return SignAnew(state, inputs, *key.value());
+  if (foreign) return state.artifact.Run(state.console, state.file, *key.value(), state.options);
   if (!state.log.empty()) return SignWithLog(state, *key.value());
-  auto report = Sign(state.file(), *key.value(), state.options);
-  if (!report.ok()) return state.console.Fail(report.error(), state.file());
+  auto report = Sign(state.file, *key.value(), state.options);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file);
   PrintReport(state, report.value(), nullptr);
   return kDone;
 }
@@ -134,10 +137,12 @@ int RunSign(State& state) {
 }  // namespace
 
 Verb AddSign(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("sign", "Add a signature to a container; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}, {}});
-  verb->add_option("FILE", state->files, "The container; with --from-log or --manifest, containers and folders")
-      ->required();
+  CLI::App* verb =
+      parent.add_subcommand("sign", "Add a signature to a container (reads no weights), or to any file, folder or set");
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}, {}, {}});
+  verb->add_option("FILE", state->file,
+                   "The container, or any other file or folder; several with --from-log or --manifest");
+  state->artifact.AddOptions(*verb);
   verb->add_option("-k,--key", state->key.key, std::string("The signing key: ") + kKeyHelp)
       ->required()
       ->type_name("KEY");

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "artifact.h"
 #include "console.h"
 #include "escape.h"
 #include "explain.h"
@@ -21,6 +22,7 @@ struct State {
   bool manifest_only = false;
   bool content = false;
   bool explain = false;
+  bool set = false;
 };
 
 VerifyScope ScopeOf(const State& state) {
@@ -38,7 +40,7 @@ const char* ScopeName(VerifyScope scope) {
 }
 
 void PrintJson(JsonWriter& json, const State& state, const Policy& policy, const std::string& file,
-               const Verdict& verdict) {
+               const AnyVerdict& verdict) {
   json.BeginObject();
   json.Key("ok"), json.Boolean(verdict.status.ok());
   json.Member("file", file);
@@ -48,10 +50,11 @@ void PrintJson(JsonWriter& json, const State& state, const Policy& policy, const
   if (verdict.info) WriteIdentity(json, *verdict.info);
   json.Member("bytes_checked", verdict.bytes_checked);
   WriteExplanation(json, policy, verdict);
+  WriteArtifact(json, verdict);
   json.EndObject();
 }
 
-void PrintDocument(const State& state, const Policy& policy, const std::vector<Verdict>& verdicts, int exit_code) {
+void PrintDocument(const State& state, const Policy& policy, const std::vector<AnyVerdict>& verdicts, int exit_code) {
   JsonWriter json(stdout);
   json.BeginObject();
   json.Key("files"), json.BeginArray();
@@ -63,13 +66,14 @@ void PrintDocument(const State& state, const Policy& policy, const std::vector<V
   json.Finish();
 }
 
-void PrintText(const State& state, const Policy& policy, const std::string& file, const Verdict& verdict) {
+void PrintText(const State& state, const Policy& policy, const std::string& file, const AnyVerdict& verdict) {
   // The name comes first: without --expect, the reader is the one who must recognise it.
   if (verdict.status.ok()) {
     std::printf("%s version %s: verified (%s, %s checked)  %s\n", verdict.info->name.c_str(),
                 verdict.info->version.c_str(), ScopeName(ScopeOf(state)), HumanBytes(verdict.bytes_checked).c_str(),
                 EscapeForTerminal(file).c_str());
   }
+  PrintArtifact(verdict);
   if (state.explain) PrintExplanation(policy, verdict);
 }
 
@@ -77,10 +81,11 @@ int RunVerify(const State& state) {
   auto policy = state.trust.MakePolicy();
   if (!policy.ok()) return state.console.Fail(policy.error());
   int exit_code = kDone;
-  std::vector<Verdict> verdicts;  // for the document, which begins when all work is done
+  std::vector<AnyVerdict> verdicts;  // for the document, which begins when all work is done
   for (const std::string& file : state.files) {
-    Verdict verdict = Verify(file, policy.value(), state.trust.MakeExpectation(), ScopeOf(state),
-                             state.trust.MakeOpenOptions(), state.console.MakeProgress("verifying"));
+    const Wanted wanted = state.set ? Wanted::kSet : Wanted::kAny;
+    AnyVerdict verdict = VerifyAny(file, wanted, policy.value(), state.trust.MakeExpectation(), ScopeOf(state),
+                                   state.trust.MakeOpenOptions(), state.console.MakeProgress("verifying"));
     if (!verdict.status.ok()) {
       exit_code = Graver(exit_code, ExitCodeOf(verdict.status.error().stage));
       state.console.Explain(verdict.status.error(), file);
@@ -100,11 +105,12 @@ int RunVerify(const State& state) {
 Verb AddVerify(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("verify", "Check signatures, then every stored byte");
   auto state = std::make_shared<State>(State{console, {}, {}});
-  verb->add_option("FILE", state->files, "Containers to verify")->required();
+  verb->add_option("FILE", state->files, "Containers, or other files and folders that were signed")->required();
   state->trust.AddOptions(*verb);
   verb->add_flag("--manifest-only", state->manifest_only, "Check signatures and policy only; read no objects");
   verb->add_flag("--content", state->content, "Also decode everything and compare the tensors' own digests");
   verb->add_flag("--explain", state->explain, "Tell the rule, each signature's fate, and what is missing");
+  verb->add_flag("--set", state->set, "The FILEs are signed sets: verify the set, then each container that it lists");
   console.AddOptions(*verb);
   return {verb, [state] { return RunVerify(*state); }};
 }

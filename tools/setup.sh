@@ -4,7 +4,7 @@
 
 build_packages=(cmake ninja-build g++ pkg-config libsodium-dev libzstd-dev zlib1g-dev libbz2-dev liblzma-dev liblz4-dev libflatbuffers-dev flatbuffers-compiler
   libcli11-dev doctest-dev nlohmann-json3-dev libtomlplusplus-dev librust-blake3-dev python3 python3-venv)
-test_packages=(minisign openssh-client openssl zstd git)
+test_packages=(age minisign openssh-client openssl zstd git)
 sanitizer_packages=(clang libclang-rt-14-dev llvm ccache)
 
 say() { printf '\n== %s\n' "$*"; }

@@ -22,6 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kWaitStep{2};
+constexpr int kSecretDescriptor = 3;  // kSecretPath
 
 Error Failed(const char* code, const char* text) { return {Stage::kIo, code, text}; }
 
@@ -38,6 +39,26 @@ Result<Descriptor> InputFile(ByteView input) {
   }
   if (lseek(file.get(), 0, SEEK_SET) != 0) return SystemError("no_memory", "the input cannot be rewound", "memfd");
   return file;
+}
+
+// SecretPipe returns the end to read of a pipe that holds the secret and is closed behind it. Whoever reads it cannot
+// block us, nor end us with a signal: everything is written before there is such a program.
+Result<Descriptor> SecretPipe(ByteView secret) {
+  constexpr int kAboveTheChilds = 10;
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError("open_failed", "no pipe can be made", "pipe");
+  const Descriptor low(ends[0]);
+  const Descriptor writing(ends[1]);
+  Descriptor reading(fcntl(low.get(), F_DUPFD_CLOEXEC, kAboveTheChilds));
+  fcntl(writing.get(), F_SETFL, O_NONBLOCK);
+  while (!secret.empty()) {
+    const ssize_t n = write(writing.get(), secret.data(), secret.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return Failed("program_input", "a pipe does not hold what the program has to read");
+    secret = secret.subspan(static_cast<std::size_t>(n));
+  }
+  if (!reading.valid()) return SystemError("open_failed", "no pipe can be made", "pipe");
+  return reading;
 }
 
 std::vector<char*> Pointers(std::vector<std::string>& texts) {
@@ -82,18 +103,27 @@ class Child {
   bool ended_ = false;
 };
 
+// Ends are the descriptors that become the child's.
+struct Ends {
+  int input;
+  int output;
+  int secret;
+};
+
 // Spawn starts the program with default signals: the command line ignores some that programs expect.
-Result<pid_t> Spawn(std::vector<std::string> words, int input, int output, const ChildOptions& options) {
+Result<pid_t> Spawn(std::vector<std::string> words, const Ends& ends, const ChildOptions& options) {
   std::vector<std::string> environment;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     if (!options.leave_out || !options.leave_out(*variable)) environment.emplace_back(*variable);
   }
+  environment.insert(environment.end(), options.variables.begin(), options.variables.end());
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, ends.input, STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, ends.output, STDOUT_FILENO);
+  if (ends.secret >= 0) posix_spawn_file_actions_adddup2(&actions, ends.secret, kSecretDescriptor);
   sigset_t none;
   sigset_t defaults;
   sigemptyset(&none);
@@ -111,22 +141,23 @@ Result<pid_t> Spawn(std::vector<std::string> words, int input, int output, const
   return id;
 }
 
-Result<ByteBuffer> ReadOutput(int output, std::size_t most, Clock::time_point deadline) {
-  ByteBuffer bytes;
-  std::array<std::uint8_t, 4096> part{};
+Result<std::size_t> ReadOutput(int descriptor, MutableBytes output, Clock::time_point deadline) {
+  std::size_t size = 0;
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return Failed("program_timeout", "the program did not answer in time");
-    pollfd waiting{output, POLLIN, 0};
+    pollfd waiting{descriptor, POLLIN, 0};
     const int ready = poll(&waiting, 1, static_cast<int>(std::min<long long>(left, 1000)));
     if (ready <= 0) continue;
-    const ssize_t n = read(output, part.data(), part.size());
+    std::uint8_t beyond = 0;
+    const bool full = size == output.size();
+    const ssize_t n =
+        full ? read(descriptor, &beyond, 1) : read(descriptor, output.data() + size, output.size() - size);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Failed("program_failed", "the program's output cannot be read");
-    if (n == 0) return bytes;
-    if (static_cast<std::size_t>(n) > most - bytes.size())
-      return Failed("program_output", "the program prints more than a signature");
-    bytes.insert(bytes.end(), part.begin(), part.begin() + n);
+    if (n == 0) return size;
+    if (full) return Failed("program_output", "the program prints more than belongs there");
+    size += static_cast<std::size_t>(n);
   }
 }
 
@@ -141,33 +172,54 @@ Result<std::string> FindProgram(const std::string& name) {
     if (access(name.c_str(), X_OK) != 0) return missing();
     return name;
   }
-  const char* variable = getenv("PATH");
-  const std::string folders = variable == nullptr ? "/usr/local/bin:/usr/bin:/bin" : variable;
-  for (std::size_t at = 0; at <= folders.size();) {
+  const std::string folders = AbsolutePath();
+  for (std::size_t at = 0; at < folders.size();) {
     const std::size_t end = std::min(folders.find(':', at), folders.size());
-    const std::string folder = folders.substr(at, end - at);
-    at = end + 1;
-    // A relative entry, or an empty one, would run what happens to lie in the folder one stands in.
-    if (!folder.starts_with('/')) continue;
-    const std::string path = folder + "/" + name;
+    const std::string path = folders.substr(at, end - at) + "/" + name;
     if (access(path.c_str(), X_OK) == 0) return path;
+    at = end + 1;
   }
   return missing();
 }
 
+std::string AbsolutePath() {
+  const char* variable = getenv("PATH");
+  const std::string folders = variable == nullptr ? "/usr/local/bin:/usr/bin:/bin" : variable;
+  std::string absolute;
+  for (std::size_t at = 0; at <= folders.size();) {
+    const std::size_t end = std::min(folders.find(':', at), folders.size());
+    if (folders[at] == '/') absolute += (absolute.empty() ? "" : ":") + folders.substr(at, end - at);
+    at = end + 1;
+  }
+  return absolute;
+}
+
 Result<ByteBuffer> RunProgram(const std::vector<std::string>& words, ByteView input, const ChildOptions& options) {
+  ByteBuffer output(options.output_bytes);
+  SAFEMODEL_ASSIGN(const std::size_t size, RunProgramInto(words, input, options, output));
+  output.resize(size);
+  return output;
+}
+
+Result<std::size_t> RunProgramInto(const std::vector<std::string>& words, ByteView input, const ChildOptions& options,
+                                   MutableBytes output) {
   const Clock::time_point deadline = Clock::now() + options.timeout;
   SAFEMODEL_ASSIGN(const Descriptor input_file, InputFile(input));
+  Descriptor secret;
+  if (!options.secret.empty()) {
+    SAFEMODEL_ASSIGN(secret, SecretPipe(options.secret));
+  }
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return SystemError("open_failed", "no pipe can be made", words.front());
-  const Descriptor output(ends[0]);
-  Descriptor child_output(ends[1]);
-  SAFEMODEL_ASSIGN(const pid_t id, Spawn(words, input_file.get(), child_output.get(), options));
+  const Descriptor from_child(ends[0]);
+  Descriptor to_us(ends[1]);
+  SAFEMODEL_ASSIGN(const pid_t id, Spawn(words, {input_file.get(), to_us.get(), secret.get()}, options));
   Child child(id);
-  child_output.Reset();
-  SAFEMODEL_ASSIGN(ByteBuffer bytes, ReadOutput(output.get(), options.output_bytes, deadline));
+  to_us.Reset();
+  secret.Reset();
+  SAFEMODEL_ASSIGN(const std::size_t size, ReadOutput(from_child.get(), output, deadline));
   SAFEMODEL_TRY(child.Wait(deadline));
-  return bytes;
+  return size;
 }
 
 }  // namespace safemodel

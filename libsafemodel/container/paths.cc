@@ -33,7 +33,10 @@ bool IsDeviceName(std::string_view folded) {
   return std::find(kNumbers.begin(), kNumbers.end(), stem.substr(3)) != kNumbers.end();
 }
 
-Status CheckComponent(std::string_view component, std::string_view path, const Limits& limits) {
+// Use says what the path is for: hooks in a .git folder run once somebody writes it.
+enum class Use : std::uint8_t { kWritten, kListed };
+
+Status CheckComponent(std::string_view component, std::string_view path, Use use, const Limits& limits) {
   const auto bad = [path](const char* text) { return Malformed("bad_path", text, path); };
   if (component.empty()) return bad("a path is relative, and none of its components is empty");
   if (component == "." || component == "..") return bad("a path has no '.' or '..' component");
@@ -44,7 +47,7 @@ Status CheckComponent(std::string_view component, std::string_view path, const L
     return bad("no component of a path ends with a dot or a space");
   const std::string folded = Fold(component);
   // Hooks in such a folder run at the next git command. "git~1" is the same folder's short name (CVE-2014-9390).
-  if (folded == ".git" || folded == "git~1") {
+  if (use == Use::kWritten && (folded == ".git" || folded == "git~1")) {
     return Error{Stage::kUnsafe, "git_folder", "a packed file lies in a .git folder, whose hooks would run", kNoOffset,
                  std::string(path)};
   }
@@ -52,9 +55,7 @@ Status CheckComponent(std::string_view component, std::string_view path, const L
   return {};
 }
 
-}  // namespace
-
-Status CheckFilePath(std::string_view path, const Limits& limits) {
+Status CheckPath(std::string_view path, Use use, const Limits& limits) {
   // Bounds the work below before anything is looked at.
   if (path.size() > (std::uint64_t{limits.path_component_bytes} + 1) * limits.path_components) {
     return OverLimit("deep_path", "a path is longer than its components may be together");
@@ -69,12 +70,18 @@ Status CheckFilePath(std::string_view path, const Limits& limits) {
     if (components > limits.path_components)
       return OverLimit("deep_path", "a path has more folders than its limit", path);
     const std::size_t slash = rest.find('/');
-    Status status = CheckComponent(rest.substr(0, slash), path, limits);
+    Status status = CheckComponent(rest.substr(0, slash), path, use, limits);
     if (!status.ok()) return status;
     if (slash == std::string_view::npos) return {};
     rest.remove_prefix(slash + 1);
   }
 }
+
+}  // namespace
+
+Status CheckFilePath(std::string_view path, const Limits& limits) { return CheckPath(path, Use::kWritten, limits); }
+
+Status CheckListedPath(std::string_view path, const Limits& limits) { return CheckPath(path, Use::kListed, limits); }
 
 Status CheckPathsApart(const std::vector<std::string_view>& paths) {
   // With '/' below every other character (controls are excluded), whatever lies in a folder sorts directly behind the

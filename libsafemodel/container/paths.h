@@ -14,6 +14,10 @@ namespace safemodel::container {
 // kMalformed "bad_path", kLimit "deep_path" and "long_path_component", kUnsafe "git_folder".
 Status CheckFilePath(std::string_view path, const Limits& limits);
 
+// CheckListedPath is CheckFilePath for files that are only looked at where they lie, never written: a .git folder may
+// be among them; [F-PATHS].
+Status CheckListedPath(std::string_view path, const Limits& limits);
+
 // CheckPathsApart refuses two paths that meet: equal when ASCII letters of both cases count as one, or one the folder
 // of the other; [D-PATHS]. kMalformed "paths_meet".
 Status CheckPathsApart(const std::vector<std::string_view>& paths);

@@ -21,4 +21,8 @@ Result<std::size_t> DecodeBase64(std::string_view text, Base64Alphabet alphabet,
 // DecodeEitherBase64 accepts both alphabets, but not mixed in one text.
 Result<ByteBuffer> DecodeEitherBase64(std::string_view text);
 
+// The standard alphabet without padding, as strict: what age writes.
+std::string EncodeUnpaddedBase64(ByteView bytes);
+Result<std::size_t> DecodeUnpaddedBase64(std::string_view text, MutableBytes out);
+
 }  // namespace safemodel::crypto

@@ -24,10 +24,6 @@ struct Pending {
   Folder::Kind kind = Folder::Kind::kFolder;
 };
 
-bool IsPassedOver(const std::string& path, std::string_view name) {
-  return IsGitFolder(name) || path == ".cache/huggingface";
-}
-
 Status Expand(const Folder& folder, const Pending& parent, std::size_t most, std::vector<Pending>& stack) {
   SAFEMODEL_ASSIGN(const std::vector<Folder::Entry> entries, folder.List(parent.path, most));
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
@@ -46,15 +42,16 @@ Status Expand(const Folder& folder, const Pending& parent, std::size_t most, std
 
 }  // namespace
 
-Status WalkFolder(const Folder& folder, const WalkLimits& limits, const Visit& visit) {
+bool IsDownloadTrace(const std::string& path) { return IsGitFolder(NameOf(path)) || path == ".cache/huggingface"; }
+
+Status WalkFolder(const Folder& folder, const WalkLimits& limits, const Visit& visit, const PassOver& pass_over) {
   std::vector<Pending> stack = {{"", 0, Folder::Kind::kFolder}};
   std::size_t left = limits.entries;
   while (!stack.empty()) {
     const Pending next = std::move(stack.back());
     stack.pop_back();
-    const std::string name = NameOf(next.path);
     // A file of this name (a worktree has one) is passed over as the folder is: it cannot be packed.
-    if (!next.path.empty() && IsPassedOver(next.path, name)) {
+    if (!next.path.empty() && pass_over(next.path)) {
       SAFEMODEL_TRY(visit({next.path, WalkEntry::Kind::kPassedOver}));
     } else if (next.kind != Folder::Kind::kFolder) {
       SAFEMODEL_TRY(visit({next.path, WalkEntry::Kind::kFile}));

@@ -19,7 +19,7 @@ struct WalkLimits {
 struct WalkEntry {
   enum class Kind : std::uint8_t {
     kFile,
-    kPassedOver,  // a folder that is not gone into: `.git`, and what the download tool of the Hub notes for itself
+    kPassedOver,  // what is not gone into
   };
   std::string path;  // below the folder, '/' between components
   Kind kind = Kind::kFile;
@@ -27,9 +27,15 @@ struct WalkEntry {
 
 using Visit = std::function<Status(const WalkEntry&)>;
 
+// PassOver says which paths are not gone into.
+using PassOver = std::function<bool(const std::string& path)>;
+// IsDownloadTrace is the usual one: `.git`, and what the download tool of the Hub notes for itself.
+bool IsDownloadTrace(const std::string& path);
+
 // WalkFolder calls `visit` for each file, folder by folder, names ascending by bytes; an error of `visit` ends the
 // walk. Errors: kIo (also "not_regular" for what is neither file nor folder); kUnsupported "name_not_utf8"; kLimit
 // "many_files", "deep_folder". Nothing recurses.
-Status WalkFolder(const Folder& folder, const WalkLimits& limits, const Visit& visit);
+Status WalkFolder(const Folder& folder, const WalkLimits& limits, const Visit& visit,
+                  const PassOver& pass_over = IsDownloadTrace);
 
 }  // namespace safemodel

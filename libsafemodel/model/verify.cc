@@ -6,28 +6,19 @@
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
+#include "model/release_info.h"
 #include "trust/rollback.h"
 
 namespace safemodel {
-namespace {
 
-// PartialInfo says what the manifest alone tells.
-ModelInfo PartialInfo(const container::Manifest& manifest, const Digest& digest) {
-  ModelInfo info;
-  info.name = manifest.name;
-  info.version = manifest.version;
-  info.sequence = manifest.sequence;
-  info.created = manifest.created;
-  info.file_id = manifest.file_id;
-  info.manifest_digest = digest;
-  info.metadata = manifest.metadata;
-  return info;
-}
+namespace {
 
 // DenialsAs returns what is to be said about denied contents that were compared in this way.
 ContentDenials DenialsAs(const Policy& policy, ContentDenials compared) {
   return policy.parts().denied_contents.empty() ? ContentDenials::kNone : compared;
 }
+
+}  // namespace
 
 Status CheckScope(trust::TrustedManifest trusted, const Policy& policy, VerifyScope scope, const OpenOptions& options,
                   const Progress& progress, Verdict& verdict) {
@@ -45,6 +36,21 @@ Status CheckScope(trust::TrustedManifest trusted, const Policy& policy, VerifySc
   SAFEMODEL_TRY(CheckContent(*model, progress));
   verdict.content_denials = DenialsAs(policy, ContentDenials::kComputed);
   return {};
+}
+
+namespace {
+
+// PartialInfo says what the manifest alone tells.
+ModelInfo PartialInfo(const container::Manifest& manifest, const Digest& digest) {
+  ModelInfo info;
+  info.name = manifest.name;
+  info.version = manifest.version;
+  info.sequence = manifest.sequence;
+  info.created = manifest.created;
+  info.file_id = manifest.file_id;
+  info.manifest_digest = digest;
+  info.metadata = manifest.metadata;
+  return info;
 }
 
 void Explain(trust::AuthenticationTrace trace, const Digest& manifest_digest, Verdict& verdict) {

@@ -41,7 +41,8 @@ Judge::Judge(RuleContext& context, const AllowList& allow_list, ConvertOptions::
       allow_list_(allow_list),
       unknown_(unknown),
       matcher_(context),
-      first_call_(context.graph.calls().size()) {}
+      first_call_(context.graph.calls().size()),
+      dict_keys_(context.graph) {}
 
 Error Judge::ErrorAbout(Stage stage, const char* code, const char* text, std::uint64_t offset, NodeIndex callee) const {
   Error error{stage, code, text, offset};
@@ -394,6 +395,7 @@ Status Judge::Build(std::uint64_t offset, NodeIndex target, NodeIndex state) {
   }
   const Rule* rule = call.entry->rule;
   if (fit == Fit::kFits) {
+    NoteExtra(offset, target);
     return rule != nullptr && rule->on_build != nullptr ? Took(rule->on_build(context_, target), target) : Status();
   }
   const bool user = call.entry->origin == AllowEntry::Origin::kUser;
@@ -458,7 +460,10 @@ Status Judge::Append(std::uint64_t offset, NodeIndex target, std::span<const Nod
 
 Status Judge::SetItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items) {
   if (graph_.tainted(target) || !Changeable(offset, target)) return {};
-  if (graph_.kind(target) == Kind::kDict) return Fill(offset, target, items);
+  if (graph_.kind(target) == Kind::kDict) {
+    dict_keys_.Took(target, items);
+    return Fill(offset, target, items);
+  }
   if (graph_.kind(target) != Kind::kCall) {
     Refuse("ITEMS-TARGET", "the pickle sets items of something that is no dict, which calls its methods", offset,
            target, target);
@@ -471,6 +476,7 @@ Status Judge::SetItems(std::uint64_t offset, NodeIndex target, std::span<const N
   }
   if (graph_.CallOf(target).set_items == kNoNode)
     graph_.CallOf(target).set_items = graph_.AddContainer(Kind::kDict, offset);
+  dict_keys_.Took(graph_.CallOf(target).set_items, items);
   return Fill(offset, graph_.CallOf(target).set_items, items);
 }
 
@@ -483,6 +489,7 @@ Status Judge::AddItems(std::uint64_t offset, NodeIndex target, std::span<const N
 }
 
 void Judge::Finish() {
+  NoteRepeatedKeys();
   for (std::size_t i = first_call_; i < graph_.calls().size(); ++i) {
     const Call& call = graph_.calls()[i];
     if (call.entry == nullptr || call.entry->state_need == AllowEntry::Need::kOptional || call.state != kNoNode)

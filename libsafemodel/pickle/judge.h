@@ -16,6 +16,7 @@
 #include <safemodel/result.h>
 
 #include "pickle/allow_list.h"
+#include "pickle/dict_keys.h"
 #include "pickle/node.h"
 #include "pickle/rule.h"
 #include "pickle/schema.h"
@@ -41,6 +42,8 @@ class Judge {
   Status Append(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
   Status SetItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
   Status AddItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
+  // TookDict is told of the items of a dict that DICT made.
+  void TookDict(NodeIndex dict, std::span<const NodeIndex> items) { dict_keys_.Took(dict, items); }
   // Finish checks what can only be known at the end.
   void Finish();
 
@@ -81,6 +84,8 @@ class Judge {
   enum class Fit : std::uint8_t { kFits, kUnknown, kCode };  // kCode: a function or object stands where data belongs
   Result<Fit> Match(const std::vector<const Schema*>& alternatives, NodeIndex node, std::uint64_t offset);
   void CheckState(std::uint64_t offset, NodeIndex target, NodeIndex state);
+  void NoteExtra(std::uint64_t offset, NodeIndex target);
+  void NoteRepeatedKeys();
   void CheckAttributes(std::uint64_t offset, NodeIndex target, NodeIndex dict);
   // Changeable says whether data may still be added to; if not, that is a finding.
   bool Changeable(std::uint64_t offset, NodeIndex target);
@@ -94,6 +99,7 @@ class Judge {
   Matcher matcher_;
   std::size_t first_call_;  // of the stream; those before were made by streams around it or before it
   std::map<ImportKey, std::uint32_t> imported_;
+  DictKeys dict_keys_;
   // Dicts whose names were compared with a set of reserved names: one dict may be the state of many objects.
   std::set<std::pair<NodeIndex, const void*>> checked_;
 };

@@ -43,6 +43,7 @@ bool Machine::CheckKeys(std::span<const NodeIndex> items) {
 bool Machine::DictFromMark() {
   if (!PopMark(scratch_) || !CheckKeys(scratch_)) return false;
   const NodeIndex made = graph_.AddContainer(Kind::kDict, at_.offset);
+  judge_.TookDict(made, scratch_);
   return Fill(made, scratch_) && Push(made);
 }
 

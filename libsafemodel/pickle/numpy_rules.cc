@@ -11,6 +11,7 @@
 #include "base/try.h"
 #include "pickle/numpy_array.h"
 #include "pickle/numpy_dtype.h"
+#include "pickle/numpy_mask.h"
 #include "pickle/numpy_rules.h"
 
 namespace safemodel::pickle {
@@ -391,13 +392,7 @@ Status OnMaskedState(RuleContext& context, NodeIndex call) {
   SAFEMODEL_TRY(OnArrayState(context, call));
   const NodeIndex state = context.graph.CallOf(call).state;
   SAFEMODEL_ASSIGN(const ArrayState array, TakeArray(context, call));
-  if (array.type.dtype == Dtype::kRecord) {
-    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "masked arrays of records are not read by this version",
-                 context.graph.offset(call)};
-  }
-  DtypeNote mask;
-  mask.dtype = Dtype::kBool;
-  mask.item_size = 1;
+  SAFEMODEL_ASSIGN(const DtypeNote mask, MaskType(context, context.graph.ItemsOf(state)[2], array.type));
   const NodeIndex bytes = context.graph.ItemsOf(state)[5];
   SAFEMODEL_ASSIGN(context.tables.tensor_of[state], AddArrayOf(context, call, bytes, mask, array.shape, array.order));
   return {};

@@ -21,6 +21,7 @@
 #include "pickle/tar.h"
 #include "pickle/torch_layout.h"
 #include "pickle/torch_legacy.h"
+#include "pickle/torch_records.h"
 #include "pickle/torch_tar.h"
 #include "pickle/wrapper.h"
 #include "pickle/zip.h"
@@ -77,6 +78,13 @@ Role RoleOf(std::string_view name, const std::vector<std::string>& known) {
     if (below && name.find('/', stem.size() + 1) == std::string_view::npos) return Role::kStorage;
   }
   return Role::kInput;
+}
+
+// IsRecord says that a member of a file of torch.save is one of its small texts, with nothing else in it.
+Result<bool> IsRecord(const ZipArchive& archive, const ZipEntry& entry, const std::vector<std::string>& known) {
+  if (known.empty()) return false;
+  const std::string_view pickle = known.front();
+  return IsTorchRecord(archive, entry, pickle.substr(0, pickle.size() - BareName(pickle).size()));
 }
 
 // Scanner judges one input and what is inside it. Its functions call each other once for each level of nesting, of
@@ -215,7 +223,8 @@ Status Scanner::ScanMembers(const ZipArchive& archive, const std::vector<std::st
                        ReadRange(starts, entry.data_offset, std::min(kStart, entry.size), kStart));
       if (first.empty() || (!MayStartPickle(first[0]) && !LooksLikeZip(first))) continue;
     }
-    SAFEMODEL_TRY(ScanZipMember(archive, entry, role, level));
+    SAFEMODEL_ASSIGN(const bool record, IsRecord(archive, entry, known));
+    if (!record) SAFEMODEL_TRY(ScanZipMember(archive, entry, role, level));
   }
   return {};
 }

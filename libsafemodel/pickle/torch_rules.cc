@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/try.h"
 #include "pickle/allow_list.h"
+#include "pickle/findings.h"
 #include "pickle/rule.h"
 #include "pickle/torch_compound.h"
 #include "pickle/torch_legacy.h"
@@ -136,8 +137,23 @@ Result<TreeRef> TensorToTree(TreeContext& tree, NodeIndex call) {
   return tree.Tensor(tree.tables().tensor_of.at(call));
 }
 
+bool HoldsAttributes(const Graph& graph, NodeIndex state) {
+  const Kind kind = graph.kind(state);
+  const bool container = kind == Kind::kDict || kind == Kind::kTuple || kind == Kind::kList;
+  return kind != Kind::kNone && !(container && graph.ItemsOf(state).empty());
+}
+
+// NoteAttributes: tensors and parameters have no attributes of their own to save; users add them.
+void NoteAttributes(RuleContext& context, NodeIndex call, NodeIndex state) {
+  if (!HoldsAttributes(context.graph, state)) return;
+  Error note =
+      Refuse(context.graph, call, "STATE-EXTRA", "a tensor carries attributes that its class is not listed with");
+  context.findings.AddAbout(context.graph, call, std::move(note), ScanVerdict::kClean);
+}
+
 Status MakeParameter(RuleContext& context, NodeIndex call) {
   const std::span<const NodeIndex> args = ArgsOf(context.graph, call);
+  if (args.size() > 3) NoteAttributes(context, call, args[3]);
   const auto known = context.tables.tensor_of.find(args[0]);
   if (known == context.tables.tensor_of.end()) return {};  // made of several tensors, or of none
   const std::uint32_t tensor = known->second;
@@ -166,7 +182,9 @@ Result<TreeRef> ParameterToTree(TreeContext& tree, NodeIndex call) {
 }
 
 Status MakeTyped(RuleContext& context, NodeIndex call) {
-  const auto known = context.tables.tensor_of.find(ArgsOf(context.graph, call)[0]);
+  const std::span<const NodeIndex> args = ArgsOf(context.graph, call);
+  NoteAttributes(context, call, args[2]);
+  const auto known = context.tables.tensor_of.find(args[0]);
   if (known != context.tables.tensor_of.end()) context.tables.tensor_of.emplace(call, known->second);
   return {};
 }
@@ -175,9 +193,7 @@ Status MakeTyped(RuleContext& context, NodeIndex call) {
 Result<TreeRef> TypedToTree(TreeContext& tree, NodeIndex call) {
   const Graph& graph = tree.graph();
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
-  const Kind state = graph.kind(args[2]);
-  const bool container = state == Kind::kDict || state == Kind::kTuple || state == Kind::kList;
-  const bool bare = state == Kind::kNone || (container && graph.ItemsOf(args[2]).empty());
+  const bool bare = !HoldsAttributes(graph, args[2]);
   const AllowEntry* type = graph.GlobalOf(args[1]).entry;
   const bool wrapped = graph.EntryOf(args[0])->name.starts_with("_rebuild_parameter");
   if (bare && (type->name == "Tensor" || wrapped)) return tree.Of(args[0]);

@@ -53,7 +53,7 @@ Result<Attestation> ParseAttestation(ByteView payload, const Limits& limits) {
   if (predicate_type == nullptr || predicate_type->AsString() == nullptr) return BadField("predicateType");
   Attestation attestation;
   attestation.predicate_type = *predicate_type->AsString();
-  if (*type->AsString() != kStatementType || attestation.predicate_type == kPredicateType) {
+  if (*type->AsString() != kStatementType || IsReleaseType(attestation.predicate_type)) {
     return Error{Stage::kUntrusted, "other_statement",
                  "this is another kind of statement than an attestation and counts for nothing"};
   }

@@ -67,6 +67,21 @@ Result<TrustedManifest> AuthenticateInPolicyMode(OpenedContainer opened, const P
                                     std::move(let_pass));
 }
 
+Result<TrustedManifest> AcceptMember(OpenedContainer opened, const TrustedSet& set, const container::SetMember& member,
+                                     const Limits& limits) {
+  if (opened.manifest_digest != member.manifest_digest) {
+    return Error{Stage::kDigestMismatch, "member_changed", "this is not the container that the set lists", kNoOffset,
+                 member.path};
+  }
+  SAFEMODEL_ASSIGN(container::Manifest manifest,
+                   container::ParseManifest(opened.manifest_bytes, opened.preamble, limits));
+  if (manifest.name != member.name || manifest.version != member.version || manifest.sequence != member.sequence) {
+    return Error{Stage::kUntrusted, "contradicts_manifest",
+                 "the set lists another name, version or sequence than the container has", kNoOffset, member.path};
+  }
+  return TrustedManifestMaker::Make(std::move(opened), std::move(manifest), set.signatures(), set.rule());
+}
+
 Result<TrustedManifest> SkipAuthentication(OpenedContainer opened, InsecureSkipVerification /*token*/,
                                            const Limits& limits) {
   SAFEMODEL_ASSIGN(container::Manifest manifest,

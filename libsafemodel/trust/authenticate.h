@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "container/format.h"
 #include "trust/authentication.h"
+#include "trust/detached.h"
 
 namespace safemodel::trust {
 
@@ -73,6 +74,12 @@ Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& polic
 Result<TrustedManifest> AuthenticateInPolicyMode(OpenedContainer opened, const Policy& policy,
                                                  const Expectation& expectation, std::int64_t now,
                                                  InsecurePolicyMode token, const Limits& limits);
+
+// AcceptMember parses the manifest of a container that a trusted set lists. The set names its manifest by digest, so it
+// needs no signature of its own; the trusted manifest has those of the set. kDigestMismatch "member_changed" when it is
+// another container; kUntrusted "contradicts_manifest".
+Result<TrustedManifest> AcceptMember(OpenedContainer opened, const TrustedSet& set, const container::SetMember& member,
+                                     const Limits& limits);
 
 // SkipAuthentication parses a manifest that nobody vouched for. Its signatures are those of ListSignatures.
 Result<TrustedManifest> SkipAuthentication(OpenedContainer opened, InsecureSkipVerification token,

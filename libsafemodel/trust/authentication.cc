@@ -8,8 +8,8 @@
 
 #include "base/try.h"
 #include "crypto/hash.h"
-#include "trust/decision.h"
 #include "trust/candidate.h"
+#include "trust/decision.h"
 #include "trust/rollback.h"
 
 namespace safemodel::trust {
@@ -72,7 +72,7 @@ bool Authentication::VerifyItems() {
       continue;
     }
     Candidate candidate;
-    const Status verified = VerifyItem(item, {envelope_, manifest_digest_, policy_, limits_}, candidate);
+    const Status verified = VerifyItem(item, {envelope_, manifest_digest_, policy_, limits_, kind_}, candidate);
     if (!verified.ok()) candidate.Refuse(verified.error());
     candidates_.push_back(std::move(candidate));
   }

@@ -41,8 +41,14 @@ class Authentication {
  public:
   // All are borrowed and must outlive the object. `now` is in Unix seconds.
   Authentication(const std::optional<container::Envelope>& envelope, const Digest& manifest_digest,
-                 const Policy& policy, std::int64_t now, const Limits& limits)
-      : envelope_(envelope), manifest_digest_(manifest_digest), policy_(policy), now_(now), limits_(limits) {}
+                 const Policy& policy, std::int64_t now, const Limits& limits,
+                 ReleaseKind kind = ReleaseKind::kContainer)
+      : envelope_(envelope),
+        manifest_digest_(manifest_digest),
+        policy_(policy),
+        now_(now),
+        limits_(limits),
+        kind_(kind) {}
 
   // VerifyItems checks every signature over the raw bytes. True when a key of the policy vouches for this manifest.
   bool VerifyItems();
@@ -72,6 +78,7 @@ class Authentication {
   const Policy& policy_;
   std::int64_t now_;
   const Limits& limits_;
+  ReleaseKind kind_;
   std::vector<Candidate> candidates_;
   std::size_t other_items_ = 0;  // of kinds that this version does not read: listed, worth nothing
 };

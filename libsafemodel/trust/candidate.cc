@@ -137,8 +137,8 @@ Status VerifyItem(const container::EnvelopeItem& item, const Examined& examined,
   if (dsse.touch.has_value() && (dsse.touch->flags & crypto::kUserPresent) == 0)
     return Untrusted("no_user_presence", "a hardware key signed without being touched");
   if (dsse.payload_type != kPayloadType) return OtherStatement();
-  if (IsRevoked(policy, trusted.key, dsse.payload, examined.envelope, examined.limits)) return RevokedKeyError();
-  auto statement = ParseStatement(dsse.payload, examined.limits);
+  if (IsRevoked(trusted.key, dsse.payload, examined)) return RevokedKeyError();
+  auto statement = ParseStatement(dsse.payload, examined.limits, examined.kind);
   if (statement.ok()) return VerifyRelease(std::move(statement).value(), examined, candidate);
   if (statement.error().stage != Stage::kUntrusted) return statement.error();
   return VerifyAttestation(dsse.payload, examined, candidate);

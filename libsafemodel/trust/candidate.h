@@ -40,6 +40,7 @@ struct Examined {
   const Digest& manifest_digest;
   const Policy& policy;
   const Limits& limits;
+  ReleaseKind kind = ReleaseKind::kContainer;
 };
 
 // IsStatement tells the items that are statements, of both kinds of keys; IsLogProof those that are about statements.

@@ -15,23 +15,6 @@ namespace {
 // Attempts of a reader that meets a writer between the two places. A writer takes milliseconds.
 constexpr int kAttempts = 3;
 
-struct Frame {
-  ByteBuffer bytes;
-  container::Envelope envelope;
-};
-
-Result<Frame> ReadFrame(const File& file, std::uint64_t offset, const Limits& limits) {
-  const std::uint64_t available = file.size() - offset;
-  const std::uint64_t head_bytes = std::min(available, container::kEnvelopeHeadBytes);
-  SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(file, offset, head_bytes, container::kEnvelopeHeadBytes));
-  SAFEMODEL_ASSIGN(const std::uint64_t length, container::MeasureEnvelope(head, available, limits));
-  Frame frame;
-  SAFEMODEL_ASSIGN(frame.bytes, ReadRange(file, offset, length, limits.envelope_bytes));
-  const ByteView body = ByteView(frame.bytes).first(frame.bytes.size() - container::kEnvelopeTailBytes);
-  SAFEMODEL_ASSIGN(frame.envelope, container::ParseEnvelope(frame.bytes, crypto::Blake3Of(body), limits));
-  return frame;
-}
-
 // CheckOwner refuses the envelope of another container, such as one left behind when a file was copied over;
 // [E-FOREIGN].
 Status CheckOwner(const Frame& frame, const Digest& manifest_digest, const std::string& path) {
@@ -99,6 +82,18 @@ bool SameSidecar(const std::shared_ptr<const File>& a, const std::shared_ptr<con
 }
 
 }  // namespace
+
+Result<Frame> ReadFrame(const File& file, std::uint64_t offset, const Limits& limits) {
+  const std::uint64_t available = file.size() - offset;
+  const std::uint64_t head_bytes = std::min(available, container::kEnvelopeHeadBytes);
+  SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(file, offset, head_bytes, container::kEnvelopeHeadBytes));
+  SAFEMODEL_ASSIGN(const std::uint64_t length, container::MeasureEnvelope(head, available, limits));
+  Frame frame;
+  SAFEMODEL_ASSIGN(frame.bytes, ReadRange(file, offset, length, limits.envelope_bytes));
+  const ByteView body = ByteView(frame.bytes).first(frame.bytes.size() - container::kEnvelopeTailBytes);
+  SAFEMODEL_ASSIGN(frame.envelope, container::ParseEnvelope(frame.bytes, crypto::Blake3Of(body), limits));
+  return frame;
+}
 
 std::string SidecarOf(const std::string& container_path) { return container_path + ".envelope"; }
 

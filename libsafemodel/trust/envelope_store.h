@@ -12,6 +12,15 @@ namespace safemodel::trust {
 // SidecarOf returns the name of the usual sidecar of a container.
 std::string SidecarOf(const std::string& container_path);
 
+// Frame is an envelope and the bytes that it was read from.
+struct Frame {
+  ByteBuffer bytes;
+  container::Envelope envelope;
+};
+
+// ReadFrame reads the frame that begins at `offset` and ends where the file ends; its digest is right.
+Result<Frame> ReadFrame(const File& file, std::uint64_t offset, const Limits& limits);
+
 // FoundEnvelopes adds to an opened container what a writer must know.
 struct FoundEnvelopes {
   OpenedContainer opened;

@@ -133,7 +133,8 @@ Result<LogAddReport> AddToLog(const std::string& path, const LogOwner& owner, co
                               const Limits& limits) {
   SAFEMODEL_ASSIGN(auto container, trust::EnvelopeWriter::Open(path, Placement::kKeep, limits));
   SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(container.container(), signers, limits));
-  SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(container.container()));
+  SAFEMODEL_ASSIGN(container::Envelope envelope,
+                   trust::NextEnvelope(container.container().envelope, container.container().manifest_digest));
   SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
   const std::uint64_t size = writer.reader().state().size;
   SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, releases, owner, limits));
@@ -188,7 +189,8 @@ Result<std::vector<ByteBuffer>> ProveContainer(const std::string& folder, const 
   if (!opened.ok()) return opened.error();
   SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened.value(), {}, limits));
   SAFEMODEL_ASSIGN(log::LogReader reader, log::LogReader::Open(folder, limits));
-  SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(opened.value()));
+  SAFEMODEL_ASSIGN(container::Envelope envelope,
+                   trust::NextEnvelope(opened.value().envelope, opened.value().manifest_digest));
   std::vector<ByteBuffer> proofs;
   for (const Release& release : releases) {
     const LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);

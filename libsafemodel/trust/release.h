@@ -9,11 +9,16 @@
 
 namespace safemodel::trust {
 
+// ReleaseKind keeps statements about different kinds of manifests apart: each has its own predicate type, and none
+// counts for another; [S-KIND].
+enum class ReleaseKind : std::uint8_t { kContainer, kFiles, kSet };
+
 struct Release {
   std::string name;
   std::string version;
   std::uint64_t sequence = 0;
   FileId file_id{};
+  ReleaseKind kind = ReleaseKind::kContainer;
   enum class Content : std::uint8_t { kPlain, kEncrypted };
   Content content = Content::kPlain;  // this version reads no encrypted containers
 };

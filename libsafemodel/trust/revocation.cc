@@ -9,19 +9,19 @@
 
 namespace safemodel::trust {
 
-bool IsRevoked(const Policy& policy, const PublicKey& key, ByteView payload,
-               const std::optional<container::Envelope>& envelope, const Limits& limits) {
-  const auto& all = policy.parts().revoked;
+bool IsRevoked(const PublicKey& key, ByteView payload, const Examined& examined) {
+  const auto& all = examined.policy.parts().revoked;
   const auto entry =
       std::find_if(all.begin(), all.end(), [&](const RevokedKey& revoked) { return revoked.key == key; });
   if (entry == all.end()) return false;
   const auto& listed = entry->except_statements;
   if (std::find(listed.begin(), listed.end(), crypto::Sha256Of(payload)) != listed.end()) return false;
-  if (entry->except_before.empty() || !envelope.has_value()) return true;
-  const auto statement = ParseStatement(payload, limits);
+  if (entry->except_before.empty() || !examined.envelope.has_value()) return true;
+  const auto statement = ParseStatement(payload, examined.limits, examined.kind);
   if (!statement.ok()) return true;
   return std::none_of(entry->except_before.begin(), entry->except_before.end(), [&](const LogCheckpoint& checkpoint) {
-    return IsLoggedBefore(envelope->items, {payload, statement.value(), key}, checkpoint, limits).ok();
+    return IsLoggedBefore(examined.envelope->items, {payload, statement.value(), key}, checkpoint, examined.limits)
+        .ok();
   });
 }
 

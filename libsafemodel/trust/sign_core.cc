@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 
 #include "base/try.h"
 #include "container/parse.h"
 #include "crypto/hardware_key.h"
 #include "crypto/hash.h"
+#include "trust/candidate.h"
 #include "trust/dsse.h"
 #include "trust/timestamp.h"
 
@@ -67,10 +69,24 @@ Status CheckSignOptions(const SignOptions& options) {
   return {};
 }
 
+Result<container::EnvelopeItem> SignPayload(ByteBuffer payload, const Signer& key, const Limits& limits) {
+  Dsse dsse;
+  dsse.payload_type = kPayloadType;
+  dsse.payload = std::move(payload);
+  if (dsse.payload.size() > limits.statement_bytes) {
+    return Error{Stage::kLimit, "large_statement", "the statement would be longer than its limit"};
+  }
+  dsse.key_id = key.public_key().KeyId();
+  SAFEMODEL_TRY(SignDsse(key, dsse));
+  const auto kind = dsse.touch.has_value() ? container::ItemKind::kHardwareStatement : container::ItemKind::kStatement;
+  return container::EnvelopeItem{static_cast<std::uint16_t>(kind), SerializeDsse(dsse)};
+}
+
 Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const Digest& manifest_digest,
                                                   const Signer& key, const SignOptions& options, Checked checked) {
   SAFEMODEL_TRY(CheckSignOptions(options));
   Statement statement;
+  statement.kind = release.kind;
   statement.manifest_digest = manifest_digest;
   statement.subject_name = release.name + "@" + release.version;
   statement.role = options.role;
@@ -82,26 +98,32 @@ Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const 
   statement.not_after = options.not_after;
   statement.checked = checked;
   statement.requires_roles = options.requires_roles;
+  return SignPayload(SerializeStatement(statement), key, options.limits);
+}
 
-  Dsse dsse;
-  dsse.payload_type = kPayloadType;
-  dsse.payload = SerializeStatement(statement);
-  if (dsse.payload.size() > options.limits.statement_bytes) {
-    return Error{Stage::kLimit, "large_statement", "the statement would be longer than its limit"};
+Result<container::Envelope> NextEnvelope(const std::optional<container::Envelope>& current,
+                                         const Digest& manifest_digest) {
+  container::Envelope envelope;
+  envelope.manifest_digest = manifest_digest;
+  if (!current.has_value()) return envelope;
+  envelope = *current;
+  constexpr std::uint64_t kLastGeneration = std::numeric_limits<std::uint64_t>::max() - 1;
+  if (envelope.generation >= kLastGeneration) {
+    return Error{Stage::kLimit, "last_generation", "the envelope has no next generation; remove it and sign anew"};
   }
-  dsse.key_id = key.public_key().KeyId();
-  SAFEMODEL_TRY(SignDsse(key, dsse));
-  const auto kind = dsse.touch.has_value() ? container::ItemKind::kHardwareStatement : container::ItemKind::kStatement;
-  return container::EnvelopeItem{static_cast<std::uint16_t>(kind), SerializeDsse(dsse)};
+  ++envelope.generation;
+  return envelope;
+}
+
+std::size_t StatementsOf(const container::Envelope& envelope) {
+  return static_cast<std::size_t>(std::count_if(envelope.items.begin(), envelope.items.end(), IsStatement));
 }
 
 Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits) {
   if (envelope.items.size() > limits.envelope_items) {
     return Error{Stage::kLimit, "many_items", "the envelope is full: it would have more items than the limit"};
   }
-  if (CountOf(envelope.items, container::ItemKind::kStatement) +
-          CountOf(envelope.items, container::ItemKind::kHardwareStatement) >
-      limits.statements) {
+  if (StatementsOf(envelope) > limits.statements) {
     return Error{Stage::kLimit, "many_statements",
                  "the envelope is full: it would have more statements than the limit"};
   }

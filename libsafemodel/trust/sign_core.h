@@ -20,6 +20,17 @@ Status CheckSignOptions(const SignOptions& options);
 Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const Digest& manifest_digest,
                                                   const Signer& key, const SignOptions& options, Checked checked);
 
+// SignPayload signs the JSON text of a statement of any kind and returns it as an envelope item. kLimit, and the errors
+// of the key.
+Result<container::EnvelopeItem> SignPayload(ByteBuffer payload, const Signer& key, const Limits& limits);
+
+// NextEnvelope returns what the envelope of this manifest will be before a new item is in it. kLimit "last_generation".
+Result<container::Envelope> NextEnvelope(const std::optional<container::Envelope>& current,
+                                         const Digest& manifest_digest);
+
+// StatementsOf counts the statement items.
+[[nodiscard]] std::size_t StatementsOf(const container::Envelope& envelope);
+
 // FrameBytes returns the whole frame of an envelope. kLimit when a reader would refuse it.
 Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits);
 
@@ -35,8 +46,5 @@ using AfterStatement = std::function<Status(container::Envelope& envelope)>;
 // the envelope stays as it was.
 Result<SignReport> SignAnd(const std::string& path, const Signer& key, const SignOptions& options,
                            const AfterStatement& after);
-
-// NextEnvelope returns the envelope that follows the one of an opened container: the same items, the next generation.
-Result<container::Envelope> NextEnvelope(const OpenedContainer& opened);
 
 }  // namespace safemodel::trust

@@ -110,6 +110,15 @@ Status ParseChecked(const json::Value& predicate, Statement& statement) {
   return {};
 }
 
+std::string_view PredicateTypeOf(ReleaseKind kind) {
+  switch (kind) {
+    case ReleaseKind::kContainer: return kPredicateType;
+    case ReleaseKind::kFiles: return kFilesPredicateType;
+    case ReleaseKind::kSet: return kSetPredicateType;
+  }
+  return kPredicateType;
+}
+
 }  // namespace
 
 Result<Subject> ParseSubject(const json::Value& root) {
@@ -137,6 +146,11 @@ std::optional<Checked> CheckedFrom(std::string_view name) {
   return found == kCheckedNames.end() ? std::nullopt : std::optional(found->first);
 }
 
+bool IsReleaseType(std::string_view predicate_type) {
+  return predicate_type == kPredicateType || predicate_type == kFilesPredicateType ||
+         predicate_type == kSetPredicateType;
+}
+
 bool IsRole(std::string_view text) {
   if (text.empty() || text.size() > kRoleBytes) return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
@@ -145,13 +159,14 @@ bool IsRole(std::string_view text) {
   });
 }
 
-Result<Statement> ParseStatement(ByteView payload, const Limits& limits) {
+Result<Statement> ParseStatement(ByteView payload, const Limits& limits, ReleaseKind kind) {
   SAFEMODEL_ASSIGN(const json::Value root, json::Parse(payload, {limits.statement_bytes, limits.json_depth}));
   if (root.AsObject() == nullptr) return BadField("_type");
   SAFEMODEL_ASSIGN(const std::string* type, TextOf(root, "_type"));
   SAFEMODEL_ASSIGN(const std::string* predicate_type, TextOf(root, "predicateType"));
-  if (*type != kStatementType || *predicate_type != kPredicateType) return OtherStatement();
+  if (*type != kStatementType || *predicate_type != PredicateTypeOf(kind)) return OtherStatement();
   Statement statement;
+  statement.kind = kind;
   SAFEMODEL_ASSIGN(Subject subject, ParseSubject(root));
   statement.manifest_digest = subject.manifest_digest;
   statement.subject_name = std::move(subject.name);
@@ -171,7 +186,7 @@ ByteBuffer SerializeStatement(const Statement& statement) {
   std::string text = "{" + member("_type", kStatementType) + ",\"subject\":[{" +
                      member("name", statement.subject_name) + ",\"digest\":{" +
                      member("sha256", crypto::Hex(statement.manifest_digest)) + "}}]," +
-                     member("predicateType", kPredicateType) + ",\"predicate\":{";
+                     member("predicateType", PredicateTypeOf(statement.kind)) + ",\"predicate\":{";
   if (statement.role.has_value()) text += member("role", *statement.role) + ",";
   text += member("model", statement.model) + "," + member("version", statement.version) +
           ",\"sequence\":" + std::to_string(statement.sequence) + "," + member("fileId", statement.file_id) + "," +
@@ -189,7 +204,8 @@ ByteBuffer SerializeStatement(const Statement& statement) {
 }
 
 Release ReleaseOf(const container::Manifest& manifest) {
-  return {manifest.name, manifest.version, manifest.sequence, manifest.file_id, Release::Content::kPlain};
+  return {manifest.name,    manifest.version,        manifest.sequence,
+          manifest.file_id, ReleaseKind::kContainer, Release::Content::kPlain};
 }
 
 bool Matches(const Statement& statement, const Release& release) {

@@ -24,6 +24,8 @@ namespace safemodel::trust {
 inline constexpr std::string_view kPayloadType = "application/vnd.in-toto+json";
 inline constexpr std::string_view kStatementType = "https://in-toto.io/Statement/v1";
 inline constexpr std::string_view kPredicateType = "https://safemodel.dev/release/v1";
+inline constexpr std::string_view kFilesPredicateType = "https://safemodel.dev/files-release/v1";
+inline constexpr std::string_view kSetPredicateType = "https://safemodel.dev/set-release/v1";
 inline constexpr std::size_t kRoleBytes = 64;
 inline constexpr std::size_t kRequiredRoles = 16;
 
@@ -34,6 +36,7 @@ std::string_view CheckedName(Checked checked);
 std::optional<Checked> CheckedFrom(std::string_view name);
 
 struct Statement {
+  ReleaseKind kind = ReleaseKind::kContainer;
   Digest manifest_digest{};
   std::string subject_name;         // NAME@VERSION
   std::optional<std::string> role;  // absent: counts for nothing
@@ -57,12 +60,16 @@ struct Subject {
 // ParseSubject reads the subject of a statement: exactly one, with exactly one digest; [S-SUBJECT].
 Result<Subject> ParseSubject(const json::Value& root);
 
+// IsReleaseType says whether a predicate type is that of a release of any kind, which no attestation may have.
+[[nodiscard]] bool IsReleaseType(std::string_view predicate_type);
+
 // IsRole says whether a text may name a role: 1 to 64 of A–Z a–z 0–9 . _ -; [S-ROLE].
 [[nodiscard]] bool IsRole(std::string_view text);
 
 // ParseStatement reads a payload whose signature has been verified. Errors: kMalformed, kLimit, and kUntrusted
-// "other_statement" for attestations and other versions, however much they look like a release.
-Result<Statement> ParseStatement(ByteView payload, const Limits& limits);
+// "other_statement" for attestations, other versions, and releases of another kind than the one asked for, however much
+// they look like it.
+Result<Statement> ParseStatement(ByteView payload, const Limits& limits, ReleaseKind kind = ReleaseKind::kContainer);
 ByteBuffer SerializeStatement(const Statement& statement);
 
 // Matches says whether the fields that repeat the manifest are equal to it; [S-MATCH].

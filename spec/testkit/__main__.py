@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "values", "names", "envelope", "statements",
-          "policies", "log", "keys")
+          "policies", "log", "keys", "listings")
 LARGEST = 8192
 DIFFER_SEED, DIFFER_COUNT = 2, 1000
 

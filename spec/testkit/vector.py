@@ -35,6 +35,8 @@ class Vector:
     expect_name: str = "*"
     log: list = field(default_factory=list)  # lines about logs (section 14), for the step "logged"
     policy: bytes = None  # the text of a policy file, in place of `keys` and `rules`
+    kind: str = "container"  # what is verified; see section 13
+    path: str = None  # name of what the bytes of the container are
     limits: list = field(default_factory=list)  # limits of the reader other than the defaults: "tensors=2"
 
     def header(self):
@@ -52,6 +54,7 @@ class Vector:
         lines += [f"now: {self.now}"]
         if self.policy is None:
             lines += [f"key: {key}" for key in self.keys] + [f"rule: {rule}" for rule in self.rules]
+        lines += [f"kind: {self.kind}", f"path: {self.path}"] if self.kind != "container" else []
         lines += [f"limit: {limit}" for limit in self.limits]
         lines += self.log
         lines += [f"expect-name: {self.expect_name}", f"container: {len(self.container)}"]

@@ -39,6 +39,36 @@ TEST_CASE("base64: a byte string has one encoding") {
   }
 }
 
+TEST_CASE("base64: each alphabet has 64 letters among all 256 bytes") {
+  for (const auto alphabet : {Base64Alphabet::kStandard, Base64Alphabet::kUrlSafe}) {
+    int letters = 0;
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string text = "AAAA";
+      text[1] = static_cast<char>(byte);
+      ByteBuffer out(3);
+      letters += DecodeBase64(text, alphabet, out).ok() ? 1 : 0;
+    }
+    CHECK(letters == 64);
+  }
+}
+
+TEST_CASE("base64: without padding, as strict") {
+  ByteBuffer bytes;
+  ByteBuffer out(100);
+  for (int i = 0; i < 70; ++i) {
+    const std::string text = EncodeUnpaddedBase64(bytes);
+    CHECK(text.find('=') == std::string::npos);
+    const auto size = DecodeUnpaddedBase64(text, out);
+    REQUIRE(size.ok());
+    CHECK(ByteBuffer(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size.value())) == bytes);
+    bytes.push_back(static_cast<std::uint8_t>(0xFF - 3 * i));
+  }
+  for (const char* text : {"Zm9vYg==", "Zm9vYh", "Z", "Zm9vY", "Zm9vYg\n", "Zm-v", " Zm9v"}) {
+    CAPTURE(text);
+    CHECK_FALSE(DecodeUnpaddedBase64(text, out).ok());
+  }
+}
+
 TEST_CASE("base64: nothing is written beyond the buffer") {
   ByteBuffer out(3);
   CHECK_FALSE(DecodeBase64("Zm9vYg==", Base64Alphabet::kStandard, out).ok());

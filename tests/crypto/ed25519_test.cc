@@ -9,42 +9,15 @@
 
 #include "base/cursor.h"
 #include "crypto/hash.h"
-#include "json/json.h"
-#include "testing/temp_folder.h"
+#include "testing/vectors.h"
 
 namespace safemodel::crypto {
 namespace {
 
-ByteBuffer FromHex(const std::string& hex) {
-  ByteBuffer bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<std::uint8_t>(std::stoul(hex.substr(i, 2), nullptr, 16)));
-  }
-  return bytes;
-}
-
-template <std::size_t N>
-std::array<std::uint8_t, N> ArrayFromHex(const std::string& hex) {
-  const ByteBuffer bytes = FromHex(hex);
-  REQUIRE(bytes.size() == N);
-  std::array<std::uint8_t, N> out{};
-  std::copy(bytes.begin(), bytes.end(), out.begin());
-  return out;
-}
-
-json::Value LoadJson(const std::string& path) {
-  const std::string text = testing::ReadText(path);
-  auto parsed = json::Parse(AsBytes(text), {16u << 20, 16});
-  REQUIRE(parsed.ok());
-  return std::move(parsed).value();
-}
-
-std::string Field(const json::Value& value, const char* name) {
-  const json::Value* field = value.Find(name);
-  REQUIRE(field != nullptr);
-  REQUIRE(field->AsString() != nullptr);
-  return *field->AsString();
-}
+using testing::ArrayFromHex;
+using testing::Field;
+using testing::FromHex;
+using testing::LoadJson;
 
 std::set<std::string> Flags(const json::Value& vector) {
   std::set<std::string> flags;

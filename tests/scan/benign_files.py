@@ -82,7 +82,7 @@ def modules():
         if not isinstance(cls, type) or not issubclass(cls, nn.Module):
             continue
         if issubclass(cls, nn.modules.lazy.LazyModuleMixin):
-            continue  # has nothing to save before it becomes one of the others; see unread
+            continue  # see lazy_modules
         for args in arguments:
             try:
                 yield name, cls(*args)
@@ -105,7 +105,17 @@ def torch_zip(write):
     torch.save({str(i): torch.randn(16) for i in range(5000)}, write.path("many tensors", "torch-zip"))
 
 
+def lazy_modules():
+    """Modules that wait for their first input with hooks, and have no weights."""
+    for name, cls in sorted(vars(nn).items()):
+        if isinstance(cls, type) and issubclass(cls, nn.modules.lazy.LazyModuleMixin):
+            yield name, cls(*{"LazyLinear": (3,)}.get(name, (3, 3) if "Conv" in name else ()))
+
+
 def torch_modules(write):
+    for name, module in lazy_modules():
+        torch.save(module, write.path(name, "torch-zip"))
+        torch.save(nn.Sequential(module), write.path(name + " legacy", "torch-legacy"), _use_new_zipfile_serialization=False)
     for name, module in modules():
         torch.save(module, write.path(name, "torch-zip"))
         torch.save(module.state_dict(), write.path(name + " state", "torch-zip"))
@@ -137,6 +147,8 @@ def arrays(folder):
     yield from joblib_test.contents(folder)
     yield "record array", np.rec.array([(1, 2.5), (3, 4.5)], dtype=[("a", "i4"), ("b", "f8")])
     yield "masked constant", np.ma.masked
+    yield "masked records", np.ma.array([(1, 2.5), (3, 4.5)], mask=[(0, 1), (1, 0)], dtype=[("a", "i4"), ("b", "f8")])
+    yield "masked records of vectors", np.ma.array([(1, [2.5, 3.5])], mask=[(0, 1)], dtype=[("a", "i4"), ("b", ">f8", (2,))])
     yield "nested records", np.zeros(3, dtype=[("a", [("b", "f4", (2, 2)), ("c", "S3")]), ("d", "M8[s]")])
     yield "functions and types", [np.add, np.log1p, np.mean, np.float32, np.dtype("f8"), np.ndarray]
 
@@ -202,11 +214,12 @@ def standard_library(write):
 
 def unread(write):
     """What this version is known not to read, or not to vouch for: the path of each file, and the rule that says so."""
-    path = write.path("lazy module")  # waits for its first input with a hook, and has no weights
-    torch.save(nn.LazyLinear(3), path)
+    path = write.path("jagged tensor")  # a subclass that PyTorch rebuilds with what its compiler noted about it
+    values = [torch.ones(2, 3), torch.ones(4, 3)]
+    torch.save(torch.nested.nested_tensor(values, layout=torch.jagged), path)
     yield path, "CALL-UNLISTED"
-    records = np.ma.array([(1, 2.5)], mask=[(0, 1)], dtype=[("a", "i4"), ("b", "f8")])
-    path = write.path("masked records")
+    records = np.ma.array([((1, 2), 3.5)], dtype=[("a", [("x", "i4"), ("y", "i2")]), ("b", "f8")])
+    path = write.path("masked records in records")
     with open(path, "wb") as file:
         pickle.dump(records, file)
     yield path, "FILE-UNSUPPORTED"

@@ -28,6 +28,7 @@ GROUPS = {
     files.joblib_arrays: 100, files.sparse: 390, files.pandas_tables: 150, files.boosters: 5, files.standard_library: 250, files.safetensors_files: 30,
 }  # fmt: skip
 CORPORA = {"joblib": 66, "gopickle": 100, "burn": 55, "candle": 5, "numpy": 9}
+UNUSUAL = ("PKL-DUP-KEY", "STATE-EXTRA")  # notes that none of these files gives cause for
 SUFFIXES = (
     "", ".pkl", ".PT", ".bin", ".joblib", ".npy", ".npz", ".safetensors", ".txt", ".h5", ".json", ".zip", ".gz", ".onnx",
 )  # fmt: skip
@@ -47,6 +48,9 @@ def why(report):
     if report["verdict"] != "clean" or alarms:
         said = "; ".join(f"{f['rule']} {f['message']} [{f.get('global', f.get('subject', ''))}]" for f in alarms[:3])
         return f"{report['verdict']}: {said or report.get('error')}"
+    notes = [f["rule"] for f in report["findings"] if f["rule"] in UNUSUAL]
+    if notes:
+        return f"is noted for {notes[0]} {[f.get('global') or f.get('subject') or f for f in report['findings'] if f['rule'] == notes[0]][0]}"
     if report["bytes_explained"] != report["size"]:
         return f"{report['bytes_explained']} of {report['size']} bytes are explained"
     return None
@@ -76,6 +80,8 @@ class Test:
             found[report["layout"]] += 1
             self.layouts.setdefault(report["layout"], path)
             problem = why(report)
+            if not problem and report["layout"] == "torch-zip" and report["opaque"]:
+                problem = f"has members that nothing explains: {report['opaque']}"
             if not problem and report["layout"] not in layouts:
                 problem = f"is read as {report['layout']}, not as {' or '.join(layouts)}"
             if problem:

@@ -71,6 +71,24 @@ class Mechanisms(ScanTest):
     def test_layouts(self):
         self.check(layout_rows.rows())
 
+    def test_records_of_torch_are_explained_by_their_content(self):
+        records = {"version": (b"3\n", b"10"), "byteorder": (b"little", b"big"), ".format_version": (b"1",), ".data/version": (b"4\n",),
+                   ".storage_alignment": (b"64", b"1"), ".data/serialization_id": (b"0123456789" * 4,)}  # fmt: skip
+        wrong = {".format_version": (b"2", b"", b"1\n"), ".storage_alignment": (b"064", b"x", b"123456"),
+                 ".data/serialization_id": (b"0123456789" * 3, b"0123456789" * 4 + b"0", b"g" * 40),
+                 "readme": (b"3\n",), "sub/version": (b"3\n",)}  # fmt: skip
+        rows = []
+        for expected, table in (([], records), (None, wrong)):
+            for name, contents in table.items():
+                for content in contents:
+                    always = {"data.pkl": proto(2) + b"}.", "version": b"3\n"}
+                    members = {**always, name: content}
+                    listed = [f"a/{name}"] if expected is None else expected
+                    rows.append((Row(f"{name} {content}", zip_of(*(member(f"a/{n}", c) for n, c in members.items())), ""), listed))
+        for (row, report), (_, listed) in zip(self.scan_rows([row for row, _ in rows]), rows, strict=True):
+            with self.subTest(row.name):
+                self.assertEqual((report["verdict"], report["opaque"]), ("clean", listed), rules_of(report))
+
     def test_streams_hide_in_no_archive_and_in_no_folder(self):
         """What is dangerous as a file stays so as a member that nothing points at, whose bytes are merely probed."""
         # What breaks before it does anything is followed in a file of its own only: nothing that loads it gets further.

@@ -149,6 +149,18 @@ def frames():
     yield Row("a frame longer than the file", proto(4) + b"N0N0\x95" + struct.pack("<Q", 100) + b"N.", "PKL-MALFORMED", "unreadable")
 
 
+def notes():
+    """What changes no verdict and is told."""
+    yield Row("a key is set twice", proto(2) + b"}(" + text("lr") + b"K\1" + text("lr") + b"K\2u.", "PKL-DUP-KEY", "clean")
+    yield Row("a key is set twice, a thousand keys apart", proto(2) + b"}(" + b"".join(text(f"k{i % 1000}") + b"N" for i in range(1001)) + b"u.",
+              "PKL-DUP-KEY", "clean")
+    yield Row("1 and True are the same key", proto(2) + b"}(K\1N\x88Nu.", "PKL-DUP-KEY", "clean")
+    yield Row("two pickles", proto(2) + b"N." + proto(2) + b"N.", "PKL-MULTI-STREAM", "clean")
+    yield Row("a pickle in a constant", proto(4) + blob(proto(4) + b"]" + 8 * b"K\1a" + STOP) + STOP, "PKL-NESTED", "clean")
+    yield Row("the overwritten value calls", proto(2) + b"}(" + text("lr") + PAYLOAD + text("lr") + b"K\2u.", "CALL-UNLISTED")
+    yield Row("an attribute of a dict", proto(2) + call("collections", "OrderedDict", b"") + state(("note", text("mine"))) + STOP, "STATE-EXTRA", "clean")
+
+
 def rows():
-    for family in (calls, states, extensions, memo, names, loaders, broken, later_streams, frames):
+    for family in (notes, calls, states, extensions, memo, names, loaders, broken, later_streams, frames):
         yield from family()

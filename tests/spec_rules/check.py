@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the catalogue of rules with its page, and both with the codes that the sources use.
+"""Compares the catalogue of rules with its page, and both with the codes that the sources give and
+the tests name.
 
     check.py ROOT          checks the tree at ROOT
     check.py --self-test   checks that each difference is found
@@ -15,7 +16,9 @@ ENTRY = re.compile(r'^SAFEMODEL_RULE\((.*?)\)$', re.MULTILINE | re.DOTALL)
 SECTION = re.compile(r"^### ([A-Z0-9-]+)$", re.MULTILINE)
 FACTS = re.compile(r"^Verdict: ([a-z ]+)\. Severity: (\w+)\. ATLAS: ([A-Z0-9., a-z]+)\.$", re.MULTILINE)
 VERDICTS = {"D": "dangerous", "X": "unreadable", "U": "unknown", "N": "note"}
-CODE = re.compile(r'"((?:GLOBAL|CALL|NEW|EXT|CODE|STATE|ITEMS|PKL|FILE|NATIVE|ZIP|TAR|WRAP|TORCH|JOBLIB|NPY|MEM|STRUCT|LIMIT|VERSION|SECRET)-[A-Z0-9-]+)"')
+CODE = re.compile(r'"((?:GLOBAL|CALL|NEW|EXT|CODE|STATE|ITEMS|PKL|FILE|NATIVE|ZIP|TAR|WRAP|TORCH|JOBLIB|NPY|MEM|STRUCT|LIMIT|SECRET)-[A-Z0-9-]+)"')
+
+EXPECTED = re.compile(CODE.pattern.replace('"', '(?:"|"[a-z]+ )', 1))  # "limit LIMIT-MEMO" names its stage too
 
 
 def rules_of_table(root):
@@ -62,6 +65,12 @@ def codes_of_sources(root):
     return codes
 
 
+def codes_of_tests(root):
+    """The rules that the tests of the scanner name: C++ cases, rows, and the files of real libraries."""
+    paths = [path for folder in ("pickle", "scan", "interop", "cli") for path in (root / "tests" / folder).glob("*") if path.suffix in (".cc", ".py")]
+    return {code for path in paths for code in EXPECTED.findall(path.read_text())}
+
+
 def check(root):
     table, page = rules_of_table(root), rules_of_page(root)
     problems = [f"only in the table, or otherwise there: {rule}" for rule in table if rule not in page]
@@ -74,7 +83,11 @@ def check(root):
     problems += [f"{rule[0]}: severity {rule[2]}, its verdict promises another" for rule in table if severity_expected(*rule[:2]) != rule[2]]
     techniques = set(re.findall(r"^\| (AML\.T[0-9.]+) \|", (root / "spec/scan-rules.md").read_text(), re.MULTILINE))
     problems += [f"{rule[0]}: {name} is not explained" for rule in table for name in rule[3].split(", ") if name != "none" and name not in techniques]
-    problems += [f"{code} is used in {where} and is in no catalogue" for code, where in codes_of_sources(root).items() if code not in ids]
+    emitted = codes_of_sources(root)
+    problems += [f"{code} is used in {where} and is in no catalogue" for code, where in emitted.items() if code not in ids]
+    problems += [f"{code} is in the catalogue, and no source gives it" for code in ids if code not in emitted]
+    tested = codes_of_tests(root)
+    problems += [f"{code} is in the catalogue, and no test names it" for code in ids if code not in tested]
     return len(table), problems
 
 
@@ -104,7 +117,8 @@ Verdict: dangerous or unknown. Severity: critical. ATLAS: none.
 
 What to do: Do it.
 """
-SOURCE = 'return Error{Stage::kMalformed, "PKL-ONE", "x"};\n'
+SOURCE = 'return Error{Stage::kMalformed, "PKL-ONE", "x"};\nRefuse("PKL-TWO", "y");\n'
+TEST = 'Row(stream, "PKL-ONE")\nRow(stream, "PKL-TWO")\n'
 WRONG = [
     (TABLE.replace("X", "U"), PAGE, SOURCE),
     (TABLE.replace("one", "won"), PAGE, SOURCE),
@@ -112,20 +126,24 @@ WRONG = [
     (TABLE, PAGE.replace("PKL-TWO", "PKL-SIX"), SOURCE),
     (TABLE.replace("kHigh", "kNote"), PAGE.replace("Severity: high", "Severity: note"), SOURCE),
     (TABLE, PAGE.replace("| AML.T0076 |", "| AML.T0077 |"), SOURCE),
-    (TABLE.replace("PKL-ONE", "PKL-ZED"), PAGE.replace("PKL-ONE", "PKL-ZED"), ""),
-    (TABLE, PAGE, SOURCE.replace("PKL-ONE", "MEM-NONE")),
+    (TABLE.replace("PKL-ONE", "PKL-ZED"), PAGE.replace("PKL-ONE", "PKL-ZED"), SOURCE.replace("PKL-ONE", "PKL-ZED"), TEST.replace("PKL-ONE", "PKL-ZED")),
+    (TABLE, PAGE, SOURCE + SOURCE.replace("PKL-ONE", "MEM-NONE")),
+    (TABLE, PAGE, SOURCE.replace("PKL-ONE", "PKL-TWO")),
+    (TABLE, PAGE, SOURCE, TEST.replace("PKL-ONE", "PKL-TWO")),
     (TABLE, PAGE + PAGE.split("## A")[1], SOURCE),
 ]
 
 
 def self_test():
-    for number, (table, page, source) in enumerate([(TABLE, PAGE, SOURCE), *WRONG]):
+    for number, (table, page, source, *test) in enumerate([(TABLE, PAGE, SOURCE), *WRONG]):
         with tempfile.TemporaryDirectory() as name:
             root = Path(name)
             (root / "libsafemodel/pickle").mkdir(parents=True)
             (root / "spec").mkdir()
             (root / "libsafemodel/pickle/scan_rules.inc").write_text(table)
             (root / "libsafemodel/pickle/judge.cc").write_text(source)
+            (root / "tests/scan").mkdir(parents=True)
+            (root / "tests/scan/rows.py").write_text(test[0] if test else TEST)
             (root / "spec/scan-rules.md").write_text(page)
             count, problems = check(root)
             assert count == 2 and bool(problems) == (number > 0), (number, problems)

@@ -186,6 +186,8 @@ void ReadLine(const std::string& line, VectorFile& vector, Sizes& sizes) {
       {"before", [&](const std::string& v) { vector.before = ParseState(v); }},
       {"earlier", [&](const std::string& v) { vector.earlier = ParseEarlier(v); }},
       {"expect-name", [&](const std::string& v) { SetExpectation(vector, v); }},
+      {"kind", [&](const std::string& v) { vector.kind = v; }},
+      {"path", [&](const std::string& v) { vector.path = v; }},
       {"container", [&](const std::string& v) { sizes.container = std::stoull(v); }},
       {"sidecar", [&](const std::string& v) { sizes.sidecar = std::stoull(v); }},
       {"policy", [&](const std::string& v) { sizes.policy = std::stoull(v); }},

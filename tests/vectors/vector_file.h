@@ -17,10 +17,10 @@ namespace safemodel::testing {
 struct VectorFile {
   std::string name;
   std::string reason;
-  std::vector<std::string>
-      at;  // steps that must refuse: "policy", "open", "verify", "load", "content", "logged"; the last one when accepted
-  std::string expect;  // "ok", or the word of a stage
-  std::string code;    // empty: any
+  std::vector<std::string> at;  // steps that must refuse: "policy", "open", "verify", "load", "content", "logged"; the
+                                // last one when accepted
+  std::string expect;           // "ok", or the word of a stage
+  std::string code;             // empty: any
   std::int64_t now = 0;
   std::optional<std::string> policy;  // the text of a policy file, in place of keys and rules
   std::vector<TrustedKey> keys;
@@ -31,6 +31,8 @@ struct VectorFile {
   LogTrust log;                             // for the step "logged"
   std::optional<LogCheckpoint> before;      // the proof must be in this tree
   std::optional<ConsistencyProof> earlier;  // the proof's checkpoint must continue this state; `after` is not set
+  std::string kind = "container";           // or "file", "folder", "set"
+  std::string path = "model.bin";           // of a file that is no container
   std::string container;
   std::optional<std::string> sidecar;
 

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "artifact.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "escape.h"
+#include "report.h"
+
+namespace safemodel::cli {
+namespace {
+
+Error BadArguments(const char* text, const std::string& subject = {}) {
+  return {Stage::kUsage, "bad_arguments", text, kNoOffset, subject};
+}
+
+void PrintLeftOut(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths)
+    std::printf("left out   %s (not covered by the signature)\n", EscapeForTerminal(path).c_str());
+}
+
+void WriteTexts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
+  json.Key(key), json.BeginArray();
+  for (const std::string& text : texts) json.Text(text);
+  json.EndArray();
+}
+
+void PrintReport(const Console& console, const ArtifactReport& report) {
+  if (report.dropped_signatures > 0) {
+    console.Note("warning: the new manifest has none of the " + std::to_string(report.dropped_signatures) +
+                 " signature(s) of the old one; whoever signed it must sign again (signatures_dropped)");
+  }
+  if (!console.json()) {
+    std::printf("signed     %s version %s as %s\n", report.model_name.c_str(), report.model_version.c_str(),
+                EscapeForTerminal(report.role).c_str());
+    std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
+    std::printf("files      %llu, %s\n", static_cast<unsigned long long>(report.files),
+                HumanBytes(report.bytes).c_str());
+    PrintLeftOut(report.left_out);
+    std::printf("envelope   %s, %zu signature%s\n", EscapeForTerminal(report.envelope_path).c_str(), report.signatures,
+                report.signatures == 1 ? "" : "s");
+    return;
+  }
+  JsonWriter json(stdout);
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(true);
+  json.Member("name", report.model_name);
+  json.Member("version", report.model_version);
+  json.Member("sequence", report.sequence);
+  json.Hex("manifest_sha256", report.manifest_digest);
+  json.Member("key_id", report.key_id);
+  json.Member("role", report.role);
+  json.Member("signatures", static_cast<std::uint64_t>(report.signatures));
+  json.Member("dropped_signatures", static_cast<std::uint64_t>(report.dropped_signatures));
+  json.Member("files", report.files);
+  json.Member("bytes", report.bytes);
+  WriteTexts(json, "left_out", report.left_out);
+  json.Member("envelope", report.envelope_path);
+  json.EndObject();
+  json.Finish();
+}
+
+}  // namespace
+
+void ArtifactArguments::AddOptions(CLI::App& verb) {
+  verb.add_option("MEMBERS", members_, "With --set, --from-log or --manifest: more of them");
+  verb.add_option("--set", set_, "Sign the containers as one set, listed in this new file beside or above them")
+      ->type_name("OUT.set");
+  verb.add_option("--name", name_, "Name of a release that is no container");
+  verb.add_option("--version", version_, "Its version; 0 if not given");
+  verb.add_option("--sequence", sequence_, "Its release sequence")->type_name("N");
+  verb.add_option(
+          "--ignore", options_.ignore,
+          "Leave out the paths in a folder that match this pattern; * stays in a folder, ** does not; repeatable")
+      ->type_name("GLOB");
+  verb.add_option("--envelope", options_.envelope_path, "Where the signatures of a file or folder go")
+      ->type_name("FILE");
+  verb.add_flag("--update", update_,
+                "The files changed: make a new manifest, which drops all signatures of the old one");
+  verb.add_flag("--check", check_, "Before adding a signature to a manifest, read every byte and say so in it");
+  verb.add_option("--threads", options_.threads, "Number of threads; 0 is one for each processor");
+}
+
+void ArtifactArguments::TakeMembers(std::vector<std::string>& inputs) {
+  inputs.insert(inputs.end(), members_.begin(), members_.end());
+  members_.clear();
+}
+
+Status ArtifactArguments::CheckUnused(const std::string& file) const {
+  if (file.empty()) return BadArguments("name what is to be signed");
+  const bool used = !members_.empty() || !name_.empty() || !version_.empty() || !sequence_.empty() ||
+                    !options_.ignore.empty() || !options_.envelope_path.empty() || !set_.empty() || update_ || check_;
+  if (!used) return {};
+  return BadArguments("a container has its name and version in it, and is signed alone without --set", file);
+}
+
+int ArtifactArguments::Run(const Console& console, const std::string& file, const Signer& key,
+                           const SignOptions& options) {
+  if (!name_.empty()) options_.name = name_;
+  if (!version_.empty()) options_.version = version_;
+  if (!sequence_.empty()) {
+    std::uint64_t sequence = 0;
+    if (!CLI::detail::lexical_cast(sequence_, sequence))
+      return console.Fail(BadArguments("a release sequence is a number", sequence_));
+    options_.sequence = sequence;
+  }
+  if (update_) options_.existing = ArtifactOptions::Existing::kUpdate;
+  if (check_) options_.check = ArtifactOptions::Check::kContent;
+  if (options.placement == Placement::kAppended)
+    return console.Fail(BadArguments("signatures can be appended to containers only", file));
+  if (set_.empty()) {
+    if (!members_.empty()) return console.Fail(BadArguments("several inputs are signed as a set, with --set", file));
+    auto report = SignArtifact(file, key, options, options_, console.MakeProgress("hashing"));
+    if (!report.ok()) return console.Fail(report.error(), file);
+    PrintReport(console, report.value());
+    return kDone;
+  }
+  if (!options_.ignore.empty() || !options_.envelope_path.empty() || check_)
+    return console.Fail(BadArguments("a set takes neither --ignore nor --envelope nor --check"));
+  std::vector<std::string> members;
+  if (!file.empty()) members.push_back(file);
+  members.insert(members.end(), members_.begin(), members_.end());
+  auto report = SignSet(set_, members, key, options, options_);
+  if (!report.ok()) return console.Fail(report.error(), set_);
+  PrintReport(console, report.value());
+  return kDone;
+}
+
+AnyVerdict VerifyAny(const std::string& file, Wanted wanted, const Policy& policy, const Expectation& expectation,
+                     VerifyScope scope, const OpenOptions& options, const Progress& progress) {
+  AnyVerdict any;
+  if (wanted == Wanted::kSet) {
+    SetVerdict verdict = VerifySet(file, policy, expectation, scope, options, progress);
+    any.kind = AnyVerdict::Kind::kSet;
+    any.members = std::move(verdict.members);
+    static_cast<Verdict&>(any) = std::move(verdict);
+  } else if (IsForeignArtifact(file)) {
+    ArtifactVerdict verdict = VerifyArtifact(file, policy, expectation, scope, options, progress);
+    any.kind = AnyVerdict::Kind::kArtifact;
+    any.differences = std::move(verdict.differences);
+    any.more_differences = verdict.more_differences;
+    any.left_out = std::move(verdict.left_out);
+    static_cast<Verdict&>(any) = std::move(verdict);
+  } else {
+    static_cast<Verdict&>(any) = Verify(file, policy, expectation, scope, options, progress);
+  }
+  return any;
+}
+
+namespace {
+
+void WriteDifferences(JsonWriter& json, const AnyVerdict& verdict) {
+  json.Key("differences"), json.BeginArray();
+  for (const FileDifference& difference : verdict.differences) {
+    json.BeginObject();
+    json.Member("code", difference.code);
+    json.Member("path", difference.path);
+    if (!difference.other.empty()) json.Member("now", difference.other);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.Member("more_differences", static_cast<std::uint64_t>(verdict.more_differences));
+  WriteTexts(json, "left_out", verdict.left_out);
+}
+
+void WriteMembers(JsonWriter& json, const AnyVerdict& verdict) {
+  json.Key("members"), json.BeginArray();
+  for (const MemberVerdict& member : verdict.members) {
+    json.BeginObject();
+    json.Member("path", member.path);
+    json.Key("ok"), json.Boolean(member.verdict.status.ok());
+    if (!member.verdict.status.ok()) WriteError(json, member.verdict.status.error());
+    if (member.verdict.info) WriteIdentity(json, *member.verdict.info);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+}  // namespace
+
+void WriteArtifact(JsonWriter& json, const AnyVerdict& verdict) {
+  if (verdict.kind == AnyVerdict::Kind::kArtifact) WriteDifferences(json, verdict);
+  if (verdict.kind == AnyVerdict::Kind::kSet) WriteMembers(json, verdict);
+}
+
+void PrintArtifact(const AnyVerdict& verdict) {
+  for (const FileDifference& difference : verdict.differences) {
+    std::printf("%-18s %s%s%s\n", difference.code, EscapeForTerminal(difference.path).c_str(),
+                difference.other.empty() ? "" : " is now ", EscapeForTerminal(difference.other).c_str());
+  }
+  if (verdict.more_differences > 0) std::printf("and %zu more differences\n", verdict.more_differences);
+  PrintLeftOut(verdict.left_out);
+  for (const MemberVerdict& member : verdict.members) {
+    const Verdict& answer = member.verdict;
+    std::printf("member     %s: %s\n", EscapeForTerminal(member.path).c_str(),
+                answer.status.ok() ? "verified" : answer.status.error().code);
+  }
+}
+
+}  // namespace safemodel::cli

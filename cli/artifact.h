@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What sign and verify do with things that are no containers: files of any format, folders, and sets of containers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <safemodel/artifact.h>
+
+#include "console.h"
+#include "json_writer.h"
+
+namespace safemodel::cli {
+
+// ArtifactArguments are the options of `sign` that are about such things.
+class ArtifactArguments {
+ public:
+  void AddOptions(CLI::App& verb);
+
+  // TakesOver says whether what is to be signed is no container.
+  [[nodiscard]] bool TakesOver(const std::string& file) const { return !set_.empty() || IsForeignArtifact(file); }
+  // CheckUnused refuses (kUsage) options that mean nothing for a container: silence would look like consent.
+  [[nodiscard]] Status CheckUnused(const std::string& file) const;
+  // TakeMembers moves the inputs behind the first to the end of `inputs`: for what takes several without being a set.
+  void TakeMembers(std::vector<std::string>& inputs);
+  // Run signs and reports; returns the exit code.
+  int Run(const Console& console, const std::string& file, const Signer& key, const SignOptions& options);
+
+ private:
+  std::string set_;
+  std::vector<std::string> members_;  // behind the first
+  std::string name_;
+  std::string version_;
+  std::string sequence_;
+  bool update_ = false;
+  bool check_ = false;
+  ArtifactOptions options_;
+};
+
+// AnyVerdict is the answer of `verify` about anything.
+struct AnyVerdict : Verdict {
+  enum class Kind : std::uint8_t { kContainer, kArtifact, kSet };
+  Kind kind = Kind::kContainer;
+  std::vector<FileDifference> differences;
+  std::size_t more_differences = 0;
+  std::vector<std::string> left_out;
+  std::vector<MemberVerdict> members;
+};
+
+// VerifyAny verifies a container, a foreign artifact, or (asked for) a set.
+enum class Wanted : std::uint8_t { kAny, kSet };
+AnyVerdict VerifyAny(const std::string& file, Wanted wanted, const Policy& policy, const Expectation& expectation,
+                     VerifyScope scope, const OpenOptions& options, const Progress& progress);
+
+// WriteArtifact adds what only artifacts and sets have to an open object; PrintArtifact prints it.
+void WriteArtifact(JsonWriter& json, const AnyVerdict& verdict);
+void PrintArtifact(const AnyVerdict& verdict);
+
+}  // namespace safemodel::cli

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/attest.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+#include "artifact.h"
+#include "console.h"
+#include "escape.h"
+#include "json_writer.h"
+#include "signing_key.h"
+
+namespace safemodel::cli {
+namespace {
+
+struct State {
+  Console& console;
+  std::string file;
+  SigningKeyOptions key;
+  std::string predicate_file;
+  std::string scan_source;
+  std::string type;
+  bool set = false;
+  AttestOptions options;
+};
+
+Error BadArguments(const char* text, const std::string& subject = {}) {
+  return {Stage::kUsage, "bad_arguments", text, kNoOffset, subject};
+}
+
+// TypeOf turns the short names into predicate types. A URI has a colon.
+Result<std::string> TypeOf(const State& state) {
+  if (state.type.empty() && !state.scan_source.empty()) return std::string(kScanPredicate);
+  constexpr std::array<std::pair<const char*, std::string_view>, 3> kShort = {
+      {{"slsa", kSlsaPredicate}, {"cyclonedx", kBomPredicate}, {"scan", kScanPredicate}}};
+  for (const auto& [name, uri] : kShort) {
+    if (state.type == name) return std::string(uri);
+  }
+  if (state.type.find(':') == std::string::npos)
+    return BadArguments("--type takes slsa, cyclonedx, scan, or the URI of a predicate type", state.type);
+  return state.type;
+}
+
+// ReadPredicate reads the file, of which a byte more than the limit tells that it is too long.
+Result<std::string> ReadPredicate(const std::string& path, std::uint64_t limit) {
+  std::ifstream stream(path, std::ios::binary);
+  std::string text(static_cast<std::size_t>(limit) + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (stream.bad() || (!stream.eof() && stream.fail()) || (stream.gcount() == 0 && !stream.eof()))
+    return Error{Stage::kIo, "open_failed", "the predicate cannot be read", kNoOffset, path};
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return text;
+}
+
+Result<std::string> PredicateOf(const State& state) {
+  if (state.predicate_file.empty() == state.scan_source.empty())
+    return BadArguments("give the predicate with either --predicate or --scan");
+  if (state.scan_source.empty()) return ReadPredicate(state.predicate_file, state.options.limits.statement_bytes);
+  ScanOptions options;
+  options.progress = state.console.MakeProgress("scanning");
+  return ScanPredicate(state.scan_source, static_cast<std::int64_t>(std::time(nullptr)), options);
+}
+
+void PrintReport(const State& state, const AttestReport& report) {
+  if (!state.console.json()) {
+    std::printf("attested   %s version %s\n", report.model_name.c_str(), report.model_version.c_str());
+    std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
+    std::printf("type       %s\n", EscapeForTerminal(report.predicate_type).c_str());
+    std::printf("envelope   %s\n", EscapeForTerminal(report.envelope_path).c_str());
+    return;
+  }
+  JsonWriter json(stdout);
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(true);
+  json.Member("name", report.model_name);
+  json.Member("version", report.model_version);
+  json.Hex("manifest_sha256", report.manifest_digest);
+  json.Member("predicate_type", report.predicate_type);
+  json.Member("key_id", report.key_id);
+  json.Member("envelope", report.envelope_path);
+  json.EndObject();
+  json.Finish();
+}
+
+int RunAttest(State& state) {
+  auto type = TypeOf(state);
+  if (!type.ok()) return state.console.Fail(type.error());
+  state.options.predicate_type = type.value();
+  if (IsForeignArtifact(state.file)) state.options.subject = AttestOptions::Subject::kArtifact;
+  if (state.set) state.options.subject = AttestOptions::Subject::kSet;
+  auto predicate = PredicateOf(state);
+  if (!predicate.ok()) return state.console.Fail(predicate.error(), state.file);
+  auto key = OpenSigningKey(state.console, state.key);
+  if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
+  const std::string& text = predicate.value();
+  const ByteView bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  auto report = Attest(state.file, bytes, *key.value(), state.options);
+  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  PrintReport(state, report.value());
+  return kDone;
+}
+
+}  // namespace
+
+Verb AddAttest(CLI::App& parent, Console& console) {
+  CLI::App* verb = parent.add_subcommand("attest",
+                                         "Attach what is known about a release: provenance, a bill of "
+                                         "materials, a scan result; reads no weights");
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, false, {}});
+  verb->add_option("FILE", state->file, "The container, or a file or folder that was signed")->required();
+  verb->add_option("-k,--key", state->key.key, std::string("The signing key: ") + kKeyHelp)
+      ->required()
+      ->type_name("KEY");
+  verb->add_option("--predicate", state->predicate_file, "The JSON object to attach, at most 64 KiB")
+      ->type_name("FILE");
+  verb->add_option("--scan", state->scan_source, "Scan this file, and attach the result")->type_name("SOURCE");
+  verb->add_option("--type", state->type, "Predicate type: slsa, cyclonedx, scan, or a URI")->type_name("TYPE");
+  verb->add_option("--envelope", state->options.envelope_path, "The envelope of a file or folder")->type_name("FILE");
+  verb->add_flag("--set", state->set, "FILE is a signed set");
+  state->key.AddOptions(*verb);
+  console.AddOptions(*verb);
+  return {verb, [state] { return RunAttest(*state); }};
+}
+
+}  // namespace safemodel::cli

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <safemodel/attest.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "base/cursor.h"
+#include "base/out_of_memory.h"
+#include "base/try.h"
+#include "container/parse.h"
+#include "crypto/hash.h"
+#include "json/json.h"
+#include "model/artifact_files.h"
+#include "trust/attestation.h"
+#include "trust/envelope_store.h"
+#include "trust/envelope_writer.h"
+#include "trust/sign_core.h"
+#include "trust/timestamp.h"
+
+namespace safemodel {
+namespace {
+
+// Subject is the release that an attestation is about, and the envelope that it goes into.
+struct Subject {
+  trust::Release release;
+  Digest manifest_digest{};
+  const std::optional<container::Envelope>& envelope;
+};
+
+// PayloadOf puts the predicate into a statement as it was written. It is valid JSON by itself, so it cannot reach out
+// of its place.
+Result<ByteBuffer> PayloadOf(const Subject& subject, ByteView predicate, const AttestOptions& options) {
+  if (options.predicate_type.empty() || trust::IsReleaseType(options.predicate_type) ||
+      options.predicate_type.size() > trust::kPredicateTypeBytes) {
+    return Error{Stage::kUsage, "bad_predicate_type",
+                 "an attestation has a predicate type, other than that of a release", kNoOffset,
+                 options.predicate_type};
+  }
+  SAFEMODEL_ASSIGN(const json::Value value,
+                   json::Parse(predicate, {options.limits.statement_bytes, options.limits.json_depth}));
+  if (value.AsObject() == nullptr)
+    return Error{Stage::kMalformed, "bad_predicate", "the predicate of an attestation is a JSON object"};
+  std::string text = "{\"_type\":" + json::Quote(trust::kStatementType) +
+                     ",\"subject\":[{\"name\":" + json::Quote(subject.release.name + "@" + subject.release.version) +
+                     ",\"digest\":{\"sha256\":" + json::Quote(crypto::Hex(subject.manifest_digest)) +
+                     "}}],\"predicateType\":" + json::Quote(options.predicate_type) + ",\"predicate\":";
+  text += AsText(predicate);
+  text += "}";
+  const ByteView bytes = AsBytes(text);
+  // What no verifier would accept is not signed: the whole is deeper and longer than the predicate.
+  SAFEMODEL_TRY(trust::ParseAttestation(bytes, options.limits));
+  return ByteBuffer(bytes.begin(), bytes.end());
+}
+
+Result<ByteBuffer> FrameWith(const Subject& subject, ByteView predicate, const Signer& key,
+                             const AttestOptions& options, AttestReport& report) {
+  SAFEMODEL_ASSIGN(ByteBuffer payload, PayloadOf(subject, predicate, options));
+  SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(subject.envelope, subject.manifest_digest));
+  SAFEMODEL_ASSIGN(container::EnvelopeItem item, trust::SignPayload(std::move(payload), key, options.limits));
+  envelope.items.push_back(std::move(item));
+  report.model_name = subject.release.name;
+  report.model_version = subject.release.version;
+  report.manifest_digest = subject.manifest_digest;
+  report.predicate_type = options.predicate_type;
+  report.key_id = key.public_key().KeyId();
+  return trust::FrameBytes(envelope, options.limits);
+}
+
+Result<AttestReport> AttestContainer(const std::string& path, ByteView predicate, const Signer& key,
+                                     const AttestOptions& options) {
+  SAFEMODEL_ASSIGN(auto writer, trust::EnvelopeWriter::Open(path, options.placement, options.limits));
+  const trust::OpenedContainer& opened = writer.container();
+  SAFEMODEL_ASSIGN(const container::Manifest manifest,
+                   container::ParseManifest(opened.manifest_bytes, opened.preamble, options.limits));
+  AttestReport report;
+  SAFEMODEL_ASSIGN(const ByteBuffer frame,
+                   FrameWith({trust::ReleaseOf(manifest), opened.manifest_digest, opened.envelope}, predicate, key,
+                             options, report));
+  SAFEMODEL_ASSIGN(report.envelope_path, writer.Write(frame));
+  return report;
+}
+
+Result<trust::Release> ReleaseOfListing(const trust::DetachedRelease& detached, const Limits& limits) {
+  if (detached.kind == trust::ReleaseKind::kSet) {
+    SAFEMODEL_ASSIGN(const container::SetManifest set, container::ParseSetManifest(detached.manifest_bytes, limits));
+    return trust::ReleaseOf(set);
+  }
+  SAFEMODEL_ASSIGN(const container::FilesManifest files,
+                   container::ParseFilesManifest(detached.manifest_bytes, limits));
+  return trust::ReleaseOf(files);
+}
+
+// AttestListing adds to the envelope behind a listing; `lock` is what its signers lock.
+Result<AttestReport> AttestListing(const std::string& listing_path, const std::string& lock, trust::ReleaseKind kind,
+                                   ByteView predicate, const Signer& key, const AttestOptions& options) {
+  SAFEMODEL_ASSIGN(const Descriptor locked, trust::LockForSigning(lock));
+  SAFEMODEL_ASSIGN(const auto file, File::Open(listing_path, File::Access::kRead, File::Links::kRefuse));
+  SAFEMODEL_ASSIGN(const trust::DetachedRelease detached, trust::ReadDetached(*file, kind, options.limits));
+  SAFEMODEL_ASSIGN(const trust::Release release, ReleaseOfListing(detached, options.limits));
+  AttestReport report;
+  SAFEMODEL_ASSIGN(const ByteBuffer frame,
+                   FrameWith({release, detached.manifest_digest, detached.envelope}, predicate, key, options, report));
+  SAFEMODEL_TRY(trust::WriteDetached(listing_path, detached.manifest_bytes, frame, OutputFile::Overwrite::kReplace));
+  report.envelope_path = listing_path;
+  return report;
+}
+
+Result<AttestReport> AttestAny(const std::string& path, ByteView predicate, const Signer& key,
+                               const AttestOptions& options) {
+  if (options.subject == AttestOptions::Subject::kContainer) return AttestContainer(path, predicate, key, options);
+  if (options.subject == AttestOptions::Subject::kSet) {
+    return AttestListing(path, FolderOf(path), trust::ReleaseKind::kSet, predicate, key, options);
+  }
+  SAFEMODEL_ASSIGN(const ArtifactRoot root, ArtifactRoot::Open(path));
+  return AttestListing(EnvelopePathOf(root, options.envelope_path), root.path(), trust::ReleaseKind::kFiles, predicate,
+                       key, options);
+}
+
+Result<Digest> Sha256OfFile(const File& file) {
+  crypto::Sha256 hash;
+  ByteBuffer buffer(1u << 20);
+  for (std::uint64_t offset = 0; offset < file.size(); offset += buffer.size()) {
+    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), file.size() - offset));
+    const MutableBytes chunk = MutableBytes(buffer).first(length);
+    SAFEMODEL_TRY(file.ReadAt(offset, chunk));
+    hash.Update(chunk);
+  }
+  return hash.Finish();
+}
+
+// RulesOf lists the rules that fired, each once.
+std::string RulesOf(const ScanReport& report) {
+  std::vector<std::string> seen;
+  std::string text;
+  for (const Finding& finding : report.findings) {
+    if (std::find(seen.begin(), seen.end(), finding.error.code) != seen.end()) continue;
+    seen.emplace_back(finding.error.code);
+    text += (text.empty() ? "" : ",") + json::Quote(finding.error.code);
+  }
+  return "[" + text + "]";
+}
+
+std::string PredicateText(const ScanReport& report, const Digest& sha256, std::int64_t now) {
+  return "{\"scanner\":{\"name\":\"safemodel\",\"rules\":" + json::Quote(ScanRuleSetVersion()) +
+         ",\"allowList\":{\"blake3\":" + json::Quote(crypto::Hex(AllowListDigest())) +
+         "}},\"source\":{\"digest\":{\"sha256\":" + json::Quote(crypto::Hex(sha256)) +
+         "},\"bytes\":" + std::to_string(report.size) +
+         "},\"verdict\":" + json::Quote(ScanVerdictName(report.verdict)) +
+         ",\"findings\":" + std::to_string(report.finding_count) + ",\"rulesFired\":" + RulesOf(report) +
+         ",\"scannedAt\":" + json::Quote(trust::FormatTimestamp(now)) + "}";
+}
+
+Result<std::string> ScanOne(const std::string& source, std::int64_t now, const ScanOptions& options) {
+  if (now < 0 || now > trust::kLastTimestamp)
+    return Error{Stage::kUsage, "bad_time", "the time of the scan is not between 1970 and 9999"};
+  SAFEMODEL_ASSIGN(const auto file, File::Open(source));
+  SAFEMODEL_ASSIGN(const Digest sha256, Sha256OfFile(*file));
+  std::optional<ScanReport> report;
+  Scan({source}, options, [&report](const ScanReport& one) { report = one; });
+  if (!report.has_value() || report->size != file->size())
+    return Error{Stage::kIo, "changed", "the file changed while it was scanned; try again", kNoOffset, source};
+  if (!report->status.ok()) return report->status.error();
+  // The scan opened the path itself: it was the same file before and after, and nobody wrote to it meanwhile.
+  SAFEMODEL_TRY(file->CheckUnchanged());
+  SAFEMODEL_ASSIGN(const auto named, IdentityOf(source));
+  if (named != file->state().identity)
+    return Error{Stage::kIo, "changed", "the file changed while it was scanned; try again", kNoOffset, source};
+  return PredicateText(*report, sha256, now);
+}
+
+}  // namespace
+
+Result<AttestReport> Attest(const std::string& path, ByteView predicate, const Signer& key,
+                            const AttestOptions& options) {
+  return CatchOutOfMemory([&] { return AttestAny(path, predicate, key, options); });
+}
+
+Result<std::string> ScanPredicate(const std::string& source, std::int64_t now, const ScanOptions& options) {
+  return CatchOutOfMemory([&] { return ScanOne(source, now, options); });
+}
+
+}  // namespace safemodel

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Listings: the vectors say what is refused and why; here it is what holds for all of them.
+#include "container/artifact.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
+
+namespace safemodel::container {
+namespace {
+
+Digest DigestOf(std::uint8_t byte) {
+  Digest digest{};
+  digest.fill(byte);
+  return digest;
+}
+
+FilesManifest Folder() {
+  FilesManifest manifest;
+  manifest.identity = {{1, 2, 3}, "team/weights", "1.0", 7, 1'700'000'000};
+  manifest.patterns = {"**/cache", "x"};
+  manifest.left_out = {"q/cache", "x"};
+  manifest.files = {{".git/config", 3, DigestOf(1)}, {"a/b", 0, DigestOf(2)}, {"c", 1u << 30, DigestOf(3)}};
+  return manifest;
+}
+
+SetManifest Set() {
+  SetManifest manifest;
+  manifest.identity = {{9}, "release", "2", 0, 0};
+  manifest.members = {{"a.safemodel", "a", "1", 1, DigestOf(1)}, {"sub/b.safemodel", "b", "1", 2, DigestOf(2)}};
+  return manifest;
+}
+
+std::string CodeOf(const FilesManifest& manifest, const Limits& limits = {}) {
+  const auto bytes = SerializeFilesManifest(manifest, limits);
+  return bytes.ok() ? "ok" : bytes.error().code;
+}
+
+}  // namespace
+
+TEST_CASE("listing: what is written is read") {
+  const Limits limits;
+  const auto files = SerializeFilesManifest(Folder(), limits);
+  REQUIRE(files.ok());
+  REQUIRE(ParseFilesManifest(files.value(), limits).ok());
+  CHECK(ParseFilesManifest(files.value(), limits).value() == Folder());
+  const auto set = SerializeSetManifest(Set(), limits);
+  REQUIRE(set.ok());
+  REQUIRE(ParseSetManifest(set.value(), limits).ok());
+  CHECK(ParseSetManifest(set.value(), limits).value() == Set());
+  CHECK_FALSE(ParseSetManifest(files.value(), limits).ok());
+  CHECK_FALSE(ParseFilesManifest(set.value(), limits).ok());
+}
+
+TEST_CASE("listing: each bit flipped is refused or says something else, and no prefix is accepted") {
+  const Limits limits;
+  const ByteBuffer good = SerializeFilesManifest(Folder(), limits).value();
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    ByteBuffer broken = good;
+    broken[bit / 8] = static_cast<std::uint8_t>(broken[bit / 8] ^ (1u << (bit % 8)));
+    const auto parsed = ParseFilesManifest(broken, limits);
+    if (!parsed.ok()) continue;
+    CAPTURE(bit);
+    CHECK_FALSE(parsed.value() == Folder());
+    const auto again = SerializeFilesManifest(parsed.value(), limits);
+    REQUIRE(again.ok());
+    CHECK(again.value() == broken);
+  }
+  for (std::size_t length = 0; length < good.size(); ++length) {
+    CAPTURE(length);
+    CHECK_FALSE(ParseFilesManifest(ByteView(good).first(length), limits).ok());
+  }
+  ByteBuffer longer = good;
+  longer.push_back(0);
+  CHECK_FALSE(ParseFilesManifest(longer, limits).ok());
+}
+
+TEST_CASE("listing: the writer refuses what the reader would") {
+  using Edit = void (*)(FilesManifest&);
+  struct Row {
+    const char* code;
+    Edit edit;
+  };
+  const Row rows[] = {
+      {"no_files", [](FilesManifest& m) { m.files.clear(); }},
+      {"listing_order", [](FilesManifest& m) { std::swap(m.files[0], m.files[1]); }},
+      {"bad_path", [](FilesManifest& m) { m.files[0].path = "../x"; }},
+      {"paths_meet", [](FilesManifest& m) { m.files[2].path = "a/b/c"; }},
+      {"large_files", [](FilesManifest& m) { m.files[2].size = ~std::uint64_t{0}; }},
+      {"left_out_alone", [](FilesManifest& m) { m.patterns.clear(); }},
+      {"bad_model_name", [](FilesManifest& m) { m.identity.name = "a b"; }},
+      {"large_sequence", [](FilesManifest& m) { m.identity.sequence = 1ull << 53; }},
+      {"bad_created", [](FilesManifest& m) { m.identity.created = -1; }},
+      {"bad_shape", [](FilesManifest& m) { m.shape = FilesManifest::Shape::kFile; }},
+      {"long_pattern", [](FilesManifest& m) { m.patterns[1] = std::string(4097, 'x'); }},
+  };
+  CHECK(CodeOf(Folder()) == "ok");
+  for (const Row& row : rows) {
+    FilesManifest manifest = Folder();
+    row.edit(manifest);
+    CAPTURE(row.code);
+    CHECK(CodeOf(manifest) == row.code);
+  }
+  Limits limits;
+  limits.files = 3;
+  CHECK(CodeOf(Folder(), limits) == "ok");
+  limits.files = 2;
+  CHECK(CodeOf(Folder(), limits) == "many_files");
+}
+
+}  // namespace safemodel::container
