@@ -80,11 +80,11 @@ void ArtifactArguments::AddOptions(CLI::App& verb) {
   verb.add_option("--threads", options_.threads, "Number of threads; 0 is one for each processor");
 }
 
-Status ArtifactArguments::CheckUnused(const std::string& file) const {
+Status ArtifactArguments::CheckUnused() const {
   const bool used = !name_.empty() || !version_.empty() || !sequence_.empty() || !options_.ignore.empty() ||
-                    !options_.envelope_path.empty() || update_ || check_;
+                    !options_.envelope_path.empty() || !set_.empty() || update_ || check_;
   if (!used) return {};
-  return BadArguments("a container has its name and version in it, and is signed alone without --set", file);
+  return BadArguments("a container has its name and version in it, and is signed alone without --set");
 }
 
 int ArtifactArguments::Run(const Console& console, const std::vector<std::string>& files, const Signer& key,

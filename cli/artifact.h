@@ -22,7 +22,7 @@ class ArtifactArguments {
     return !set_.empty() || (files.size() == 1 && IsForeignArtifact(files.front()));
   }
   // CheckUnused refuses (kUsage) options that mean nothing for a container: silence would look like consent.
-  [[nodiscard]] Status CheckUnused(const std::string& file) const;
+  [[nodiscard]] Status CheckUnused() const;
   // Run signs and reports; returns the exit code.
   int Run(const Console& console, const std::vector<std::string>& files, const Signer& key, const SignOptions& options);
 

@@ -105,15 +105,15 @@ Status CheckArguments(const State& state) {
   if (!state.log_key.empty() && state.log.empty() && !state.resign.from_log())
     return bad("--log-key goes with --log or --from-log");
   if (state.resign.from_log() && state.log_key.empty()) return bad("--from-log needs --log-key");
-  if (state.artifact.TakesOver(state.files)) {
-    if (state.resign.given() || !state.log.empty()) return bad("--log, --from-log and --manifest are for containers");
-    return {};
+  if (state.files.empty() && !state.artifact.TakesOver(state.files)) return bad("name what is to be signed");
+  if (state.resign.given() || !state.artifact.TakesOver(state.files)) {
+    if (const Status unused = state.artifact.CheckUnused(); !unused.ok()) return unused;
+    if (state.files.size() > 1 && !state.resign.given())
+      return bad("sign takes one container; several only with --set, --from-log or --manifest");
+  } else if (!state.log.empty()) {
+    return bad("only signatures of containers can be logged");
   }
-  if (state.files.empty()) return bad("name what is to be signed");
-  if (state.files.size() > 1 && !state.resign.given())
-    return bad("sign takes one container; several only with --set, --from-log or --manifest");
-  const Status unused = state.artifact.CheckUnused(state.files.front());
-  return unused.ok() ? state.resign.Check(state.options) : unused;
+  return state.resign.Check(state.options);
 }
 
 int RunSign(State& state) {
@@ -131,9 +131,9 @@ int RunSign(State& state) {
   }
   auto key = OpenSigningKey(state.console, state.key);
   if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
+  if (state.resign.given()) return SignAnew(state, *key.value());
   if (state.artifact.TakesOver(state.files))
     return state.artifact.Run(state.console, state.files, *key.value(), state.options);
-  if (state.resign.given()) return SignAnew(state, *key.value());
   if (!state.log.empty()) return SignWithLog(state, *key.value());
   auto report = Sign(state.file(), *key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file());

@@ -159,7 +159,8 @@ void DropSigned(const Work& work, std::vector<SignOptions>& plan, ResignReport& 
 Result<ByteBuffer> AddStatements(const Work& work, const Signer& key, const std::vector<SignOptions>& plan,
                                  ResignReport& report) {
   const Limits& limits = work.options.signature.limits;
-  SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(work.opened));
+  SAFEMODEL_ASSIGN(container::Envelope envelope,
+                   trust::NextEnvelope(work.opened.envelope, work.opened.manifest_digest));
   for (const SignOptions& options : plan) {
     SAFEMODEL_ASSIGN(container::EnvelopeItem item,
                      trust::MakeStatementItem(trust::ReleaseOf(work.manifest), work.opened.manifest_digest, key,
