@@ -2,15 +2,11 @@
 #include "pickle/global_name.h"
 
 namespace safemodel::pickle {
-namespace {
 
-// ShortName: names stand in every finding about a call; one of a megabyte would be copied as often as it is used.
 std::string ShortName(std::string_view name) {
   constexpr std::size_t kMost = 512;
   return name.size() <= kMost ? std::string(name) : std::string(name.substr(0, kMost)) + "…";
 }
-
-}  // namespace
 
 std::string FullName(const GlobalName& global) { return ShortName(global.module) + "." + ShortName(global.name); }
 

@@ -9,6 +9,10 @@
 
 namespace safemodel::pickle {
 
+// ShortName cuts a name at 512 bytes: names stand in every finding about a call, and one of a megabyte would be copied
+// as often as it is used.
+std::string ShortName(std::string_view name);
+
 // FullName returns "module.name" as the pickle states it; parts of more than 512 bytes are cut.
 std::string FullName(const GlobalName& global);
 

@@ -54,7 +54,7 @@ void Cosign(SignedCheckpoint& checkpoint, const std::string& name, const SecretK
   for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(time >> shift));
   const auto signature =
       key.SignBytes(AsBytes("cosignature/v1\ntime " + std::to_string(time) + "\n" + checkpoint.note.text));
-  bytes.insert(bytes.end(), signature.begin(), signature.end());
+  bytes.insert(bytes.end(), signature.value().begin(), signature.value().end());
   checkpoint.note.signatures.push_back(
       {name, KeyHashOf(name, SignatureType::kCosignature, key.public_key()), std::move(bytes)});
 }

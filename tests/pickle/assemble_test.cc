@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pickle/assemble.h"
+#include "pickle/global_name.h"
 
 #include <sstream>
 

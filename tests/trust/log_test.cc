@@ -41,7 +41,7 @@ struct Scene {
   void Edit(const Change& change) const {
     auto writer = EnvelopeWriter::Open(path, Placement::kKeep, {});
     REQUIRE(writer.ok());
-    auto envelope = NextEnvelope(writer.value().container());
+    auto envelope = NextEnvelope(writer.value().container().envelope, writer.value().container().manifest_digest);
     REQUIRE(envelope.ok());
     change(envelope.value().items);
     const auto frame = FrameBytes(envelope.value(), {});
@@ -243,7 +243,7 @@ TEST_CASE("log: broken proofs beside a good one change nothing, and there are at
   });
   CHECK(scene.Check().ok());
   auto writer = EnvelopeWriter::Open(scene.path, Placement::kKeep, {});
-  auto envelope = NextEnvelope(writer.value().container());
+  auto envelope = NextEnvelope(writer.value().container().envelope, writer.value().container().manifest_digest);
   const container::EnvelopeItem proof = envelope.value().items[0];
   envelope.value().items.assign(64, proof);
   CHECK(FrameBytes(envelope.value(), {}).ok());
