@@ -35,24 +35,24 @@ ScanVerdict VerdictOf(const std::string& path, const AllowedClasses& allowed) {
 
 TEST_CASE("allowed classes: an object that fits is clean with them and unknown without") {
   const TempFolder folder;
-  WriteLayer(folder / "m.pkl", "K\x01");
-  CHECK(VerdictOf(folder / "m.pkl", Layers()) == ScanVerdict::kClean);
-  CHECK(VerdictOf(folder / "m.pkl", {}) == ScanVerdict::kUnknown);
-  WriteLayer(folder / "m.pkl", "N");
-  CHECK(VerdictOf(folder / "m.pkl", Layers()) == ScanVerdict::kUnknown);
-  WriteLayer(folder / "m.pkl", "cacme\nLayer\n)R");
-  CHECK(VerdictOf(folder / "m.pkl", Layers()) == ScanVerdict::kDangerous);
+  WriteLayer(folder.Path("m.pkl"), "K\x01");
+  CHECK(VerdictOf(folder.Path("m.pkl"), Layers()) == ScanVerdict::kClean);
+  CHECK(VerdictOf(folder.Path("m.pkl"), {}) == ScanVerdict::kUnknown);
+  WriteLayer(folder.Path("m.pkl"), "N");
+  CHECK(VerdictOf(folder.Path("m.pkl"), Layers()) == ScanVerdict::kUnknown);
+  WriteLayer(folder.Path("m.pkl"), "cacme\nLayer\n)R");
+  CHECK(VerdictOf(folder.Path("m.pkl"), Layers()) == ScanVerdict::kDangerous);
 }
 
 TEST_CASE("allowed classes: one object is shared by threads, and outlives what it was copied from") {
   const TempFolder folder;
-  WriteLayer(folder / "m.pkl", "K\x01");
+  WriteLayer(folder.Path("m.pkl"), "K\x01");
   std::array<ScanVerdict, 4> verdicts{};
   std::vector<std::thread> threads;
   {
     const AllowedClasses allowed = Layers();
     for (ScanVerdict& verdict : verdicts) {
-      threads.emplace_back([&verdict, allowed, path = folder / "m.pkl"] { verdict = VerdictOf(path, allowed); });
+      threads.emplace_back([&verdict, allowed, path = folder.Path("m.pkl")] { verdict = VerdictOf(path, allowed); });
     }
   }
   for (std::thread& thread : threads) thread.join();
@@ -61,11 +61,11 @@ TEST_CASE("allowed classes: one object is shared by threads, and outlives what i
 
 TEST_CASE("allowed classes: a conversion takes them and says so") {
   const TempFolder folder;
-  WriteLayer(folder / "m.pkl", "K\x01");
-  CHECK_FALSE(Convert(folder / "m.pkl", folder / "m.safemodel", {}).ok());
+  WriteLayer(folder.Path("m.pkl"), "K\x01");
+  CHECK_FALSE(Convert(folder.Path("m.pkl"), folder.Path("m.safemodel"), {}).ok());
   ConvertOptions options;
   options.allowed = Layers();
-  const auto report = Convert(folder / "m.pkl", folder / "m.safemodel", options);
+  const auto report = Convert(folder.Path("m.pkl"), folder.Path("m.safemodel"), options);
   REQUIRE(report.ok());
   CHECK(report.value().verdict == "clean");
   CHECK(options.allowed.files().at(0).classes == 1);

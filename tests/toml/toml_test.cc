@@ -116,6 +116,14 @@ TEST_CASE("toml: text that is refused, with its place") {
       {"t = {}\nt.a = 1\n", "toml_syntax policy.toml:2:"},
       {"a = 9223372036854775808\n", "toml_syntax policy.toml:1:"},
       {"a = \"x\n", "toml_syntax policy.toml:1:"},
+      {"\u00e9 = 1\n", "toml_syntax policy.toml:1:1"},
+      {"a = 1 \u042b\n", "toml_syntax policy.toml:1:"},
+      {"a = \"\"\"\\\u00e9\"\"\"\n", "toml_syntax policy.toml:1:"},
+      {"a = 9\"\u033b\"\n", "toml_syntax policy.toml:1:"},
+      {"a = \"x\"\"y\"\n", "toml_syntax policy.toml:1:"},
+      {"[.a]\n", "toml_syntax policy.toml:1:"},
+      {"[[.a]]\n", "toml_syntax policy.toml:1:"},
+      {"a..b = 1\n", "toml_syntax policy.toml:1:"},
       {"\xEF\xBB\xBF"
        "a = 1\n",
        "toml_encoding policy.toml:1:1"},
@@ -161,6 +169,15 @@ TEST_CASE("toml: nesting is refused before anything recurses") {
     CHECK(table.error().code == std::string("too_deep"));
     CHECK(table.error().stage == Stage::kConfig);
   }
+}
+
+TEST_CASE("toml: letters of all languages in strings, quoted keys and comments") {
+  Table table = Parsed(
+      "# \u00e9\n'\u00e9' = \"\u042b \u00e9\" # \u042b\n"
+      "b = \"\"\"\n\u00e9\\n\u00e9\\\n x\u00e9\"\"\"\nc = '''\u00e9'''\n");
+  CHECK(table.RequiredString("\u00e9").value() == "\u042b \u00e9");
+  CHECK(table.RequiredString("b").value() == "\u00e9\n\u00e9x\u00e9");
+  CHECK(table.RequiredString("c").value() == "\u00e9");
 }
 
 TEST_CASE("toml: dots and brackets that nest nothing are no nesting") {
