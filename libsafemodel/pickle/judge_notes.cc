@@ -25,13 +25,14 @@ std::string Shortened(std::string_view key) {
 }  // namespace
 
 // NoteExtra looks for the first attribute that the class is not listed with. Classes that are listed without attributes
-// of their own take any, and so do those that hold a model for native code: they change with each version.
+// of their own take any, and so do those that hold a model for native code: they change with each version. Of classes
+// of their own, users have said what may be there.
 void Judge::NoteExtra(std::uint64_t offset, NodeIndex target) {
   const Call& call = graph_.CallOf(target);
   const std::vector<const Schema*>& states = call.entry->state;
   if (graph_.kind(call.state) != Kind::kDict || !std::ranges::all_of(states, ListsAttributes)) return;
-  if (states.empty() || call.entry->parser == AllowEntry::Parser::kNative ||
-      !checked_.insert({call.state, call.entry}).second)
+  if (states.empty() || call.entry->origin == AllowEntry::Origin::kUser ||
+      call.entry->parser == AllowEntry::Parser::kNative || !checked_.insert({call.state, call.entry}).second)
     return;
   const std::span<const NodeIndex> items = graph_.ItemsOf(call.state);
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
