@@ -278,8 +278,10 @@ int RunAudit(const State& state) {
   }
   for (const LogFinding& finding : audit.value().findings) PrintFinding(finding);
   PrintCheckpoint(audit.value().checkpoint);
-  std::printf("audited     %llu models, %zu findings\n", static_cast<unsigned long long>(audit.value().models),
-              audit.value().findings.size());
+  const auto models = static_cast<unsigned long long>(audit.value().models);
+  const std::size_t findings = audit.value().findings.size();
+  std::printf("audited     %llu model%s, %zu finding%s\n", models, models == 1 ? "" : "s", findings,
+              findings == 1 ? "" : "s");
   return clean ? kDone : kRefused;
 }
 

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <filesystem>
 #include <memory>
 
 #include "escape.h"
@@ -50,9 +51,21 @@ Result<LogCheckpoint> CheckpointOf(const std::string& text) {
   return checkpoint;
 }
 
+// KeyText returns what a policy can name: a key in a file as its text.
+Result<std::string> KeyText(const std::string& key) {
+  if (!std::filesystem::is_regular_file(key)) return key;
+  const auto read = PublicKey::FromFile(key);
+  if (!read.ok()) return read.error();
+  std::string line = read.value().ToText(KeyFormat::kOpenSsh);
+  if (!line.empty() && line.back() == '\n') line.pop_back();
+  return line;
+}
+
 Result<Revocation> RevocationOf(const RevokeState& state) {
   Revocation revocation;
-  revocation.key = state.key;
+  auto key = KeyText(state.key);
+  if (!key.ok()) return key.error();
+  revocation.key = std::move(key).value();
   revocation.reason = state.reason;
   for (const std::string& text : state.before) {
     auto checkpoint = CheckpointOf(text);
@@ -138,7 +151,9 @@ Verb AddPolicyRevoke(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("revoke", "Void the signatures of a key, old ones too");
   auto state = std::make_shared<RevokeState>(RevokeState{console, {}, {}, {}, {}, {}});
   verb->add_option("POLICY", state->policy, "The policy file")->required();
-  verb->add_option("-k,--key", state->key, "A key: its name in the policy, or its text")->required()->type_name("KEY");
+  verb->add_option("-k,--key", state->key, "A key: its name in the policy, its file, or its text")
+      ->required()
+      ->type_name("KEY");
   verb->add_option("--except-before", state->before,
                    "Keep what a log had before this checkpoint; ROOT in hex; repeatable")
       ->type_name("ORIGIN,SIZE,ROOT");

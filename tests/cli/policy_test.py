@@ -79,6 +79,13 @@ class PolicyTest(CliTest):
         for bad in ("log,7", "log,x," + "ab" * 32, "log,7," + "AB" * 32):
             self.run_cli("policy", "revoke", "policy.toml", "--key", "release", "--except-before", bad, expect=2)
 
+    def test_revoke_takes_the_file_of_a_key(self):
+        self.policy()
+        self.run_cli("policy", "revoke", "policy.toml", "--key", "k.pub")
+        self.assertEqual(self.verify(1)["code"], "revoked_key")
+        self.policy()
+        self.run_cli("policy", "revoke", "policy.toml", "--key", "m.safemodel", expect=5)
+
     def test_deny_a_container_its_manifest_or_its_content(self):
         for what in (["m.safemodel"], ["--manifest", self.info["manifest_sha256"]],
                      ["--content", self.info["content_digest"]]):
