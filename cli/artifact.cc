@@ -31,31 +31,21 @@ void PrintReport(const Console& console, const ArtifactReport& report) {
                  " signature(s) of the old one; whoever signed it must sign again (signatures_dropped)");
   }
   if (!console.json()) {
-    std::printf("signed     %s version %s as %s\n", report.model_name.c_str(), report.model_version.c_str(),
-                EscapeForTerminal(report.role).c_str());
-    std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
+    PrintSigned(report);
     std::printf("files      %llu, %s\n", static_cast<unsigned long long>(report.files),
                 HumanBytes(report.bytes).c_str());
     PrintLeftOut(report.left_out);
-    std::printf("envelope   %s, %zu signature%s\n", EscapeForTerminal(report.envelope_path).c_str(), report.signatures,
-                report.signatures == 1 ? "" : "s");
+    PrintEnvelope(report);
     return;
   }
   JsonWriter json(stdout);
   json.BeginObject();
   json.Key("ok"), json.Boolean(true);
-  json.Member("name", report.model_name);
-  json.Member("version", report.model_version);
-  json.Member("sequence", report.sequence);
-  json.Hex("manifest_sha256", report.manifest_digest);
-  json.Member("key_id", report.key_id);
-  json.Member("role", report.role);
-  json.Member("signatures", static_cast<std::uint64_t>(report.signatures));
+  WriteSigned(json, report);
   json.Member("dropped_signatures", static_cast<std::uint64_t>(report.dropped_signatures));
   json.Member("files", report.files);
   json.Member("bytes", report.bytes);
   WriteTexts(json, "left_out", report.left_out);
-  json.Member("envelope", report.envelope_path);
   json.EndObject();
   json.Finish();
 }

@@ -84,6 +84,28 @@ void WriteFields(JsonWriter& json, const ElementType& type) {
 
 }  // namespace
 
+void WriteSigned(JsonWriter& json, const SignReport& report) {
+  json.Member("name", report.model_name);
+  json.Member("version", report.model_version);
+  json.Member("sequence", report.sequence);
+  json.Hex("manifest_sha256", report.manifest_digest);
+  json.Member("key_id", report.key_id);
+  json.Member("role", report.role);
+  json.Member("signatures", static_cast<std::uint64_t>(report.signatures));
+  json.Member("envelope", report.envelope_path);
+}
+
+void PrintSigned(const SignReport& report) {
+  std::printf("signed     %s version %s as %s\n", report.model_name.c_str(), report.model_version.c_str(),
+              EscapeForTerminal(report.role).c_str());
+  std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
+}
+
+void PrintEnvelope(const SignReport& report) {
+  std::printf("envelope   %s, %zu signature%s\n", EscapeForTerminal(report.envelope_path).c_str(), report.signatures,
+              report.signatures == 1 ? "" : "s");
+}
+
 void WriteTensors(JsonWriter& json, std::span<const Tensor> tensors, std::span<const ElementType> types) {
   json.Key("element_types"), json.BeginArray();
   for (const ElementType& type : types) {

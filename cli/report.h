@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <safemodel/model.h>
+#include <safemodel/sign.h>
 
 #include "json_writer.h"
 
@@ -18,6 +19,11 @@ void WriteError(JsonWriter& json, const Error& error);
 void WriteIdentity(JsonWriter& json, const ModelInfo& info);
 // WriteSignatures adds the member "signatures".
 void WriteSignatures(JsonWriter& json, std::span<const SignatureReport> signatures);
+// WriteSigned adds what every new signature tells to an open object; PrintSigned begins its report for people, and
+// PrintEnvelope ends it.
+void WriteSigned(JsonWriter& json, const SignReport& report);
+void PrintSigned(const SignReport& report);
+void PrintEnvelope(const SignReport& report);
 // WriteTensors adds the member "tensors".
 void WriteTensors(JsonWriter& json, std::span<const Tensor> tensors, std::span<const ElementType> types);
 // WriteTree adds the member "tree": {"nodes": [...]}, a flat table in which node 0 is the root and children are

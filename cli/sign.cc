@@ -10,6 +10,7 @@
 #include "escape.h"
 #include "json_writer.h"
 #include "log_options.h"
+#include "report.h"
 #include "resign.h"
 #include "signing_key.h"
 
@@ -35,11 +36,8 @@ struct State {
 
 void PrintReport(const State& state, const SignReport& report, const LoggedStatement* logged) {
   if (!state.console.json()) {
-    std::printf("signed     %s version %s as %s\n", report.model_name.c_str(), report.model_version.c_str(),
-                EscapeForTerminal(report.role).c_str());
-    std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
-    std::printf("envelope   %s, %zu signature%s\n", EscapeForTerminal(report.envelope_path).c_str(), report.signatures,
-                report.signatures == 1 ? "" : "s");
+    PrintSigned(report);
+    PrintEnvelope(report);
     if (logged != nullptr) {
       std::printf("logged     %s, entry %llu\n", EscapeForTerminal(logged->checkpoint.origin).c_str(),
                   static_cast<unsigned long long>(logged->index));
@@ -49,14 +47,7 @@ void PrintReport(const State& state, const SignReport& report, const LoggedState
   JsonWriter json(stdout);
   json.BeginObject();
   json.Key("ok"), json.Boolean(true);
-  json.Member("name", report.model_name);
-  json.Member("version", report.model_version);
-  json.Member("sequence", report.sequence);
-  json.Hex("manifest_sha256", report.manifest_digest);
-  json.Member("key_id", report.key_id);
-  json.Member("role", report.role);
-  json.Member("signatures", static_cast<std::uint64_t>(report.signatures));
-  json.Member("envelope", report.envelope_path);
+  WriteSigned(json, report);
   if (logged != nullptr) {
     json.Key("log"), json.BeginObject();
     WriteEntry(json, logged->index, logged->entry);

@@ -26,13 +26,6 @@ std::optional<SecretBytes> Tweaked(const SecretBytes& shared, const Ed25519Publi
   return X25519Shared(X25519Scalar(tweak.bytes()), shared.bytes());
 }
 
-SecretBytes KeyOf(const SecretBytes& shared, const X25519Public& share, const X25519Public& recipient) {
-  ByteWriter salt;
-  salt.Bytes(share);
-  salt.Bytes(recipient);
-  return DeriveKey(shared.bytes(), salt.view(), kLabel);
-}
-
 }  // namespace
 
 Status CheckSshStanza(const Stanza& stanza) {
@@ -49,7 +42,7 @@ Result<Stanza> WrapFileKey(const SshRecipient& recipient, ByteView file_key) {
   auto shared = X25519Shared(X25519Scalar(ephemeral.secret.bytes()), *point);
   if (shared.has_value()) shared = Tweaked(*shared, recipient.key);
   if (!shared.has_value()) return Unusable();
-  const SecretBytes key = KeyOf(*shared, ephemeral.public_key, *point);
+  const SecretBytes key = WrapKeyOf(kLabel, *shared, ephemeral.public_key, *point);
   return Stanza{std::string(kSshType),
                 {TagOf(recipient.key), EncodeUnpaddedBase64(ephemeral.public_key)},
                 SealFileKey(key, file_key)};
@@ -62,7 +55,7 @@ Result<std::optional<SecretBytes>> UnwrapFileKey(const SshIdentity& identity, co
   if (shared.has_value()) shared = Tweaked(*shared, identity.public_key);
   if (!shared.has_value()) return BadHeader("the share of an ssh-ed25519 stanza is of low order");
   const X25519Public own = X25519PublicOf(X25519Scalar(identity.secret.bytes()));
-  return OpenFileKey(KeyOf(*shared, share, own), stanza.body);
+  return OpenFileKey(WrapKeyOf(kLabel, *shared, share, own), stanza.body);
 }
 
 }  // namespace safemodel::crypto::age

@@ -3,6 +3,7 @@
 
 #include "base/try.h"
 #include "crypto/aead.h"
+#include "crypto/hkdf.h"
 
 namespace safemodel::crypto::age {
 
@@ -21,6 +22,14 @@ Status CheckStanzas(const std::vector<Stanza>& stanzas) {
     SAFEMODEL_TRY(CheckScryptStanza(stanza));
   }
   return {};
+}
+
+SecretBytes WrapKeyOf(std::string_view label, const SecretBytes& shared, const X25519Public& share,
+                      const X25519Public& recipient) {
+  ByteWriter salt;
+  salt.Bytes(share);
+  salt.Bytes(recipient);
+  return DeriveKey(shared.bytes(), salt.view(), label);
 }
 
 ByteBuffer SealFileKey(const SecretBytes& key, ByteView file_key) {

@@ -55,6 +55,9 @@ Result<std::array<std::uint8_t, N>> BytesOf(const std::string& argument) {
   return bytes;
 }
 
+// WrapKeyOf derives the key under which a file key is sealed for a recipient of X25519, bound to both sides.
+SecretBytes WrapKeyOf(std::string_view label, const SecretBytes& shared, const X25519Public& share,
+                      const X25519Public& recipient);
 ByteBuffer SealFileKey(const SecretBytes& key, ByteView file_key);
 std::optional<SecretBytes> OpenFileKey(const SecretBytes& key, ByteView body);
 

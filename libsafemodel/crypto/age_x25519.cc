@@ -9,13 +9,6 @@ namespace {
 
 constexpr std::string_view kLabel = "age-encryption.org/v1/X25519";
 
-SecretBytes KeyOf(const SecretBytes& shared, const X25519Public& share, const X25519Public& recipient) {
-  ByteWriter salt;
-  salt.Bytes(share);
-  salt.Bytes(recipient);
-  return DeriveKey(shared.bytes(), salt.view(), kLabel);
-}
-
 }  // namespace
 
 Status CheckX25519Stanza(const Stanza& stanza) {
@@ -28,7 +21,7 @@ Result<Stanza> WrapFileKey(const X25519Recipient& recipient, ByteView file_key) 
   const X25519Identity ephemeral = GenerateIdentity();
   const auto shared = X25519Shared(X25519Scalar(ephemeral.secret.bytes()), recipient.key);
   if (!shared.has_value()) return Error{Stage::kKey, "unusable_key", "this recipient's key is of low order"};
-  const SecretBytes key = KeyOf(*shared, ephemeral.public_key, recipient.key);
+  const SecretBytes key = WrapKeyOf(kLabel, *shared, ephemeral.public_key, recipient.key);
   return Stanza{std::string(kX25519Type), {EncodeUnpaddedBase64(ephemeral.public_key)}, SealFileKey(key, file_key)};
 }
 
@@ -37,7 +30,7 @@ Result<std::optional<SecretBytes>> UnwrapFileKey(const X25519Identity& identity,
   SAFEMODEL_ASSIGN(const auto share, BytesOf<kX25519Bytes>(stanza.arguments[0]));
   const auto shared = X25519Shared(X25519Scalar(identity.secret.bytes()), share);
   if (!shared.has_value()) return BadHeader("the share of an X25519 stanza is of low order");
-  return OpenFileKey(KeyOf(*shared, share, identity.public_key), stanza.body);
+  return OpenFileKey(WrapKeyOf(kLabel, *shared, share, identity.public_key), stanza.body);
 }
 
 X25519Identity GenerateIdentity() {

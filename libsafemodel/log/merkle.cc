@@ -20,6 +20,33 @@ std::uint64_t SplitOf(std::uint64_t n) { return std::bit_floor(n - 1); }
 // Odd says whether a node of this number is a right child.
 bool Odd(std::uint64_t number) { return (number & 1) != 0; }
 
+// Climb is the way from a leaf, or from the last subtree of an older tree, to the root of a tree with `last` + 1 leaves.
+class Climb {
+ public:
+  Climb(std::uint64_t node, std::uint64_t last) : node_(node), last_(last) {}
+
+  [[nodiscard]] bool at_root() const { return last_ == 0; }
+  // Step goes up past one hash of the proof, and says whether that hash stands on the left.
+  bool Step() {
+    const bool left = Odd(node_) || node_ == last_;
+    while (left && !Odd(node_) && node_ != 0) Up();
+    Up();
+    return left;
+  }
+  // SkipRight goes up as long as nothing of the older tree stands on the right.
+  void SkipRight() {
+    while (Odd(node_)) Up();
+  }
+
+ private:
+  void Up() {
+    node_ >>= 1;
+    last_ >>= 1;
+  }
+  std::uint64_t node_;
+  std::uint64_t last_;
+};
+
 }  // namespace
 
 Digest LeafHash(ByteView entry) {
@@ -91,24 +118,13 @@ Result<std::vector<Digest>> ConsistencyProof(std::uint64_t old_size, std::uint64
 bool HoldsInclusion(std::uint64_t index, std::uint64_t size, const Digest& leaf, std::span<const Digest> proof,
                     const Digest& root) {
   if (index >= size) return false;
-  std::uint64_t node = index;
-  std::uint64_t last = size - 1;
+  Climb climb(index, size - 1);
   Digest hash = leaf;
   for (const Digest& beside : proof) {
-    if (last == 0) return false;
-    if (Odd(node) || node == last) {
-      hash = NodeHash(beside, hash);
-      while (!Odd(node) && node != 0) {
-        node >>= 1;
-        last >>= 1;
-      }
-    } else {
-      hash = NodeHash(hash, beside);
-    }
-    node >>= 1;
-    last >>= 1;
+    if (climb.at_root()) return false;
+    hash = climb.Step() ? NodeHash(beside, hash) : NodeHash(hash, beside);
   }
-  return last == 0 && hash == root;
+  return climb.at_root() && hash == root;
 }
 
 bool HoldsConsistency(std::uint64_t old_size, std::uint64_t size, const Digest& old_root, const Digest& root,
@@ -120,27 +136,17 @@ bool HoldsConsistency(std::uint64_t old_size, std::uint64_t size, const Digest& 
   if (!perfect && proof.empty()) return false;
   const Digest& seed = perfect ? old_root : proof.front();
   if (!perfect) proof = proof.subspan(1);
-  std::uint64_t node = old_size - 1;
-  std::uint64_t last = size - 1;
-  for (; Odd(node); node >>= 1) last >>= 1;
+  Climb climb(old_size - 1, size - 1);
+  climb.SkipRight();
   Digest old_hash = seed;
   Digest hash = seed;
   for (const Digest& beside : proof) {
-    if (last == 0) return false;
-    if (Odd(node) || node == last) {
-      old_hash = NodeHash(beside, old_hash);
-      hash = NodeHash(beside, hash);
-      while (!Odd(node) && node != 0) {
-        node >>= 1;
-        last >>= 1;
-      }
-    } else {
-      hash = NodeHash(hash, beside);
-    }
-    node >>= 1;
-    last >>= 1;
+    if (climb.at_root()) return false;
+    const bool left = climb.Step();
+    if (left) old_hash = NodeHash(beside, old_hash);
+    hash = left ? NodeHash(beside, hash) : NodeHash(hash, beside);
   }
-  return last == 0 && old_hash == old_root && hash == root;
+  return climb.at_root() && old_hash == old_root && hash == root;
 }
 
 }  // namespace safemodel::log
