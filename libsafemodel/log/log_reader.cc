@@ -34,6 +34,11 @@ PerfectHash HashesOf(const std::vector<Digest>& hashes) {
   };
 }
 
+Error WrongRoot(std::string subject) {
+  return {Stage::kDigestMismatch, "log_root", "the tiles of the log do not lead to the root of its checkpoint",
+          kNoOffset, std::move(subject)};
+}
+
 }  // namespace
 
 std::string EntryName(std::uint64_t index) { return "entry " + std::to_string(index); }
@@ -150,8 +155,7 @@ PerfectHash LogReader::Perfect() {
 Status LogReader::CheckRoot() {
   SAFEMODEL_ASSIGN(const Digest root, RangeRoot(0, state().size, Perfect()));
   if (root == state().root) return {};
-  return Error{Stage::kDigestMismatch, "log_root", "the tiles of the log do not lead to the root of its checkpoint",
-               kNoOffset, state().origin};
+  return WrongRoot(state().origin);
 }
 
 Result<ByteBuffer> LogReader::ProofOf(std::uint64_t index) {
@@ -160,8 +164,7 @@ Result<ByteBuffer> LogReader::ProofOf(std::uint64_t index) {
   proof.index = index;
   SAFEMODEL_ASSIGN(proof.hashes, InclusionProof(index, state().size, Perfect()));
   if (!HoldsInclusion(index, state().size, LeafHash(*proof.extra), proof.hashes, state().root)) {
-    return Error{Stage::kDigestMismatch, "log_root", "the tiles of the log do not lead to the root of its checkpoint",
-                 kNoOffset, EntryName(index)};
+    return WrongRoot(EntryName(index));
   }
   proof.note = note_;
   return SerializeProof(proof);
@@ -183,7 +186,7 @@ Status LogReader::CheckLevel(unsigned level) {
   return {};
 }
 
-Status LogReader::CheckBundle(std::uint64_t number, const LogVisitor& visit) {
+Status LogReader::CheckBundle(std::uint64_t number, const LogVisitor& visit, GrowingRoot& root) {
   SAFEMODEL_ASSIGN(const auto entries, Bundle(number));
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::uint64_t index = number * kTileWidth + i;
@@ -191,6 +194,7 @@ Status LogReader::CheckBundle(std::uint64_t number, const LogVisitor& visit) {
     if (!entry.ok()) {
       return Error{entry.error().stage, entry.error().code, entry.error().text, kNoOffset, EntryName(index)};
     }
+    root.Add(LeafHash(entries[i]));
     if (visit) visit(index, entry.value());
   }
   return {};
@@ -198,9 +202,14 @@ Status LogReader::CheckBundle(std::uint64_t number, const LogVisitor& visit) {
 
 Status LogReader::CheckAll(const LogVisitor& visit) {
   const std::uint64_t bundles = CeilDiv(state().size, kTileWidth);
-  for (std::uint64_t number = 0; number < bundles; ++number) SAFEMODEL_TRY(CheckBundle(number, visit));
+  GrowingRoot visited;
+  for (std::uint64_t number = 0; number < bundles; ++number) SAFEMODEL_TRY(CheckBundle(number, visit, visited));
   for (unsigned level = 1; HashesAt(level, state().size) != 0; ++level) SAFEMODEL_TRY(CheckLevel(level));
-  return CheckRoot();
+  SAFEMODEL_TRY(CheckRoot());
+  // The levels were read after the entries, which somebody may have exchanged in between: what was visited has to be
+  // under the root itself.
+  if (visited.Root() == state().root) return {};
+  return WrongRoot(state().origin);
 }
 
 Result<std::optional<std::uint64_t>> LogReader::Find(const Digest& statement_digest, const std::string& key_id) {

@@ -18,7 +18,7 @@ class LogReader {
  public:
   // Open reads the folder's checkpoint. kIo, kMalformed.
   static Result<LogReader> Open(const std::string& folder, const Limits& limits);
-  // Continue looks at the log as of another checkpoint, of at most the same size.
+  // LookAt looks at the log as of another checkpoint.
   void LookAt(const SignedCheckpoint& checkpoint, ByteBuffer note);
 
   [[nodiscard]] const SignedCheckpoint& checkpoint() const { return checkpoint_; }
@@ -51,7 +51,7 @@ class LogReader {
   Result<Piece> ReadBundle(std::uint64_t number, std::uint64_t width) const;
   Result<Piece> ReadEither(const std::string& partial, const std::string& full, std::uint64_t most) const;
   Status CheckLevel(unsigned level);
-  Status CheckBundle(std::uint64_t number, const LogVisitor& visit);
+  Status CheckBundle(std::uint64_t number, const LogVisitor& visit, GrowingRoot& root);
 
   std::string folder_;
   Descriptor descriptor_;

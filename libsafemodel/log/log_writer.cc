@@ -162,11 +162,18 @@ Result<std::uint64_t> LogWriter::Append(const std::vector<ByteBuffer>& entries, 
     SAFEMODEL_ASSIGN(hashes, WriteLevel(level, hashes));
   }
   LogCheckpoint state = reader_.state();
+  const Digest old_root = state.root;
   state.size = first + entries.size();
   SignedCheckpoint grown;
   grown.state = state;
   reader_.LookAt(grown, {});
   SAFEMODEL_ASSIGN(state.root, RangeRoot(0, state.size, reader_.Perfect()));
+  // Tiles are read again as they are needed; what is signed has to continue the checkpoint that was checked.
+  SAFEMODEL_ASSIGN(const auto growth, ConsistencyProof(first, state.size, reader_.Perfect()));
+  if (!HoldsConsistency(first, state.size, old_root, state.root, growth)) {
+    return Error{Stage::kDigestMismatch, "log_root",
+                 "the log was changed while it was written to; check it with log verify", kNoOffset, state.origin};
+  }
   SAFEMODEL_ASSIGN(ByteBuffer note, SignCheckpoint(state, key));
   SAFEMODEL_ASSIGN(grown, ParseSignedCheckpoint(note, limits_));
   SAFEMODEL_TRY(WriteFile(folder_, kCheckpointName, note));

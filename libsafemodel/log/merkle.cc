@@ -20,7 +20,8 @@ std::uint64_t SplitOf(std::uint64_t n) { return std::bit_floor(n - 1); }
 // Odd says whether a node of this number is a right child.
 bool Odd(std::uint64_t number) { return (number & 1) != 0; }
 
-// Climb is the way from a leaf, or from the last subtree of an older tree, to the root of a tree with `last` + 1 leaves.
+// Climb is the way from a leaf, or from the last subtree of an older tree, to the root of a tree with `last` + 1
+// leaves.
 class Climb {
  public:
   Climb(std::uint64_t node, std::uint64_t last) : node_(node), last_(last) {}
@@ -79,6 +80,23 @@ Result<Digest> RangeRoot(std::uint64_t begin, std::uint64_t end, const PerfectHa
   Digest root = parts.back();
   for (auto part = parts.rbegin() + 1; part != parts.rend(); ++part) root = NodeHash(*part, root);
   return root;
+}
+
+void GrowingRoot::Add(const Digest& leaf) {
+  Digest hash = leaf;
+  for (std::uint64_t subtrees = size_; Odd(subtrees); subtrees >>= 1) {
+    hash = NodeHash(perfect_.back(), hash);
+    perfect_.pop_back();
+  }
+  perfect_.push_back(hash);
+  ++size_;
+}
+
+Digest GrowingRoot::Root() const {
+  if (perfect_.empty()) return EmptyRoot();
+  Digest hash = perfect_.back();
+  for (std::size_t i = perfect_.size() - 1; i > 0; --i) hash = NodeHash(perfect_[i - 1], hash);
+  return hash;
 }
 
 Result<std::vector<Digest>> InclusionProof(std::uint64_t index, std::uint64_t size, const PerfectHash& perfect) {

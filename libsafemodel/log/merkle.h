@@ -27,6 +27,18 @@ using PerfectHash = std::function<Result<Digest>(unsigned height, std::uint64_t 
 // is a multiple of the smallest power of two that is at least its length. RangeRoot(0, n) is the root of n leaves.
 Result<Digest> RangeRoot(std::uint64_t begin, std::uint64_t end, const PerfectHash& perfect);
 
+// GrowingRoot is the root of leaves that come one by one, in O(log n) memory: for whoever must know that the leaves
+// that were looked at are those under a root, whatever is read again later.
+class GrowingRoot {
+ public:
+  void Add(const Digest& leaf);
+  [[nodiscard]] Digest Root() const;
+
+ private:
+  std::vector<Digest> perfect_;  // roots of the perfect subtrees so far, the largest first
+  std::uint64_t size_ = 0;
+};
+
 // InclusionProof returns the hashes beside the way from leaf `index` to the root of `size` leaves; index < size.
 Result<std::vector<Digest>> InclusionProof(std::uint64_t index, std::uint64_t size, const PerfectHash& perfect);
 // ConsistencyProof returns the hashes that show that a tree of `size` leaves begins with the one of `old_size`;

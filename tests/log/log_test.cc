@@ -98,7 +98,7 @@ TEST_CASE("log: each entry is proven, now and in earlier states") {
   CHECK(CodeOf(ProveEntry(log.path, 273, log.trust)) == "no_such_entry");
 }
 
-TEST_CASE("log: a proof takes at most a millisecond") {
+TEST_CASE("log: a proof takes milliseconds, whatever the size of the log") {
   const TestLog log(5000);
   auto reader = LogReader::Open(log.path, {});
   REQUIRE(reader.ok());
@@ -199,6 +199,30 @@ TEST_CASE("log: tiles that agree with forged entries do not agree with what is a
   WriteText(log.File("tile/0/001"), tile);
   CheckWrong(log, "log_tile", "entries 256 to 511");
   CHECK(CodeOf(ProveEntry(log.path, 266, log.trust)) == "log_root");
+}
+
+TEST_CASE("log: entries that are exchanged after they were visited were not under the root") {
+  const TestLog log(600);
+  const std::string bundle = ReadText(log.File("tile/entries/001"));
+  const std::string tile = ReadText(log.File("tile/0/001"));
+  auto entries = Entries(log, "tile/entries/001");
+  entries[10] = NumberedEntries(999, 1)[0];
+  PutEntries(log, "tile/entries/001", entries);
+  std::string forged = tile;
+  const Digest leaf = LeafHash(entries[10]);
+  std::copy(leaf.begin(), leaf.end(), forged.begin() + 320);
+  WriteText(log.File("tile/0/001"), forged);
+  auto reader = LogReader::Open(log.path, {});
+  REQUIRE(reader.ok());
+  bool seen = false;
+  const Status all = reader.value().CheckAll([&](std::uint64_t index, const LogEntry& entry) {
+    if (index == 266) seen = entry.version == "1.999";
+    if (index != 520) return;  // in the next bundle: the true files are back before their levels are looked at
+    WriteText(log.File("tile/entries/001"), bundle);
+    WriteText(log.File("tile/0/001"), tile);
+  });
+  CHECK(seen);
+  CHECK(CodeOf(all) == "log_root");
 }
 
 TEST_CASE("log: every byte of every file of the tree matters") {

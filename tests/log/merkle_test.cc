@@ -46,6 +46,9 @@ TEST_CASE("merkle: roots of ranges are those of the definition") {
   const Tree tree(kMost);
   for (std::size_t size = 0; size <= kMost; ++size) {
     CHECK(RangeRoot(0, size, tree.Perfect()).value() == tree.Root(size));
+    GrowingRoot growing;
+    for (std::size_t i = 0; i < size; ++i) growing.Add(tree.leaves[i]);
+    CHECK(growing.Root() == tree.Root(size));
   }
 }
 
