@@ -60,14 +60,6 @@ Status CheckDeniedContent(const Work& work) {
   return trust::CheckContentDenials(*policy, loaded->info.content_digest);
 }
 
-// IsOf compares an entry with the statement that it is to be about: all that it repeats, not the log's own words.
-bool IsOf(const LogEntry& entry, const trust::SignedRelease& release) {
-  LogEntry expected = trust::EntryOf(release.payload, release.statement, release.key_id);
-  expected.ci_identity = entry.ci_identity;
-  expected.time = entry.time;
-  return entry == expected;
-}
-
 // EntriesBefore returns the entries about the container that the log had before the checkpoint, the newest first.
 Result<std::vector<ResignBasis::Entry>> EntriesBefore(const Work& work) {
   std::vector<ResignBasis::Entry> entries = work.basis.EntriesAbout(work.opened.manifest_digest);
@@ -92,8 +84,9 @@ Result<std::vector<trust::Statement>> OldStatements(const Work& work) {
   const auto releases = read.ok() ? read.value() : std::vector<trust::SignedRelease>();
   std::vector<trust::Statement> found;
   for (const ResignBasis::Entry& logged : entries) {
-    const auto release = std::find_if(releases.begin(), releases.end(),
-                                      [&](const trust::SignedRelease& one) { return IsOf(logged.entry, one); });
+    const auto release = std::find_if(releases.begin(), releases.end(), [&](const trust::SignedRelease& one) {
+      return trust::IsAbout(logged.entry, one.payload, one.statement, one.key_id);
+    });
     if (release == releases.end()) continue;
     const bool has_newer = std::any_of(found.begin(), found.end(), [&](const trust::Statement& other) {
       return other.role == release->statement.role;
@@ -168,8 +161,6 @@ Result<ByteBuffer> AddStatements(const Work& work, const Signer& key, const std:
     envelope.items.push_back(std::move(item));
     report.signed_roles.push_back(options.role);
     if (work.options.log == nullptr) continue;
-    // Whoever adds to a log must not find out afterwards that there is no room in the envelope.
-    SAFEMODEL_TRY(trust::FrameBytes(envelope, limits));
     SAFEMODEL_ASSIGN(LoggedStatement logged,
                      trust::LogLastStatement(envelope, key.public_key(), *work.options.log, limits));
     report.logged.push_back(std::move(logged));

@@ -9,8 +9,9 @@
 #include "container/parse.h"
 #include "log/entry.h"
 #include "log/log_writer.h"
+#include "log/merkle.h"
 #include "log/proof.h"
-#include "trust/dsse.h"
+#include "trust/candidate.h"
 #include "trust/envelope_writer.h"
 #include "trust/log_container.h"
 #include "trust/log_proof.h"
@@ -18,10 +19,6 @@
 
 namespace safemodel {
 namespace {
-
-bool IsKind(const container::EnvelopeItem& item, container::ItemKind kind) {
-  return item.kind == static_cast<std::uint16_t>(kind);
-}
 
 using Release = trust::SignedRelease;
 
@@ -34,9 +31,8 @@ const PublicKey* VerifyingSigner(const trust::Dsse& dsse, const std::vector<Publ
 
 std::optional<Release> ReadRelease(const container::EnvelopeItem& item, const Digest& manifest_digest,
                                    const std::vector<PublicKey>& signers, const Limits& limits) {
-  const bool is_hardware = IsKind(item, container::ItemKind::kHardwareStatement);
-  if (!is_hardware && !IsKind(item, container::ItemKind::kStatement)) return std::nullopt;
-  auto dsse = is_hardware ? trust::ParseHardwareDsse(item.bytes, limits) : trust::ParseDsse(item.bytes, limits);
+  if (!trust::IsStatement(item)) return std::nullopt;
+  auto dsse = trust::ParseStatementItem(item, limits);
   if (!dsse.ok() || dsse.value().payload_type != trust::kPayloadType) return std::nullopt;
   const PublicKey* signer = VerifyingSigner(dsse.value(), signers);
   if (signer == nullptr && !signers.empty()) return std::nullopt;
@@ -83,7 +79,7 @@ container::EnvelopeItem ProofItem(ByteBuffer proof) {
 void PutProof(container::Envelope& envelope, ByteBuffer proof, bool replace, const Limits& limits) {
   const auto fresh = log::ParseProof(proof, limits);
   std::erase_if(envelope.items, [&](const container::EnvelopeItem& item) {
-    if (!IsKind(item, container::ItemKind::kLogProof)) return false;
+    if (!trust::IsLogProof(item)) return false;
     if (item.bytes == proof) return true;
     const auto old = log::ParseProof(item.bytes, limits);
     return replace && fresh.ok() && old.ok() && old.value().extra == fresh.value().extra &&
@@ -109,9 +105,26 @@ Result<LoggedStatement> Located(log::LogReader& reader, std::uint64_t index, con
   return logged;
 }
 
-// LogReleases adds the entries that the log has not, and returns where each release stands.
+// CheckRoom refuses what would leave the log with entries whose proofs the envelope cannot hold: an entry cannot be
+// taken back.
+Status CheckRoom(container::Envelope envelope, const std::vector<ByteBuffer>& entries, std::size_t note_bytes,
+                 const Limits& limits) {
+  constexpr std::size_t kHashLine = 45;  // base64 and LF
+  constexpr std::size_t kOtherLines = 256;
+  for (const ByteBuffer& entry : entries) {
+    const std::size_t extra = entry.size() / 3 * 4 + 4;
+    envelope.items.push_back(
+        ProofItem(ByteBuffer(extra + log::kMostProofHashes * kHashLine + kOtherLines + note_bytes)));
+  }
+  const auto frame = trust::FrameBytes(envelope, limits);
+  return frame.ok() ? Status() : Status(frame.error());
+}
+
+// LogReleases adds the entries that the log has not, and returns where each release stands. Their proofs are to go into
+// the envelope.
 Result<std::vector<std::uint64_t>> LogReleases(log::LogWriter& writer, const std::vector<Release>& releases,
-                                               const LogOwner& owner, const Limits& limits) {
+                                               const container::Envelope& envelope, const LogOwner& owner,
+                                               const Limits& limits) {
   std::vector<std::uint64_t> indices;
   std::vector<ByteBuffer> fresh;
   const std::uint64_t size = writer.reader().state().size;
@@ -122,6 +135,7 @@ Result<std::vector<std::uint64_t>> LogReleases(log::LogWriter& writer, const std
     indices.push_back(found.value_or(size + fresh.size()));
     if (!found.has_value()) fresh.push_back(entry);
   }
+  SAFEMODEL_TRY(CheckRoom(envelope, fresh, writer.reader().note().size(), limits));
   SAFEMODEL_ASSIGN(const std::uint64_t first, writer.Append(fresh, owner.key));
   if (first != size) return Error{Stage::kInternal, "internal", "the log grew under its lock"};
   return indices;
@@ -137,7 +151,7 @@ Result<LogAddReport> AddToLog(const std::string& path, const LogOwner& owner, co
                    trust::NextEnvelope(container.container().envelope, container.container().manifest_digest));
   SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
   const std::uint64_t size = writer.reader().state().size;
-  SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, releases, owner, limits));
+  SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, releases, envelope, owner, limits));
   LogAddReport report;
   for (const std::uint64_t index : indices) {
     SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(index));
@@ -160,7 +174,7 @@ Result<LoggedStatement> trust::LogLastStatement(container::Envelope& envelope, c
   const auto release = ReadRelease(envelope.items.back(), envelope.manifest_digest, {signer}, limits);
   if (!release.has_value()) return Error{Stage::kInternal, "internal", "the new statement cannot be read"};
   SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
-  SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, {*release}, owner, limits));
+  SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, {*release}, envelope, owner, limits));
   SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(indices.front()));
   PutProof(envelope, std::move(proof), true, limits);
   return Located(writer.reader(), indices.front(), limits);

@@ -9,20 +9,12 @@
 #include "crypto/hash.h"
 #include "log/entry.h"
 #include "log/proof.h"
+#include "trust/candidate.h"
 
 namespace safemodel::trust {
 namespace {
 
 using CheckTree = std::function<Status(const log::SignedCheckpoint&)>;
-
-// IsAbout compares everything that an entry repeats of a statement, [L-BOUND]. Its time and the job that made it are
-// the log's own words.
-bool IsAbout(const LogEntry& entry, const SignedStatement& signed_statement) {
-  LogEntry expected = EntryOf(signed_statement.payload, signed_statement.statement, signed_statement.signer.KeyId());
-  expected.ci_identity = entry.ci_identity;
-  expected.time = entry.time;
-  return entry == expected;
-}
 
 // Distance orders failures: the nearer a proof came, the more it explains.
 int Distance(const Error& error) {
@@ -39,7 +31,7 @@ Result<LoggedStatement> CheckProof(ByteView item, const SignedStatement& stateme
     return Error{Stage::kMalformed, "bad_proof", "a log proof has no entry in its extra data"};
   }
   SAFEMODEL_ASSIGN(logged.entry, log::ParseEntry(*proof.extra, limits));
-  if (!IsAbout(logged.entry, statement)) {
+  if (!IsAbout(logged.entry, statement.payload, statement.statement, statement.signer.KeyId())) {
     return Error{Stage::kUntrusted, "other_entry", "a log proof is about another statement"};
   }
   SAFEMODEL_TRY(check_tree(proof.checkpoint));
@@ -57,7 +49,7 @@ Result<LoggedStatement> Search(std::span<const container::EnvelopeItem> items, c
   std::optional<LoggedStatement> best;
   std::optional<Error> nearest;
   for (const container::EnvelopeItem& item : items) {
-    if (item.kind != static_cast<std::uint16_t>(container::ItemKind::kLogProof)) continue;
+    if (!IsLogProof(item)) continue;
     auto logged = CheckProof(item.bytes, statement, check_tree, limits);
     if (!logged.ok()) {
       if (!nearest.has_value() || Distance(logged.error()) < Distance(*nearest)) nearest = logged.error();
@@ -82,6 +74,13 @@ LogEntry EntryOf(ByteView payload, const Statement& statement, const std::string
   entry.manifest_digest = statement.manifest_digest;
   entry.statement_digest = crypto::Sha256Of(payload);
   return entry;
+}
+
+bool IsAbout(const LogEntry& entry, ByteView payload, const Statement& statement, const std::string& key_id) {
+  LogEntry expected = EntryOf(payload, statement, key_id);
+  expected.ci_identity = entry.ci_identity;
+  expected.time = entry.time;
+  return entry == expected;
 }
 
 Result<LoggedStatement> IsLogged(std::span<const container::EnvelopeItem> items, const SignedStatement& statement,

@@ -11,7 +11,7 @@
 // "Revoked, except before a checkpoint" (`except_before = {origin, size, root}`) is IsLoggedBefore with that
 // checkpoint: the proof must be in exactly that tree. A size alone would prove nothing, since a log can have two trees
 // of one size, and a proof in a later tree does not say that the entry stood in the earlier one. A signer who expects a
-// key to be revoked stores such proofs with `log prove --at CHECKPOINT --store`, as long as there is the log.
+// key to be revoked stores such proofs with `log prove --checkpoint FILE --store`, as long as there is the log.
 #pragma once
 
 #include <span>
@@ -42,7 +42,10 @@ Result<LoggedStatement> IsLogged(std::span<const container::EnvelopeItem> items,
 Result<LoggedStatement> IsLoggedBefore(std::span<const container::EnvelopeItem> items, const SignedStatement& statement,
                                        const LogCheckpoint& checkpoint, const Limits& limits);
 
-// EntryOf returns the entry that a log is to have about a statement.
+// EntryOf returns the entry that a log is to have about a statement. IsAbout compares an entry with everything that it
+// repeats of one, [L-BOUND]; its time and the job that made it are the log's own words.
 LogEntry EntryOf(ByteView payload, const Statement& statement, const std::string& key_id);
+[[nodiscard]] bool IsAbout(const LogEntry& entry, ByteView payload, const Statement& statement,
+                           const std::string& key_id);
 
 }  // namespace safemodel::trust

@@ -25,12 +25,8 @@ Result<SignReport> trust::SignAnd(const std::string& path, const Signer& key, co
                    trust::MakeStatementItem(trust::ReleaseOf(manifest), opened.manifest_digest, key, options,
                                             trust::Checked::kManifest));
   envelope.items.push_back(std::move(item));
-  // Whoever adds to a log must not find out afterwards that there is no room in the envelope.
-  SAFEMODEL_ASSIGN(ByteBuffer frame, trust::FrameBytes(envelope, options.limits));
-  if (after) {
-    SAFEMODEL_TRY(after(envelope));
-    SAFEMODEL_ASSIGN(frame, trust::FrameBytes(envelope, options.limits));
-  }
+  if (after) SAFEMODEL_TRY(after(envelope));
+  SAFEMODEL_ASSIGN(const ByteBuffer frame, trust::FrameBytes(envelope, options.limits));
 
   SignReport report;
   SAFEMODEL_ASSIGN(report.envelope_path, writer.Write(frame));
