@@ -4,6 +4,7 @@
 #include <safemodel/policy_file.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <memory>
@@ -51,9 +52,14 @@ Result<LogCheckpoint> CheckpointOf(const std::string& text) {
   return checkpoint;
 }
 
-// KeyText returns what a policy can name: a key in a file as its text.
-Result<std::string> KeyText(const std::string& key) {
-  if (!std::filesystem::is_regular_file(key)) return key;
+// KeyText returns what a policy can name: a key in a file as its text, unless that is the name of a key in the policy.
+Result<std::string> KeyText(const std::string& key, const std::string& policy_path) {
+  const auto policy = Policy::FromFile(policy_path);
+  if (!policy.ok()) return policy.error();
+  const auto& keys = policy.value().keys();
+  if (std::any_of(keys.begin(), keys.end(), [&](const TrustedKey& known) { return known.name == key; })) return key;
+  std::error_code unreadable;
+  if (!std::filesystem::is_regular_file(key, unreadable)) return key;
   const auto read = PublicKey::FromFile(key);
   if (!read.ok()) return read.error();
   std::string line = read.value().ToText(KeyFormat::kOpenSsh);
@@ -63,7 +69,7 @@ Result<std::string> KeyText(const std::string& key) {
 
 Result<Revocation> RevocationOf(const RevokeState& state) {
   Revocation revocation;
-  auto key = KeyText(state.key);
+  auto key = KeyText(state.key, state.policy);
   if (!key.ok()) return key.error();
   revocation.key = std::move(key).value();
   revocation.reason = state.reason;

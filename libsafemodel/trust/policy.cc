@@ -23,7 +23,7 @@ std::string NameOf(const TrustedKey& key) { return key.name.empty() ? key.key.Ke
 Status CheckAttests(const TrustedKey& key) {
   std::set<std::string> seen;
   for (const std::string& type : key.attests) {
-    if (type.empty() || type.size() > trust::kPredicateTypeBytes || type == trust::kPredicateType)
+    if (type.empty() || type.size() > trust::kPredicateTypeBytes || trust::IsReleaseType(type))
       return Refuse("bad_predicate_type", "this is no predicate type of an attestation", type);
     if (!seen.insert(type).second) return Refuse("attestation_twice", "a key may make an attestation twice", type);
   }

@@ -5,8 +5,6 @@
 
 namespace safemodel::trust {
 
-Result<PublicKey> PublicKeyOfText(const std::string& text) { return PublicKey::FromText(text); }
-
 const TrustedKey* KeyOfName(const std::vector<TrustedKey>& keys, std::string_view name) {
   if (name.empty()) return nullptr;
   const auto found = std::find_if(keys.begin(), keys.end(), [name](const TrustedKey& key) { return key.name == name; });

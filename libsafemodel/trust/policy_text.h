@@ -13,8 +13,6 @@ namespace safemodel::trust {
 
 inline constexpr std::size_t kMostPolicyKeys = 4096;  // far above any release process; bounds the work of matching
 
-// PublicKeyOfText reads the text of a public key, never a file. kKey.
-Result<PublicKey> PublicKeyOfText(const std::string& text);
 
 // KeyOfName returns the key of this name, or null. The empty name is nobody's.
 const TrustedKey* KeyOfName(const std::vector<TrustedKey>& keys, std::string_view name);

@@ -49,7 +49,7 @@ Status ReadWord(Table& table, std::string_view key, const Words<T, N>& words, T&
 
 Result<PublicKey> ReadKey(Table& table, std::string_view field) {
   SAFEMODEL_ASSIGN(const std::string text, table.RequiredString(field));
-  auto key = trust::PublicKeyOfText(text);
+  auto key = PublicKey::FromText(text);
   if (!key.ok()) return table.Refuse(field, "bad_key", "this is not the text of a usable public key");
   return key;
 }
@@ -148,7 +148,7 @@ Result<LogCheckpoint> ReadCheckpoint(Table table) {
 Result<RevokedKey> ReadRevoked(Table table, const std::vector<TrustedKey>& keys) {
   SAFEMODEL_ASSIGN(const std::string text, table.RequiredString("key"));
   const TrustedKey* named = trust::KeyOfName(keys, text);
-  auto key = named != nullptr ? Result<PublicKey>(named->key) : trust::PublicKeyOfText(text);
+  auto key = named != nullptr ? Result<PublicKey>(named->key) : PublicKey::FromText(text);
   if (!key.ok()) return table.Refuse("key", "bad_key", "this is neither the name of a key nor a usable public key");
   RevokedKey revoked{std::move(key).value(), {}, {}};
   SAFEMODEL_ASSIGN(auto checkpoints, table.Tables("except_before"));
