@@ -34,9 +34,6 @@ std::vector<PolicyWarning> Policy::Warnings(std::int64_t now) const {
     if (!known)
       warnings.push_back({"exception_without_key", "a revoked key has exceptions, but is not among the keys any more",
                           revoked.key.KeyId()});
-    if (!revoked.except_before.empty() && parts().logs.empty())
-      warnings.push_back(
-          {"exception_without_log", "an exception needs a proof, but the policy trusts no log", revoked.key.KeyId()});
   }
   return warnings;
 }
