@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pickle/findings.h"
+#include "pickle/global_name.h"
 #include "pickle/judge.h"
 
 namespace safemodel::pickle {
@@ -14,12 +15,6 @@ using Form = Schema::Form;
 // ListsAttributes says whether a schema of a state names attributes and takes others as well.
 bool ListsAttributes(const Schema* schema) {
   return schema->form == Form::kAttributes && !schema->attributes.empty() && schema->others != nullptr;
-}
-
-// Shortened keeps as much of a key as people need to find it.
-std::string Shortened(std::string_view key) {
-  constexpr std::size_t kMost = 128;
-  return key.size() <= kMost ? std::string(key) : std::string(key.substr(0, kMost)) + "…";
 }
 
 }  // namespace
@@ -41,7 +36,7 @@ void Judge::NoteExtra(std::uint64_t offset, NodeIndex target) {
     if (std::ranges::any_of(states, names)) continue;
     Error error = ErrorAbout(Stage::kUnsafe, "STATE-EXTRA",
                              "an object has an attribute that its class is not listed with", offset, call.callee);
-    error.subject += "." + Shortened(name);
+    error.subject += "." + ShortName(name);
     context_.findings.AddAbout(graph_, target, std::move(error), ScanVerdict::kClean);
     return;
   }
@@ -51,7 +46,7 @@ void Judge::NoteRepeatedKeys() {
   for (const auto& [dict, key] : dict_keys_.Repeated()) {
     Error error{Stage::kUnsafe, "PKL-DUP-KEY", "a dict sets the same key twice, and the later value counts",
                 graph_.offset(key)};
-    error.subject = Shortened(graph_.TextOf(key));
+    error.subject = ShortName(graph_.TextOf(key));
     context_.findings.AddAbout(graph_, dict, std::move(error), ScanVerdict::kClean);
   }
 }

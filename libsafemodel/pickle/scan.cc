@@ -248,13 +248,19 @@ Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, const std::vec
     if (IsTorchStorageName(entry.name)) storages.emplace(BareName(entry.name), &entry);
   }
   for (const ZipEntry& entry : entries) {
-    if (entry.size == 0) continue;
+    if (entry.stored_size == 0) continue;
     const auto member = OpenCarved(source, entry);
-    if (!storages.empty() && IsTorchPickleName(entry.name) && member.ok()) {
-      const Findings::MemberScope scope(findings_, entry.name);
-      SAFEMODEL_TRY(ScanCarvedPickle(source, member.value(), storages, level));
+    if (!member.ok()) {
+      SAFEMODEL_TRY(ScanMember(entry.name, member.error(), Role::kInput, level));
+      continue;
+    }
+    const SharedSource& plain = member.value().plain;
+    const Findings::MemberScope scope(findings_, entry.name);
+    if (member.value().fault) findings_.Add(*member.value().fault);
+    if (!storages.empty() && IsTorchPickleName(entry.name)) {
+      SAFEMODEL_TRY(ScanCarvedPickle(source, plain, storages, level));
     } else {
-      SAFEMODEL_TRY(ScanMember(entry.name, member, Role::kInput, level));
+      SAFEMODEL_TRY(ScanMember(entry.name, plain, Role::kInput, level));
     }
   }
   return ScanClaim{"zip", 0};
@@ -264,7 +270,10 @@ Status Scanner::ScanCarvedPickle(const SharedSource& archive, const SharedSource
                                  const CarvedStorages& storages, unsigned level) {
   TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
     const auto found = storages.find(key);
-    if (found != storages.end()) return OpenCarved(archive, *found->second);
+    if (found != storages.end()) {
+      SAFEMODEL_ASSIGN(Decoded storage, OpenCarved(archive, *found->second));
+      return std::move(storage.plain);
+    }
     return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
                  "data/" + std::string(key)};
   });
@@ -384,6 +393,7 @@ Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned l
   const SharedSource source = std::make_shared<ReadAhead>(*file);  // streams may be tiny, and many
   const std::uint64_t size = source->size();
   bool told = false;
+  bool stopped = false;
   std::uint64_t next = at;
   for (std::size_t streams = 0; next < size; ++streams) {
     SAFEMODEL_ASSIGN(next, SkipZeros(*source, next));
@@ -398,6 +408,8 @@ Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned l
         findings_.Add({Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", next});
       }
       SAFEMODEL_ASSIGN(next, FindPickle(source, next + 1, options_.limits, search_));
+      if (search_.opcodes == 0 && !std::exchange(stopped, true))
+        findings_.Add({Stage::kLimit, "LIMIT-COUNT", "the search for pickles in what follows came to its limit", at});
       continue;
     }
     if (streams == 0) {

@@ -12,8 +12,8 @@
 
 namespace safemodel::pickle {
 
-inline constexpr std::uint64_t kMostText = 16u
-                                           << 20;  // of an opaque member that is searched for credentials or archives
+// How much of an opaque member is searched for credentials or archives.
+inline constexpr std::uint64_t kMostText = 16u << 20;
 
 // AddCredentials records the credentials in a text: at their places in the current member, or, for a constant of a
 // stream, at that of its instruction.

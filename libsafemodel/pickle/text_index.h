@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
+
+#include "base/cursor.h"
+#include "value/keyed_hash.h"
 
 namespace safemodel::pickle {
 
@@ -47,7 +49,7 @@ class TextIndex {
   };
 
   static std::uint32_t HashOf(std::string_view text) {
-    return static_cast<std::uint32_t>(std::hash<std::string_view>()(text));
+    return static_cast<std::uint32_t>(KeyedHash::Of(0, AsBytes(text)));  // names are an attacker's to choose
   }
   [[nodiscard]] std::size_t Mask() const { return slots_.size() - 1; }
 

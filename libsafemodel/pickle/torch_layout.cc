@@ -289,7 +289,7 @@ class ModelReader {
         main_(root_ + "data.pkl"),
         options_(options),
         graph_(std::move(stream)),
-        context_{graph_, tables_, options_.limits, findings} {
+        context_{graph_, tables_, options_.limits, findings, options_.user} {
     graph_.Expect(graph_.stream()->size());
   }
 

@@ -165,25 +165,31 @@ std::optional<WrapperKind> RecogniseWrapper(ByteView start) {
   return std::nullopt;
 }
 
+Result<Decoded> DecodeAll(SharedSource source, std::unique_ptr<Decoder> decoder, std::uint64_t stored_size,
+                          const WrapperLimits& limits) {
+  CompressedInput input(source);
+  Measured measured;
+  const Status status = Measure(*decoder, input, Budget(stored_size, limits), limits.kept_bytes, measured);
+  if (!status.ok() && status.error().stage == Stage::kIo) return status.error();
+  Decoded decoded;
+  if (!status.ok()) decoded.fault = status.error();
+  if (measured.kept.size() == measured.size) {
+    decoded.plain = MakeMemorySource(std::move(measured.kept));
+  } else {
+    decoded.plain = MakeDecodingSource(std::move(source), std::move(decoder), measured.size,
+                                       status.ok() ? StreamEnd::kCheck : StreamEnd::kIgnore, ChangedMeanwhile());
+  }
+  return decoded;
+}
+
 Result<std::optional<Unwrapped>> Unwrap(SharedSource source, std::uint64_t stored_size, const WrapperLimits& limits) {
   SAFEMODEL_ASSIGN(const ByteBuffer head,
                    ReadRange(*source, 0, std::min<std::uint64_t>(kHeadBytes, source->size()), kHeadBytes));
   const std::optional<WrapperKind> kind = RecogniseWrapper(head);
   if (!kind) return std::optional<Unwrapped>();
-  auto decoder = std::make_unique<FileDecoder>(*kind, limits);
-  CompressedInput input(source);
-  Measured measured;
-  const Status status = Measure(*decoder, input, Budget(stored_size, limits), limits.kept_bytes, measured);
-  if (!status.ok() && status.error().stage == Stage::kIo) return status.error();
-  Unwrapped unwrapped{*kind, {}, {}};
-  if (!status.ok()) unwrapped.fault = status.error();
-  if (measured.kept.size() == measured.size) {
-    unwrapped.plain = MakeMemorySource(std::move(measured.kept));
-  } else {
-    unwrapped.plain = MakeDecodingSource(std::move(source), std::move(decoder), measured.size,
-                                         status.ok() ? StreamEnd::kCheck : StreamEnd::kIgnore, ChangedMeanwhile());
-  }
-  return std::optional<Unwrapped>(std::move(unwrapped));
+  SAFEMODEL_ASSIGN(Decoded decoded,
+                   DecodeAll(std::move(source), std::make_unique<FileDecoder>(*kind, limits), stored_size, limits));
+  return std::optional(Unwrapped{*kind, std::move(decoded.plain), std::move(decoded.fault)});
 }
 
 Result<Peeled> PeelWrappers(SharedSource source, const WrapperLimits& limits) {

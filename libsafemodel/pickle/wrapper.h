@@ -9,6 +9,7 @@
 #include <safemodel/result.h>
 
 #include "base/source.h"
+#include "pickle/decoder.h"
 
 namespace safemodel::pickle {
 
@@ -44,6 +45,16 @@ std::optional<WrapperKind> RecogniseWrapper(ByteView start);
 // are few. Members of gzip and xz may be joined; zeros may follow the end. Nothing when the file is no wrapper. Errors:
 // those of the source. `stored_size` is the size that the ratio compares with: of the outermost file.
 Result<std::optional<Unwrapped>> Unwrap(SharedSource source, std::uint64_t stored_size, const WrapperLimits& limits);
+
+// Decoded is what a decoder makes of bytes, up to the first fault.
+struct Decoded {
+  SharedSource plain;
+  std::optional<Error> fault;
+};
+
+// DecodeAll decodes once to learn how much there is, whatever anybody has said about it; see Unwrap.
+Result<Decoded> DecodeAll(SharedSource source, std::unique_ptr<Decoder> decoder, std::uint64_t stored_size,
+                          const WrapperLimits& limits);
 
 // Peeled is a file without its wrappers, outermost first, and the first fault that was met.
 struct Peeled {

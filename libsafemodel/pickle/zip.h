@@ -15,6 +15,7 @@
 
 #include "base/source.h"
 #include "pickle/text_index.h"
+#include "pickle/wrapper.h"
 
 namespace safemodel::pickle {
 
@@ -100,8 +101,10 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits = {});
 Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vector<ZipEntry>& listed = {},
                                        const ZipLimits& limits = {});
 
-// OpenCarved opens a carved member; unsupported methods are kUnsupported FILE-UNSUPPORTED.
-Result<SharedSource> OpenCarved(const SharedSource& source, const ZipEntry& entry, const ZipLimits& limits = {});
+// OpenCarved opens a carved member. Nothing that its header says of the plain bytes is believed: a deflated member is
+// what its data inflate to, together with what is wrong behind that. Unsupported methods are kUnsupported
+// FILE-UNSUPPORTED.
+Result<Decoded> OpenCarved(const SharedSource& source, const ZipEntry& entry);
 
 // FindArchiveEnd returns where the end record of an archive stands that reaches up to the end of the file, wherever the
 // archive starts: Python's zipfile reads archives behind anything. Nothing when there is none.

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/try.h"
+#include "pickle/wrapper_codecs.h"
 #include "pickle/zip.h"
 #include "pickle/zip_member.h"
 #include "pickle/zip_records.h"
@@ -40,9 +41,10 @@ bool SameBytes(const ZipEntry& a, const ZipEntry& b) {
   return a.data_offset == b.data_offset && a.method == b.method && a.stored_size == b.stored_size && a.size == b.size;
 }
 
-// AddListed adds the members that a directory lists, where it describes other bytes than those carved, which are in the
-// order of their data. Members that share bytes are not added without end.
+// AddListed adds the members that a directory lists, where it describes other bytes than those carved. Members that
+// share bytes are not added without end.
 void AddListed(const ByteSource& source, const std::vector<ZipEntry>& listed, std::vector<ZipEntry>& entries) {
+  std::ranges::sort(entries, {}, &ZipEntry::data_offset);  // a header may stand inside the name of another
   const std::size_t carved = entries.size();
   std::uint64_t budget = source.size();
   for (ZipEntry entry : listed) {
@@ -54,7 +56,7 @@ void AddListed(const ByteSource& source, const std::vector<ZipEntry>& listed, st
     const auto end = entries.begin() + static_cast<std::ptrdiff_t>(carved);
     const auto same = std::lower_bound(entries.begin(), end, entry.data_offset, Before);
     if (same != end && SameBytes(*same, entry) && same->name == entry.name) continue;
-    if (entry.stored_size > budget) return;
+    if (entry.stored_size > budget) continue;
     budget -= entry.stored_size;
     entries.push_back(std::move(entry));
   }
@@ -84,12 +86,11 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vect
   return entries;
 }
 
-Result<SharedSource> OpenCarved(const SharedSource& source, const ZipEntry& entry, const ZipLimits& limits) {
+Result<Decoded> OpenCarved(const SharedSource& source, const ZipEntry& entry) {
   SAFEMODEL_ASSIGN(SharedSource stored, MakeSliceSource(source, entry.data_offset, entry.stored_size));
-  if (entry.method == ZipMethod::kStored) return stored;
-  if (entry.method == ZipMethod::kDeflated) {
-    return MakeInflatingSource(std::move(stored), entry.size, std::nullopt, entry.name, limits);
-  }
+  if (entry.method == ZipMethod::kStored) return Decoded{std::move(stored), {}};
+  if (entry.method == ZipMethod::kDeflated)
+    return DecodeAll(std::move(stored), MakeInflateDecoder(), entry.stored_size, {});
   return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "a member is compressed by a method other than deflate",
                entry.data_offset, entry.name};
 }

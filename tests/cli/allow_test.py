@@ -2,7 +2,9 @@
 """Files of one's own classes: what --allow makes clean, what it never does, and what such a file may not say."""
 
 import collections
+import io
 import json
+import zipfile
 import os
 import pickle
 import subprocess
@@ -74,6 +76,14 @@ class AllowTest(CliTest):
     def run_json_any(self, *arguments):
         result = subprocess.run([CLI, *arguments, "--json"], cwd=self.path, capture_output=True, timeout=60)
         return json.loads(result.stdout)
+
+    def test_classes_inside_an_archive_of_torch(self):
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("m/data.pkl", pickle.dumps(ranker(), 2))
+            archive.writestr("m/version", "3\n")
+        self.assertEqual(self.verdict(content.getvalue(), "--allow", "allow.toml"), ("clean", []))
+        self.assertEqual(self.verdict(content.getvalue())[0], "unknown")
 
     def test_a_stated_class_is_clean_with_the_file_and_unknown_without(self):
         for protocol in range(6):

@@ -16,14 +16,6 @@ namespace {
 
 using P = Program;
 
-// Seconds returns how long `work` took. The bounds below are generous: sanitizers and busy machines are slow.
-template <typename Work>
-double Seconds(const Work& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
 Result<ValueTree> TreeOf(Run& run) { return BuildTree(*run.graph, run.tables, run.result.value().root, run.limits); }
 
 std::string CodeOf(const Result<ValueTree>& tree) { return tree.ok() ? "ok" : tree.error().code; }

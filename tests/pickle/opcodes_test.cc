@@ -255,7 +255,8 @@ TEST_CASE("opcodes: windows are invisible") {
   // Strings of all lengths around the sizes of windows.
   Program program;
   program.Ops("(");
-  for (std::size_t size : {1u, 4000u, 5000u, 8191u, 8192u, 8193u, 20000u, 70000u, 262143u, 262145u, (1u << 21) - 1, (1u << 21) + 1})
+  for (std::size_t size :
+       {1u, 4000u, 5000u, 8191u, 8192u, 8193u, 20000u, 70000u, 262143u, 262145u, (1u << 21) - 1, (1u << 21) + 1})
     program.Str(std::string(size, 'a'));
   program.Ops("V" + std::string(300000, 'b') + "\nt");
   const auto run = RunBytes(program.Stop());

@@ -166,6 +166,13 @@ def wrapped():
     yield Row("a pickle behind xz", lzma.compress(BENIGN) + EVIL, CALL)
 
 
+def headless():
+    """Archives without a directory: a member is what its data inflate to, whatever its header says."""
+    for size in (0, 1, 10**6):
+        entry = member("archive/data.pkl", EVIL, method=8, local={"size": size})
+        yield Row(f"zip: no end record, deflated, local size {size}", zip_of(entry, member("archive/version", b"3\n"))[:-22], CALL, file=MODEL)
+
+
 def rows():
     for title, entry, rule in flags_and_fields():
         content = zip_of(entry, member("archive/version", b"3\n"))
@@ -174,5 +181,5 @@ def rows():
             yield Row(f"zip: {title}, seen", content, CALL, file=MODEL)
     for title, content, rule in zip_structure():
         yield Row(f"zip: {title}", content, rule, file=MODEL)
-    for family in (unknown_methods, duplicates, roots, prefixed, tars, wrapped):
+    for family in (unknown_methods, duplicates, headless, roots, prefixed, tars, wrapped):
         yield from family()
