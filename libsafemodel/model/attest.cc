@@ -12,6 +12,7 @@
 #include "crypto/hash.h"
 #include "json/json.h"
 #include "model/artifact_files.h"
+#include "model/scan_file.h"
 #include "trust/attestation.h"
 #include "trust/envelope_store.h"
 #include "trust/envelope_writer.h"
@@ -108,6 +109,10 @@ Result<AttestReport> AttestListing(const std::string& listing_path, const std::s
 
 Result<AttestReport> AttestAny(const std::string& path, ByteView predicate, const Signer& key,
                                const AttestOptions& options) {
+  if (!options.envelope_path.empty() && options.subject != AttestOptions::Subject::kArtifact) {
+    return Error{Stage::kUsage, "bad_arguments",
+                 "only a file or folder has its envelope elsewhere; leave the path of the envelope out"};
+  }
   if (options.subject == AttestOptions::Subject::kContainer) return AttestContainer(path, predicate, key, options);
   if (options.subject == AttestOptions::Subject::kSet) {
     return AttestListing(path, FolderOf(path), trust::ReleaseKind::kSet, predicate, key, options);
@@ -154,19 +159,17 @@ std::string PredicateText(const ScanReport& report, const Digest& sha256, std::i
 Result<std::string> ScanOne(const std::string& source, std::int64_t now, const ScanOptions& options) {
   if (now < 0 || now > trust::kLastTimestamp)
     return Error{Stage::kUsage, "bad_time", "the time of the scan is not between 1970 and 9999"};
+  if (!options.allowed.files().empty()) {
+    return Error{Stage::kUsage, "bad_arguments",
+                 "a scan that is attested uses the built-in allow-list alone: the predicate names no other"};
+  }
   SAFEMODEL_ASSIGN(const auto file, File::Open(source));
   SAFEMODEL_ASSIGN(const Digest sha256, Sha256OfFile(*file));
-  std::optional<ScanReport> report;
-  Scan({source}, options, [&report](const ScanReport& one) { report = one; });
-  if (!report.has_value() || report->size != file->size())
-    return Error{Stage::kIo, "changed", "the file changed while it was scanned; try again", kNoOffset, source};
-  if (!report->status.ok()) return report->status.error();
-  // The scan opened the path itself: it was the same file before and after, and nobody wrote to it meanwhile.
+  // The scan reads the file that was hashed, and nobody wrote to it meanwhile.
+  const ScanReport report = ScanOpenFile(file, options);
+  if (!report.status.ok()) return report.status.error();
   SAFEMODEL_TRY(file->CheckUnchanged());
-  SAFEMODEL_ASSIGN(const auto named, IdentityOf(source));
-  if (named != file->state().identity)
-    return Error{Stage::kIo, "changed", "the file changed while it was scanned; try again", kNoOffset, source};
-  return PredicateText(*report, sha256, now);
+  return PredicateText(report, sha256, now);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "model/allowed_table.h"
 #include "model/import_any.h"
 #include "model/loaded_model.h"
+#include "model/scan_file.h"
 #include "pickle/allow_list.h"
 #include "pickle/scan.h"
 #include "pickle/scan_text.h"
@@ -70,6 +71,11 @@ Result<pickle::ScanClaim> ScanContainer(const std::shared_ptr<const File>& file,
     return pickle::ScanClaim{"safemodel", 0};
   }
   const LoadedModel& loaded = VerifiedModelAccess::Of(model.value());
+  // A container is opened by its name, which has to lead to the file that is looked at.
+  if (loaded.store->trusted().file()->state() != file->state()) {
+    return Error{Stage::kIo, "changed", "the file changed while it was scanned; try again once nothing writes to it",
+                 kNoOffset, file->path()};
+  }
   for (std::size_t i = 0; i < loaded.files.size(); ++i) {
     const pickle::Findings::MemberScope scope(findings, loaded.files[i].path);
     const SharedSource packed = loaded.store->Plain(loaded.file_objects[i]);
@@ -123,12 +129,14 @@ Status AddUnclaimed(const File& file, Place place, pickle::Findings& findings) {
   return pickle::ScanText(file, findings);
 }
 
-ScanReport ScanFile(const std::string& path, Place place, const ScanOptions& options) {
+// ScanWith scans the file that `open` returns.
+template <typename Open>
+ScanReport ScanWith(const std::string& path, Place place, const ScanOptions& options, const Open& open) {
   ScanReport report;
   report.path = path;
   pickle::Findings findings;
   const auto scan = [&]() -> Status {
-    SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, File::Open(path));
+    SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, open());
     report.size = file->size();
     SAFEMODEL_ASSIGN(const pickle::ScanClaim claim, ScanOpened(file, options, findings));
     report.layout = claim.layout.empty() ? "opaque" : claim.layout;
@@ -141,6 +149,10 @@ ScanReport ScanFile(const std::string& path, Place place, const ScanOptions& opt
   std::move(findings).MoveTo(report);
   if (!report.status.ok()) report.verdict = std::max(report.verdict, ScanVerdict::kUnreadable);
   return report;
+}
+
+ScanReport ScanFile(const std::string& path, Place place, const ScanOptions& options) {
+  return ScanWith(path, place, options, [&path] { return File::Open(path); });
 }
 
 // FilesBelow returns the regular files, and whatever else is no folder, below a folder, in the order of their paths.
@@ -210,6 +222,11 @@ void ScanFolder(const std::string& folder, const ScanOptions& options, Summing& 
 }
 
 }  // namespace
+
+ScanReport ScanOpenFile(const std::shared_ptr<const File>& file, const ScanOptions& options) {
+  const auto open = [&file]() -> Result<std::shared_ptr<const File>> { return file; };
+  return ScanWith(file->path(), Place::kNamed, options, open);
+}
 
 ScanSummary Scan(const std::vector<std::string>& inputs, const ScanOptions& options,
                  const std::function<void(const ScanReport&)>& report) {

@@ -44,7 +44,8 @@ Result<AttestReport> Attest(const std::string& path, ByteView predicate, const S
 
 // ScanPredicate scans the file at `source` and returns what was found as a predicate of type kScanPredicate: verdict,
 // the rules that fired, the version of the rules, SHA-256 and size of the file, and the time `now` (Unix seconds). The
-// file that is hashed is the file that was scanned: kIo "changed" otherwise. A folder is refused (kUsage).
+// file that is hashed is the file that was scanned: kIo "changed" otherwise. A folder is refused (kIo), and so are
+// classes of one's own (kUsage): the predicate names the built-in allow-list alone.
 Result<std::string> ScanPredicate(const std::string& source, std::int64_t now, const ScanOptions& options = {});
 
 }  // namespace safemodel
