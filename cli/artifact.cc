@@ -14,7 +14,9 @@ Error BadArguments(const char* text, const std::string& subject = {}) {
   return {Stage::kUsage, "bad_arguments", text, kNoOffset, subject};
 }
 
-void PrintLeftOut(const std::vector<std::string>& paths) {
+void PrintLeftOut(const std::vector<std::string>& patterns, const std::vector<std::string>& paths) {
+  for (const std::string& pattern : patterns)
+    std::printf("ignoring   %s (what it matches is not covered)\n", EscapeForTerminal(pattern).c_str());
   for (const std::string& path : paths)
     std::printf("left out   %s (not covered by the signature)\n", EscapeForTerminal(path).c_str());
 }
@@ -34,7 +36,7 @@ void PrintReport(const Console& console, const ArtifactReport& report) {
     PrintSigned(report);
     std::printf("files      %llu, %s\n", static_cast<unsigned long long>(report.files),
                 HumanBytes(report.bytes).c_str());
-    PrintLeftOut(report.left_out);
+    PrintLeftOut(report.patterns, report.left_out);
     PrintEnvelope(report);
     return;
   }
@@ -45,6 +47,7 @@ void PrintReport(const Console& console, const ArtifactReport& report) {
   json.Member("dropped_signatures", static_cast<std::uint64_t>(report.dropped_signatures));
   json.Member("files", report.files);
   json.Member("bytes", report.bytes);
+  WriteTexts(json, "patterns", report.patterns);
   WriteTexts(json, "left_out", report.left_out);
   json.EndObject();
   json.Finish();
@@ -56,8 +59,9 @@ void ArtifactArguments::AddOptions(CLI::App& verb) {
   verb.add_option("--set", set_, "Sign the containers as one set, listed in this new file beside or above them")
       ->type_name("OUT.set");
   verb.add_option("--name", name_, "Name of a release that is no container");
-  verb.add_option("--version", version_, "Its version; 0 if not given");
-  verb.add_option("--sequence", sequence_, "Its release sequence")->type_name("N");
+  verb.add_option("--version", version_, "Its version; 0, or on --update the one before");
+  verb.add_option("--sequence", sequence_, "Its release sequence; 0, or on --update one more than before")
+      ->type_name("N");
   verb.add_option(
           "--ignore", options_.ignore,
           "Leave out the paths in a folder that match this pattern; * stays in a folder, ** does not; repeatable")
@@ -72,7 +76,7 @@ void ArtifactArguments::AddOptions(CLI::App& verb) {
 
 Status ArtifactArguments::CheckUnused() const {
   const bool used = !name_.empty() || !version_.empty() || !sequence_.empty() || !options_.ignore.empty() ||
-                    !options_.envelope_path.empty() || !set_.empty() || update_ || check_;
+                    !options_.envelope_path.empty() || !set_.empty() || update_ || check_ || options_.threads != 0;
   if (!used) return {};
   return BadArguments("a container has its name and version in it, and is signed alone without --set");
 }
@@ -119,6 +123,7 @@ AnyVerdict VerifyAny(const std::string& file, Wanted wanted, const Policy& polic
     any.kind = AnyVerdict::Kind::kArtifact;
     any.differences = std::move(verdict.differences);
     any.more_differences = verdict.more_differences;
+    any.patterns = std::move(verdict.patterns);
     any.left_out = std::move(verdict.left_out);
     static_cast<Verdict&>(any) = std::move(verdict);
   } else {
@@ -140,6 +145,7 @@ void WriteDifferences(JsonWriter& json, const AnyVerdict& verdict) {
   }
   json.EndArray();
   json.Member("more_differences", static_cast<std::uint64_t>(verdict.more_differences));
+  WriteTexts(json, "patterns", verdict.patterns);
   WriteTexts(json, "left_out", verdict.left_out);
 }
 
@@ -169,7 +175,7 @@ void PrintArtifact(const AnyVerdict& verdict) {
                 difference.other.empty() ? "" : " is now ", EscapeForTerminal(difference.other).c_str());
   }
   if (verdict.more_differences > 0) std::printf("and %zu more differences\n", verdict.more_differences);
-  PrintLeftOut(verdict.left_out);
+  PrintLeftOut(verdict.patterns, verdict.left_out);
   for (const MemberVerdict& member : verdict.members) {
     const Verdict& answer = member.verdict;
     std::printf("member     %s: %s\n", EscapeForTerminal(member.path).c_str(),

@@ -42,6 +42,7 @@ struct AnyVerdict : Verdict {
   Kind kind = Kind::kContainer;
   std::vector<FileDifference> differences;
   std::size_t more_differences = 0;
+  std::vector<std::string> patterns;
   std::vector<std::string> left_out;
   std::vector<MemberVerdict> members;
 };

@@ -60,13 +60,15 @@ void PrintReport(const State& state, const SignReport& report, const LoggedState
 
 std::string JobOf(const State& state) { return state.ci_identity.empty() ? CiIdentity() : state.ci_identity; }
 
+SigningKeyOptions LogKeyOf(const State& state) { return {state.log_key, state.key.passphrase_file, {}}; }
+
 Result<std::unique_ptr<Signer>> OpenLogKey(const State& state) {
-  return OpenSigningKey(state.console, {state.log_key, state.key.passphrase_file, {}});
+  return OpenSigningKey(state.console, LogKeyOf(state));
 }
 
 int SignWithLog(const State& state, const Signer& key) {
   const auto log_key = OpenLogKey(state);
-  if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+  if (!log_key.ok()) return state.console.Fail(log_key.error(), LogKeyOf(state).ShownKey());
   const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
   const auto report = SignAndLog(state.file(), key, state.options, owner);
   if (!report.ok()) return state.console.Fail(report.error(), state.file());
@@ -78,26 +80,27 @@ int SignWithLog(const State& state, const Signer& key) {
 int SignAnew(const State& state, const Signer& key) {
   if (!state.log.empty()) {
     const auto log_key = OpenLogKey(state);
-    if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+    if (!log_key.ok()) return state.console.Fail(log_key.error(), LogKeyOf(state).ShownKey());
     const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
     return state.resign.Run(state.console, state.files, key, state.options, &log_key.value()->public_key(), &owner);
   }
   if (!state.resign.from_log())
     return state.resign.Run(state.console, state.files, key, state.options, nullptr, nullptr);
   const auto log_key = PublicKey::Parse(state.log_key);
-  if (!log_key.ok()) return state.console.Fail(log_key.error(), state.log_key);
+  if (!log_key.ok()) return state.console.Fail(log_key.error(), LogKeyOf(state).ShownKey());
   return state.resign.Run(state.console, state.files, key, state.options, &log_key.value(), nullptr);
 }
 
-Status CheckArguments(const State& state) {
+// CheckArguments is told whether what is to be signed is no container: that is decided once.
+Status CheckArguments(const State& state, bool foreign) {
   const auto bad = [](const char* text) { return Error{Stage::kUsage, "bad_arguments", text}; };
   if (state.detached && state.append) return bad("--detached and --append exclude each other");
   if (!state.log.empty() && state.log_key.empty()) return bad("--log needs --log-key, the log's own secret key");
   if (!state.log_key.empty() && state.log.empty() && !state.resign.from_log())
     return bad("--log-key goes with --log or --from-log");
   if (state.resign.from_log() && state.log_key.empty()) return bad("--from-log needs --log-key");
-  if (state.files.empty() && !state.artifact.TakesOver(state.files)) return bad("name what is to be signed");
-  if (state.resign.given() || !state.artifact.TakesOver(state.files)) {
+  if (state.files.empty() && !foreign) return bad("name what is to be signed");
+  if (!foreign) {
     if (const Status unused = state.artifact.CheckUnused(); !unused.ok()) return unused;
     if (state.files.size() > 1 && !state.resign.given())
       return bad("sign takes one container; several only with --set, --from-log or --manifest");
@@ -108,7 +111,8 @@ Status CheckArguments(const State& state) {
 }
 
 int RunSign(State& state) {
-  const Status usable = CheckArguments(state);
+  const bool foreign = !state.resign.given() && state.artifact.TakesOver(state.files);
+  const Status usable = CheckArguments(state, foreign);
   if (!usable.ok()) return state.console.Fail(usable.error());
   if (state.detached) state.options.placement = Placement::kDetached;
   if (state.append) state.options.placement = Placement::kAppended;
@@ -123,8 +127,7 @@ int RunSign(State& state) {
   auto key = OpenSigningKey(state.console, state.key);
   if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
   if (state.resign.given()) return SignAnew(state, *key.value());
-  if (state.artifact.TakesOver(state.files))
-    return state.artifact.Run(state.console, state.files, *key.value(), state.options);
+  if (foreign) return state.artifact.Run(state.console, state.files, *key.value(), state.options);
   if (!state.log.empty()) return SignWithLog(state, *key.value());
   auto report = Sign(state.file(), *key.value(), state.options);
   if (!report.ok()) return state.console.Fail(report.error(), state.file());

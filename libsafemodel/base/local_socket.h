@@ -16,7 +16,7 @@ namespace safemodel {
 class LocalSocket {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
-  // Connect fails with kIo "not_found", "open_failed", "timeout".
+  // Connect fails with kIo "open_failed".
   static Result<LocalSocket> Connect(const std::string& path, Deadline deadline);
 
   // Send writes all bytes; kIo "closed" or "timeout".

@@ -113,7 +113,9 @@ Result<std::vector<std::string>> ParseTexts(ByteReader& reader, std::uint32_t co
   return texts;
 }
 
-// SerializeText is called for texts whose rules hold; all of them are shorter than 2^16 bytes.
+constexpr std::size_t kMostTextBytes = 0xFFFF;
+
+// SerializeText is called for texts whose rules hold, so their length fits.
 void SerializeText(std::string_view text, ByteWriter& writer) {
   writer.U16(static_cast<std::uint16_t>(text.size()));
   writer.Text(text);
@@ -146,6 +148,8 @@ Status CheckIdentity(const ListingIdentity& identity, const Limits& limits) {
 Status CheckNext(std::string_view before, std::string_view next) {
   if (next.empty() || next <= before)
     return Malformed("listing_order", "entries of the manifest are not strictly ascending, or one is empty", next);
+  if (next.size() > kMostTextBytes)
+    return OverLimit("long_text", "a text of the manifest is longer than its length says");
   return {};
 }
 

@@ -54,6 +54,7 @@ class ExecSigner final : public Signer {
     if (!output.ok()) {
       Error error = output.error();
       error.stage = Stage::kKey;
+      if (error.subject.empty()) error.subject = words_.front();
       return error;
     }
     SAFEMODEL_ASSIGN(const Ed25519Signature signature, ParseOutput(output.value()));

@@ -95,11 +95,11 @@ Result<SecretText> ReadSecret(const std::string& source) {
 }
 
 bool HoldsSecret(std::string_view variable) {
-  constexpr std::array<std::string_view, 4> kMarks = {
+  constexpr std::array<std::string_view, 5> kMarks = {
       "PRIVATE KEY-----",  // PEM and OpenSSH
       "RWRTY0Iy",          // minisign's "Ed", "Sc", "B2", which a protected key begins with ...
       "RWQAAEIy",          // ... and "Ed", 0, 0, "B2" of another
-      "AGE-SECRET-KEY-1",
+      "AGE-SECRET-KEY-",  "AGE-PLUGIN-",
   };
   return std::any_of(kMarks.begin(), kMarks.end(),
                      [variable](std::string_view mark) { return variable.find(mark) != std::string_view::npos; });

@@ -138,6 +138,7 @@ Result<ArtifactReport> SignNew(const Job& job, const FilesManifest* before) {
   const auto overwrite = before == nullptr ? OutputFile::Overwrite::kRefuse : OutputFile::Overwrite::kReplace;
   SAFEMODEL_TRY(trust::WriteDetached(job.envelope_path, bytes, frame, overwrite));
   CountFiles(manifest, report);
+  report.patterns = manifest.patterns;
   report.left_out = std::move(manifest.left_out);
   return report;
 }
@@ -163,6 +164,7 @@ Result<ArtifactReport> SignAgain(const Job& job, const trust::DetachedRelease& d
   SAFEMODEL_TRY(
       trust::WriteDetached(job.envelope_path, detached.manifest_bytes, frame, OutputFile::Overwrite::kReplace));
   CountFiles(manifest, report);
+  report.patterns = manifest.patterns;
   report.left_out = std::move(comparison.found.left_out);
   return report;
 }
@@ -188,6 +190,12 @@ Result<ArtifactReport> SignLocked(const std::string& path, const Signer& key, co
   SAFEMODEL_ASSIGN(const ArtifactRoot root, ArtifactRoot::Open(path));
   SAFEMODEL_ASSIGN(const Descriptor lock, trust::LockForSigning(root.path()));
   const Job job{root, key, options, artifact, progress, EnvelopePathOf(root, artifact.envelope_path)};
+  // Told before hours of hashing; and where a folder is missing nobody could say whether it lies in what is signed.
+  std::error_code failure;
+  if (!std::filesystem::is_directory(FolderOf(job.envelope_path), failure)) {
+    return Error{Stage::kIo, "not_found", "the folder for the envelope is not there; make it first", kNoOffset,
+                 job.envelope_path};
+  }
   SAFEMODEL_ASSIGN(ArtifactReport report, SignInto(job));
   report.envelope_path = job.envelope_path;
   return report;

@@ -71,9 +71,11 @@ Status VerifyInto(const std::string& path, const Policy& policy, const Expectati
   trust::ListingTrace trace;
   const auto trusted = trust::AuthenticateFiles(detached, policy, expectation, now, options.limits, trace);
   TakeTrace(std::move(trace), detached.manifest_digest, verdict);
+  verdict.content_denials = DenialsAs(policy, ContentDenials::kNotChecked);  // files have no content digest
   if (!trusted.ok()) return trusted.error();
   const container::FilesManifest& manifest = trusted.value().manifest();
   verdict.files = manifest.files.size();
+  verdict.patterns = manifest.patterns;
   verdict.bytes_checked = detached.manifest_bytes.size();
   if (scope != VerifyScope::kManifest) SAFEMODEL_TRY(CompareFiles(root, manifest, options.threads, progress, verdict));
   return trust::RememberRelease(policy, trust::ReleaseOf(manifest), detached.manifest_digest, now);

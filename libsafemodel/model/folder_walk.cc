@@ -31,10 +31,6 @@ Status Expand(const Folder& folder, const Pending& parent, std::size_t most, std
     if (!IsUtf8(entry->name)) {
       return Error{Stage::kUnsupported, "name_not_utf8", "the name of a file is not UTF-8", kNoOffset, path};
     }
-    if (entry->kind == Folder::Kind::kOther) {
-      return Error{Stage::kIo, "not_regular", "the folder holds something that is neither a file nor a folder",
-                   kNoOffset, path};
-    }
     stack.push_back({path, parent.depth + 1, entry->kind});
   }
   return {};
@@ -53,6 +49,9 @@ Status WalkFolder(const Folder& folder, const WalkLimits& limits, const Visit& v
     // A file of this name (a worktree has one) is passed over as the folder is: it cannot be packed.
     if (!next.path.empty() && pass_over(next.path)) {
       SAFEMODEL_TRY(visit({next.path, WalkEntry::Kind::kPassedOver}));
+    } else if (next.kind == Folder::Kind::kOther) {
+      return Error{Stage::kIo, "not_regular", "the folder holds something that is neither a file nor a folder",
+                   kNoOffset, next.path};
     } else if (next.kind != Folder::Kind::kFolder) {
       SAFEMODEL_TRY(visit({next.path, WalkEntry::Kind::kFile}));
     } else if (next.depth >= limits.depth) {

@@ -29,6 +29,9 @@ Result<ByteBuffer> SignListing(const trust::Release& release, const Digest& mani
                                const std::optional<container::Envelope>& current, const Signer& key,
                                const SignOptions& options, trust::Checked checked, SignReport& report);
 
+// DenialsAs returns what is to be said about denied contents that were compared in this way. verify.cc
+ContentDenials DenialsAs(const Policy& policy, ContentDenials compared);
+
 // CheckScope looks at as much of an authenticated container as the scope says. verify.cc
 Status CheckScope(trust::TrustedManifest trusted, const Policy& policy, VerifyScope scope, const OpenOptions& options,
                   const Progress& progress, Verdict& verdict);

@@ -140,6 +140,8 @@ Status CheckMember(const std::string& path, const SetMember& member, const trust
 
 Status VerifySetInto(const std::string& set_path, const Policy& policy, const Expectation& expectation,
                      VerifyScope scope, const OpenOptions& options, const Progress& progress, SetVerdict& verdict) {
+  if (!options.envelope_path.empty())
+    return Error{Stage::kUsage, "bad_arguments", "a set holds its own signatures; leave the path of the envelope out"};
   SAFEMODEL_ASSIGN(const auto file, File::Open(set_path));
   SAFEMODEL_ASSIGN(const trust::DetachedRelease detached,
                    trust::ReadDetached(*file, trust::ReleaseKind::kSet, options.limits));
@@ -147,6 +149,7 @@ Status VerifySetInto(const std::string& set_path, const Policy& policy, const Ex
   trust::ListingTrace trace;
   const auto trusted = trust::AuthenticateSet(detached, policy, expectation, now, options.limits, trace);
   TakeTrace(std::move(trace), detached.manifest_digest, verdict);
+  verdict.content_denials = DenialsAs(policy, ContentDenials::kNotChecked);
   if (!trusted.ok()) return trusted.error();
   verdict.bytes_checked = detached.manifest_bytes.size();
   Status status;
@@ -161,6 +164,8 @@ Status VerifySetInto(const std::string& set_path, const Policy& policy, const Ex
     verdict.members.push_back(std::move(answer));
   }
   SAFEMODEL_TRY(status);
+  // All members were looked at as far as one scope says, and there is at least one.
+  verdict.content_denials = verdict.members.front().verdict.content_denials;
   return trust::RememberRelease(policy, trust::ReleaseOf(trusted.value().manifest()), detached.manifest_digest, now);
 }
 

@@ -11,14 +11,9 @@
 
 namespace safemodel {
 
-namespace {
-
-// DenialsAs returns what is to be said about denied contents that were compared in this way.
 ContentDenials DenialsAs(const Policy& policy, ContentDenials compared) {
   return policy.parts().denied_contents.empty() ? ContentDenials::kNone : compared;
 }
-
-}  // namespace
 
 Status CheckScope(trust::TrustedManifest trusted, const Policy& policy, VerifyScope scope, const OpenOptions& options,
                   const Progress& progress, Verdict& verdict) {

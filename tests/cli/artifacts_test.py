@@ -108,12 +108,15 @@ class FileTest(ArtifactTest):
 
     def test_options_that_mean_nothing_are_refused(self):
         container = self.make_signed()
-        for extra in (("--name", "x"), ("--ignore", "x"), ("--update",), ("--check",)):
+        for extra in (("--name", "x"), ("--ignore", "x"), ("--update",), ("--check",), ("--threads", "2")):
             self.assertEqual(self.run_json("sign", container, "-k", "k.key", *extra, expect=2)["code"], "bad_arguments")
         self.write("m.bin", b"x")
         self.run_cli("sign", "m.bin", "-k", "k.key", "--append", expect=2)
         self.run_cli("sign", "m.bin", "m.bin", "-k", "k.key", expect=2)
         self.run_cli("sign", "-k", "k.key", expect=2)
+        self.write("p.json", b"{}")
+        self.run_cli("attest", container, "-k", "k.key", "--predicate", "p.json", "--type", "https://example.com/p", "--envelope", "e", expect=2)
+        self.assertEqual(self.run_json("sign", "m.bin", "-k", "k.key", "--envelope", "none/e", expect=4)["code"], "not_found")
 
 
 class FolderTest(ArtifactTest):
@@ -183,7 +186,12 @@ class FolderTest(ArtifactTest):
         (root / ".git/more").write_bytes(b"later")
         verdict, found = self.differences("model", expect=0)
         self.assertEqual((found, verdict["left_out"]), ([], [".git", "weights/run.log"]))
-        self.assertIn(b"left out   weights/run.log", self.run_cli("verify", "model", "--key", "k.pub", "--quiet").stdout)
+        text = self.run_cli("verify", "model", "--key", "k.pub", "--quiet").stdout
+        self.assertIn(b"ignoring   **/*.log", text)  # also what it matches only later
+        self.assertIn(b"left out   weights/run.log", text)
+        self.assertEqual((report["patterns"], verdict["patterns"]), (["**/*.log", ".git"], ["**/*.log", ".git"]))
+        os.mkfifo(root / "weights/pipe.log")
+        self.assertEqual(self.differences("model", expect=0)[0]["left_out"], [".git", "weights/pipe.log", "weights/run.log"])
         (root / "other").write_bytes(b"x")
         self.assertEqual(self.differences("model")[1], [("file_extra", "other")])
 
@@ -280,6 +288,17 @@ class SetTest(ArtifactTest):
         # A member may be signed by itself too: its manifest stays the same.
         self.run_cli("sign", "one.safemodel", "-k", "second.key")
         self.run_cli("verify", "--set", "all.set", "--key", "k.pub")
+
+    def test_denied_contents_are_told_as_for_the_members(self):
+        self.make_set()
+        public = (self.path / "k.pub").read_text().split("\n")[1]
+        (self.path / "policy.toml").write_text(
+            f'version = 1\n[[key]]\nname = "k"\npublic = "{public}"\nroles = ["builder"]\n[[rule]]\nmodels = "**"\nroles = {{ builder = 1 }}\n'
+            f'[[denied]]\ncontent = "{"ab" * 32}"\n')
+        for scope, told in (((), "stated"), (("--manifest-only",), "not_checked"), (("--content",), "computed")):
+            verdict = self.run_json("verify", "--set", "all.set", "--policy", "policy.toml", *scope)["files"][0]
+            self.assertEqual(verdict["denied_contents"], told)
+        self.run_cli("verify", "--set", "all.set", "--key", "k.pub", "--envelope", "e", expect=2)
 
     def test_members_are_those_that_were_signed(self):
         self.make_set()

@@ -429,6 +429,8 @@ TEST_CASE("key sources: variables are removed, descriptors and files are read to
   CHECK(code(folder.Path("long")) == "bad_key_file");
 
   CHECK(code(text) == "secret_as_argument");
+  for (const char* identity : {"AGE-SECRET-KEY-1QQ", "AGE-SECRET-KEY-PQ-1QQ", "AGE-PLUGIN-YUBIKEY-1QQ"})
+    CHECK(code(identity) == "secret_as_argument");
   OpenSignerOptions other;
   other.public_key = PublicKey::FromBytes(Pair(8).public_key()).value();
   CHECK(code(folder.Path("k"), other) == "other_key");

@@ -184,7 +184,9 @@ class SourcesTest(KeysTest):
         self.refused("bad_key_file", "-k", "-", input=b"")
 
     def test_a_key_as_an_argument_is_refused_and_not_repeated(self):
-        for arguments in (["sign", "plain.safemodel", "-k", self.secret], ["verify", "plain.safemodel", "--key", self.secret]):
+        for arguments in (["sign", "plain.safemodel", "-k", self.secret],
+                          ["sign", "plain.safemodel", "-k", "s.key", "--log", "log", "--log-key", self.secret],
+                          ["verify", "plain.safemodel", "--key", self.secret]):
             for more in ([], ["--json"]):
                 result = self.run_cli(*arguments, *more, expect=2 if arguments[0] == "sign" else 5)
                 self.assertNotIn(self.secret.split("\n")[1].encode(), result.stdout + result.stderr)

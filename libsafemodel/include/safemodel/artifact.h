@@ -33,7 +33,8 @@ struct ArtifactOptions {
 struct ArtifactReport : SignReport {
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;
-  std::vector<std::string> left_out;   // what the patterns of the manifest leave out now
+  std::vector<std::string> patterns;   // of the manifest: what they match now or later is not covered
+  std::vector<std::string> left_out;   // what they leave out now
   std::size_t dropped_signatures = 0;  // of the manifest that an update replaced
 };
 
@@ -50,7 +51,8 @@ struct ArtifactVerdict : Verdict {
   std::uint64_t files = 0;                  // listed in the manifest
   std::vector<FileDifference> differences;  // by path, at most kMostDifferences
   std::size_t more_differences = 0;         // how many are not in the list
-  std::vector<std::string> left_out;        // files and folders that the signed patterns leave out
+  std::vector<std::string> patterns;        // signed: what they match now or later is not covered
+  std::vector<std::string> left_out;        // files and folders that they leave out
 };
 inline constexpr std::size_t kMostDifferences = 1000;
 
