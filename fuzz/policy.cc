@@ -11,6 +11,7 @@
 
 #include "fuzz/property.h"
 #include "trust/decision.h"
+#include "trust/glob.h"
 #include "trust/policy_text.h"
 #include "trust/statement.h"
 
@@ -54,6 +55,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const Rule& rule : rules) CheckRule(policy.value(), rule, &rule == &rules.back());
   for (const auto& warning : policy.value().Warnings(1800000000))
     SAFEMODEL_PROPERTY(!std::string_view(warning.code).empty());
-  SAFEMODEL_PROPERTY(safemodel::trust::RuleFor(policy.value(), "acme/tiny") == nullptr || !rules.empty());
+  const Rule* rule = safemodel::trust::RuleFor(policy.value(), "acme/tiny");
+  SAFEMODEL_PROPERTY(rule == nullptr || safemodel::trust::GlobMatches(rule->models, "acme/tiny"));
+  // The last rule is for every model, unless it is the only one.
+  SAFEMODEL_PROPERTY(rule != nullptr || rules.size() == 1);
   return 0;
 }

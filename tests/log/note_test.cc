@@ -232,7 +232,9 @@ TEST_CASE("entry: one encoding, with limits") {
   CHECK(ParseEntry(BytesOf(good), {}).value() == entry);
   const Row rows[] = {
       {"a space", Replaced(good, ",\"role\"", ", \"role\""), "bad_entry"},
-      {"another order", Replaced(good, "\"role\":\"builder\",", "") + "", "bad_entry"},
+      {"a member less", Replaced(good, "\"role\":\"builder\",", ""), "bad_entry"},
+      {"another order",
+       Replaced(Replaced(good, "\"role\":\"builder\",", ""), ",\"ci\"", ",\"role\":\"builder\",\"ci\""), "bad_entry"},
       {"a member more", Replaced(good, "{\"type\"", "{\"a\":1,\"type\""), "bad_entry"},
       {"an escape that nobody needs", Replaced(good, "builder", "\\u0062uilder"), "bad_entry"},
       {"another type", Replaced(good, "log-entry/v1", "log-entry/v2"), "bad_entry"},
