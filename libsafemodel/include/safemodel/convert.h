@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <safemodel/keys.h>
 #include <safemodel/limits.h>
 #include <safemodel/progress.h>
+#include <safemodel/recipients.h>
 #include <safemodel/result.h>
 
 namespace safemodel {
@@ -41,6 +43,9 @@ struct ConvertOptions {
   enum class SourceSha256 : std::uint8_t { kNo, kYes };
   SourceSha256 source_sha256 = SourceSha256::kNo;
   const Signer* sign_with = nullptr;  // borrowed; signs in role builder before the file gets its name
+  // Borrowed. Whoever is named here, and nobody else, reads the container; nobody: it is not encrypted.
+  std::span<const Recipient> encrypt_to = {};
+  std::uint32_t bucket_bytes = 16u << 10;  // stored lengths of encrypted chunks are multiples of it
   Limits limits = {};
   Progress progress = {};
 };

@@ -14,6 +14,7 @@
 #include <safemodel/limits.h>
 #include <safemodel/policy.h>
 #include <safemodel/progress.h>
+#include <safemodel/recipients.h>
 #include <safemodel/result.h>
 #include <safemodel/value_tree.h>
 
@@ -59,6 +60,7 @@ struct OpenOptions {
   std::string envelope_path = {};        // a detached envelope elsewhere; empty: beside or inside the file
   std::optional<std::int64_t> now = {};  // Unix seconds; the clock when absent
   unsigned threads = 0;                  // 0: one for each processor
+  IdentitySource identities = {};        // asked when the container is encrypted
 };
 
 // MappedView is a read-only view of verified bytes in a mapping of the file, alive as long as the object is. It assumes

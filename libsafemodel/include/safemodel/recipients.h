@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who can read an encrypted container: recipients, which are public, and identities, which are secret. Both are those
+// of age and OpenSSH, in their texts.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <safemodel/keys.h>
+#include <safemodel/result.h>
+
+namespace safemodel {
+
+// Recipient is somebody to encrypt for: an X25519 key ("age1…"), an OpenSSH key ("ssh-ed25519 AAAA…"), a key of one of
+// age's plugins or a hybrid one ("age1NAME1…", through the installed program `age`), or a passphrase. Move-only.
+class Recipient {
+ public:
+  // FromText reads one recipient. kKey: "bad_recipient", "unusable_key" for a key of low order, "bad_plugin_name".
+  static Result<Recipient> FromText(std::string_view text);
+  // FromFile reads a file of recipients, one a line; empty lines and those that start with "#" do not count. kIo, kKey,
+  // kLimit.
+  static Result<std::vector<Recipient>> FromFile(const std::string& path);
+  // FromPassphrase makes whoever knows the passphrase a recipient. kUsage "empty_passphrase".
+  static Result<Recipient> FromPassphrase(Passphrase passphrase);
+
+  Recipient(Recipient&&) noexcept;
+  Recipient& operator=(Recipient&&) noexcept;
+  ~Recipient();
+
+  // ToText returns the text of FromText in its canonical form, without a comment; "passphrase" for a passphrase.
+  [[nodiscard]] std::string ToText() const;
+  [[nodiscard]] bool is_passphrase() const;
+
+ private:
+  struct Impl;
+  explicit Recipient(std::unique_ptr<Impl> impl);
+  friend struct RecipientAccess;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Identity is the secret that belongs to a recipient, in guarded memory: locked, left out of core dumps, wiped when
+// destroyed. Move-only; there is no way to print it but WriteFile.
+class Identity {
+ public:
+  // Generate makes a fresh X25519 identity.
+  static Identity Generate();
+  // FromText reads the text of an identity file of age (several keys, comments) or of an unencrypted OpenSSH private
+  // key. The caller wipes the text. kKey: "bad_identity", "bad_plugin_name", "encrypted_identities"; kLimit.
+  static Result<std::vector<Identity>> FromText(std::string_view text);
+  // Read takes what users name: the path of such a file, "env:VAR" (the variable is removed), "fd:N" or "-".
+  static Result<std::vector<Identity>> Read(const std::string& source);
+  // FromPassphrase asks for the passphrase when there is something that a passphrase opens, and not before.
+  static Identity FromPassphrase(PassphraseSource ask);
+
+  Identity(Identity&&) noexcept;
+  Identity& operator=(Identity&&) noexcept;
+  ~Identity();
+
+  // ToRecipient returns the recipient of an X25519 or OpenSSH identity. kUsage "no_recipient" for the others.
+  [[nodiscard]] Result<Recipient> ToRecipient() const;
+  // WriteFile writes an X25519 identity as `age-keygen` does (mode 0600). kIo; kUsage "exists" without `overwrite`.
+  enum class Overwrite : std::uint8_t { kRefuse, kReplace };
+  [[nodiscard]] Status WriteFile(const std::string& path, Overwrite overwrite) const;
+
+ private:
+  struct Impl;
+  explicit Identity(std::unique_ptr<Impl> impl);
+  friend struct IdentityAccess;
+  std::unique_ptr<Impl> impl_;
+};
+
+// IdentitySource is asked for identities when a container turns out to be encrypted, and not before: a file, a variable
+// or a service of the caller's may stand behind it.
+using IdentitySource = std::function<Result<std::vector<Identity>>()>;
+
+// IdentitiesFrom reads all the sources that Identity::Read takes, in their order.
+IdentitySource IdentitiesFrom(std::vector<std::string> sources);
+
+}  // namespace safemodel
