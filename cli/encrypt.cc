@@ -92,6 +92,15 @@ Result<RepackReport> Repack(const State& state, const VerifiedModel& model, cons
   return Reencrypt(model, state.output, recipients, options);
 }
 
+// Open opens the input. What encrypt cannot open without an identity is encrypted already.
+Result<VerifiedModel> Open(const State& state) {
+  auto model = state.input.Open();
+  if (model.ok() || state.work != Work::kEncrypt || model.error().code != std::string_view("identity_needed"))
+    return model;
+  return Error{Stage::kUsage, "already_encrypted",
+               "this container is encrypted already: recipients add lets others read it, reencrypt makes a new key"};
+}
+
 int RunRepack(const State& state) {
   if (const Status usable = state.input.Check(state.output); !usable.ok())
     return state.console.Fail(usable.error(), state.input.file());
@@ -103,7 +112,7 @@ int RunRepack(const State& state) {
     if (!opened.ok()) return state.console.Fail(opened.error(), state.sign_with.ShownKey());
     key = std::move(opened).value();
   }
-  const auto model = state.input.Open();
+  const auto model = Open(state);
   if (!model.ok()) return state.console.Fail(model.error(), state.input.file());
   const auto report = Repack(state, model.value(), recipients.value(), key.get());
   if (!report.ok()) return state.console.Fail(report.error(), state.input.file());

@@ -2,6 +2,7 @@
 #include <safemodel/verify.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "artifact.h"
@@ -32,18 +33,25 @@ VerifyScope ScopeOf(const State& state) {
   return state.manifest_only ? VerifyScope::kManifest : VerifyScope::kStored;
 }
 
+// IsHidden tells that the directory of an encrypted container was not looked at, or that of a set's member.
+bool IsHidden(const AnyVerdict& verdict) {
+  return verdict.directory == DirectoryState::kHidden ||
+         std::any_of(verdict.members.begin(), verdict.members.end(),
+                     [](const MemberVerdict& member) { return member.verdict.directory == DirectoryState::kHidden; });
+}
+
 // ScopeName says what was checked: "stored" is all stored bytes of an encrypted container whose directory is hidden,
 // "full" all stored bytes and the directory.
-const char* ScopeName(VerifyScope scope, const Verdict& verdict) {
+const char* ScopeName(VerifyScope scope, const AnyVerdict& verdict) {
   switch (scope) {
     case VerifyScope::kManifest: return "manifest";
-    case VerifyScope::kStored: return verdict.directory == DirectoryState::kHidden ? "stored" : "full";
+    case VerifyScope::kStored: return IsHidden(verdict) ? "stored" : "full";
     case VerifyScope::kContent: return "content";
   }
   return "manifest";
 }
 
-const char* ScopeText(VerifyScope scope, const Verdict& verdict) {
+const char* ScopeText(VerifyScope scope, const AnyVerdict& verdict) {
   const char* name = ScopeName(scope, verdict);
   return std::string_view(name) == "stored" ? "scope: stored bytes" : name;
 }
@@ -85,7 +93,7 @@ void PrintText(const State& state, const Policy& policy, const std::string& file
                 verdict.info->version.c_str(), ScopeText(ScopeOf(state), verdict),
                 HumanBytes(verdict.bytes_checked).c_str(), EscapeForTerminal(file).c_str());
   }
-  if (verdict.status.ok() && verdict.directory == DirectoryState::kHidden) {
+  if (verdict.status.ok() && IsHidden(verdict)) {
     state.console.Note("encrypted: names, shapes and values were not looked at; --identity lets verify read them");
   }
   PrintArtifact(verdict);

@@ -79,7 +79,7 @@ class ExitCodeTest(CliTest):
         self.assertEqual(self.run_json("verify", expect=2)["code"], "bad_arguments")
 
     def test_help_is_no_error(self):
-        for verb in ("convert", "keygen", "sign", "verify", "inspect", "export", "digest"):
+        for verb in ("convert", "keygen", "sign", "verify", "inspect", "export", "digest", "encrypt", "decrypt", "reencrypt", "recipients"):
             self.assertIn(b"Usage", self.run_cli(verb, "--help").stdout)
         self.run_cli("--version")
 

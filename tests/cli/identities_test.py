@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 from cli_case import CLI, holders
-from encryption_case import EncryptionCase, asks, read_terminal, start_on_terminal, with_terminal
+from encryption_case import NAME, EncryptionCase, asks, read_terminal, start_on_terminal, with_terminal
 
 PHRASE = b"correct horse battery staple"
 LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -138,6 +138,18 @@ class SourceTest(EncryptionCase):
         for mode, warned in ((0o600, False), (0o640, True), (0o604, True)):
             (self.path / "alice.key").chmod(mode)
             self.assertEqual(b"(key_readable_by_others)" in self.exports("m.safemodel", "--identity", "alice.key").stderr, warned)
+
+
+class ExampleTest(EncryptionCase):
+    def test_the_example_of_the_documentation_opens_what_is_encrypted(self):
+        example = Path(CLI).with_name("decrypt_example")
+        self.make_encrypted()
+        run = lambda identity, name: subprocess.run([example, "m.safemodel", "k.pub", name], cwd=self.path, capture_output=True, input=(self.path / identity).read_bytes())
+        loaded = run("alice.key", "team/m")
+        self.assertEqual(loaded.returncode, 0, loaded.stderr)
+        self.assertEqual(sorted(line.split()[-1] for line in loaded.stdout.decode().splitlines()), sorted(["w", NAME]))
+        self.assertEqual(run("bob.key", "team/m").returncode, 5)
+        self.assertEqual(run("alice.key", "other").returncode, 1)
 
 
 class RecipientTest(EncryptionCase):
