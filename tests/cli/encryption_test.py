@@ -49,7 +49,8 @@ class LifeTest(EncryptionCase):
             self.write("damaged.safemodel", damaged)
             verdict = self.run_json("verify", "damaged.safemodel", "--key", "k.pub", expect=1)["files"][0]
             self.assertEqual(verdict["stage"], "digest_mismatch")
-            self.exports("damaged.safemodel", *ALICE, expect=1)
+            self.run_cli("export", "damaged.safemodel", "-o", "o.safetensors", "--key", "k.pub", *ALICE, expect=1)
+            self.assertFalse((self.path / "o.safetensors").exists())
 
     def test_inspect_without_an_identity_shows_what_anybody_sees(self):
         self.make_encrypted("alice.pub", "bob.pub")
@@ -60,6 +61,7 @@ class LifeTest(EncryptionCase):
         self.assertEqual([(r["number"], r["kinds"], r.get("recipient")) for r in encryption["recipients"]], [(1, ["X25519"], None), (2, ["X25519"], None)])
         for hidden in ("tensors", "files", "tensor_digest", "content_digest", "private_metadata", "tree"):
             self.assertNotIn(hidden, document)
+        self.assertEqual(len(document["signatures"]), 1)
         self.assertTrue(document["objects"])
         for thing in document["objects"]:
             self.assertEqual(thing["stored_bytes"] % 16384, 0)
@@ -191,6 +193,16 @@ class RecipientsTest(EncryptionCase):
                 if code:
                     self.assertEqual(document["code"], code)
         self.assertEqual(self.listing(), before)
+
+    def test_who_was_shut_out_by_hand_is_let_in_again(self):
+        """A note without its wrap names nobody: whoever writes the file could leave one."""
+        self.make_encrypted("alice.pub", "bob.pub")
+        core, head, items = self.frame("m.safemodel")
+        bobs = [data for kind, data in items if kind == KEY_WRAP][1]
+        self.write_frame("m.safemodel", core, head, [item for item in items if item != (KEY_WRAP, bobs)])
+        self.exports("m.safemodel", *BOB, expect=5)
+        self.assertEqual(self.run_json("recipients", "add", "m.safemodel", "-r", "bob.pub", *ALICE)["added"], 1)
+        self.exports("m.safemodel", *BOB)
 
     def test_the_envelope_may_lie_beside_the_file(self):
         self.make_encrypted()

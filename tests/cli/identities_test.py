@@ -338,11 +338,12 @@ class SecretTest(EncryptionCase):
         self.assertEqual(json.loads(result.stdout)["code"], "program_failed")
         text = seen.read_bytes()
         self.assertIn(b"age\0--decrypt", text)
-        self.assertIn(b"safemodel\0export", text)
+        ours = os.path.basename(CLI).encode() + b"\0export"
+        self.assertIn(ours, text)
         for secret in (plugin.encode(), self.secret("bob").encode(), b"AGE-SECRET-KEY", b"AGE-PLUGIN"):
             self.assertNotIn(secret, text)
         # What the caller has in its own environment is for nobody else.
-        children = text[: text.index(b"safemodel\0export")]
+        children = text[: text.index(ours)]
         self.assertNotIn(b"a token of the caller", children)
         shutil.rmtree(programs)
 
