@@ -28,7 +28,7 @@ bool IsFile(const std::string& source) {
   return source != "-" && !source.starts_with("env:") && !source.starts_with("fd:");
 }
 
-Error BadArguments(const char* text) { return {Stage::kUsage, "bad_arguments", text}; }
+Error Misuse(const char* text) { return {Stage::kUsage, "bad_arguments", text}; }
 
 }  // namespace
 
@@ -72,12 +72,11 @@ void IdentityOptions::AddOptions(CLI::App& verb) {
 Status IdentityOptions::Check() const {
   std::size_t passphrases = given_->passphrase_file.empty() ? 0 : 1;
   for (const std::string& source : given_->sources) {
-    if (source.empty()) return BadArguments("--identity names a file, env:VAR, fd:N or -");
+    if (source.empty()) return Misuse("--identity names a file, env:VAR, fd:N or -");
     if (IsSecretKeyText(source)) return Identity::Read(source).error();
     if (IsPassphrase(source)) ++passphrases;
   }
-  if (passphrases > 1)
-    return BadArguments("one passphrase opens a container: --identity passphrase or --passphrase-file");
+  if (passphrases > 1) return Misuse("one passphrase opens a container: --identity passphrase or --passphrase-file");
   return {};
 }
 
@@ -118,7 +117,7 @@ Result<std::vector<Recipient>> RecipientOptions::Read() const {
     if (!recipient.ok()) return recipient.error();
     recipients.push_back(std::move(recipient).value());
   }
-  if (!used) return BadArguments("--passphrase-file is for the recipient passphrase: say -r passphrase");
+  if (!used) return Misuse("--passphrase-file is for the recipient passphrase: say -r passphrase");
   return recipients;
 }
 

@@ -141,7 +141,8 @@ void PrintJson(const State& state, const UnverifiedModel& model, const Authentic
 void PrintTrust(const UnverifiedModel& model, const Authenticity& authenticity) {
   if (authenticity.trusted()) {
     std::printf(
-        "trust      the manifest and all that follows is signed by a key you gave; verify checks the stored bytes\n");
+        "trust      the manifest and all that follows%s is signed by a key you gave; verify checks the stored bytes\n",
+        model.encryption ? ", but not the recipients," : "");
   } else if (model.signatures.empty()) {
     std::printf("trust      NOT SIGNED: nothing below is authenticated\n");
   } else if (authenticity.checked) {
