@@ -5,10 +5,13 @@ import base64
 
 from .. import age
 from .. import constants as c
-from ..encryption import (ALICE, BOB, DEK, OTHER_DEK, PASSPHRASE, WRAP_LABEL, note, passphrase, wrap,
+from ..container import build
+from ..encryption import (ALICE, BOB, DEK, OTHER_DEK, PASSPHRASE, WRAP_LABEL, Sealing, note, passphrase, wrap,
                           wrap_content)
 from ..envelope import BUILDER
+from .base import tiny
 from .encryption import KEYLESS, WITH_KEY, WITH_OTHER, sealed
+from .envelope import frame
 
 WITH_PASSPHRASE = {"identities": [f"passphrase:{PASSPHRASE}"]}
 GOOD = wrap()
@@ -27,6 +30,7 @@ def vectors():
     yield from stanzas()
     yield from limits()
     yield from notes()
+    yield from recipients()
 
 
 def identities():
@@ -273,3 +277,21 @@ def notes():
     yield wrapped("K16-65", "limit", "65 notes of one byte", GOOD, *[(c.ITEM_RECIPIENT_NOTE, b"n")] * 65,
                   spec="K-NOTE E-ITEMS", twin="K16-notes-ok")
     yield wrapped("K16-as-wrap", "key", "a note in the place of a wrap", (c.ITEM_KEY_WRAP, good[1]), spec="K-NOTE")
+
+
+def recipients():
+    """K15: another envelope, the same core. A newer sidecar decides who can read."""
+    bob = wrap(BOB, name="bob")
+
+    def sidecar(*items):
+        return build(tiny(), sealing=Sealing(items=list(items)), frame=frame(generation=2)).envelope
+
+    for name, expect, embedded, newer, reason in [
+        ("added-ok", "ok", [bob], [bob, GOOD], "a recipient was added, in a sidecar"),
+        ("removed", "key", [bob, GOOD], [bob], "a recipient was removed, in a sidecar"),
+        ("all-removed", "key", [GOOD], [], "all recipients were removed, in a sidecar"),
+    ]:
+        yield wrapped(f"K15-{name}", expect, reason, *embedded, spec="K-WRAP E-SIDECAR", twin="K15-added-ok",
+                      code={"removed": "no_identity", "all-removed": "no_key_wraps"}.get(name), options={
+                          **WITH_KEY, "sidecar": sidecar(*newer)
+                      })
