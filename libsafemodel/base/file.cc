@@ -74,6 +74,12 @@ std::string TemporaryName() {
   return name + ".tmp";
 }
 
+Status SyncFolder(const std::string& path) {
+  const Descriptor descriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.valid() && fsync(descriptor.get()) == 0) return {};
+  return SystemError("write_failed", "the folder could not be written to disk", path);
+}
+
 Error SystemError(const char* code, const char* text, const std::string& path) {
   const int number = errno;
   return {Stage::kIo, code, text, kNoOffset, path + ": " + std::error_code(number, std::generic_category()).message()};

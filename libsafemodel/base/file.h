@@ -128,6 +128,9 @@ std::string TemporaryName();
 std::string FolderOf(const std::string& path);
 std::string NameOf(const std::string& path);
 
+// SyncFolder writes a folder to the disk: names that were given or taken in it. kIo "write_failed".
+[[nodiscard]] Status SyncFolder(const std::string& path);
+
 // SystemError turns errno into an error of stage kIo.
 Error SystemError(const char* code, const char* text, const std::string& path);
 

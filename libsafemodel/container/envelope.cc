@@ -77,6 +77,7 @@ struct ItemCounts {
   std::uint32_t statements = 0;
   std::uint32_t key_wraps = 0;
   std::uint32_t log_proofs = 0;
+  std::uint32_t recipient_notes = 0;
 
   Status Add(std::uint16_t kind, const Limits& limits) {
     if (kind == static_cast<std::uint16_t>(ItemKind::kStatement) ||
@@ -91,6 +92,10 @@ struct ItemCounts {
     if (kind == static_cast<std::uint16_t>(ItemKind::kLogProof)) {
       if (++log_proofs > limits.log_proofs)
         return OverLimit("many_log_proofs", "the envelope has more log proofs than the limit");
+    }
+    if (kind == static_cast<std::uint16_t>(ItemKind::kRecipientNote)) {
+      if (++recipient_notes > limits.key_wraps)
+        return OverLimit("many_recipient_notes", "the envelope has more recipient notes than key wraps are allowed");
     }
     return {};
   }

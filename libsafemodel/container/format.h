@@ -26,6 +26,9 @@ inline constexpr std::uint64_t kChunkRecordBytes = 48;
 inline constexpr std::uint64_t kObjectRecordBytes = 96;
 inline constexpr std::uint64_t kEnvelopeHeadBytes = 64;
 inline constexpr std::uint64_t kEnvelopeTailBytes = 32;
+inline constexpr std::uint8_t kXChaCha20Poly1305 = 1;     // the algorithm of encrypted chunks
+inline constexpr std::uint64_t kSealedLengthBytes = 4;    // in front of the encoded bytes in a sealed chunk
+inline constexpr std::uint64_t kSealedOverhead = 4 + 16;  // and the tag
 
 // Context strings of BLAKE3's derive-key mode.
 inline constexpr const char* kIndexSliceContext = "safemodel 2026 v1 index slice";
@@ -33,6 +36,9 @@ inline constexpr const char* kObjectTableContext = "safemodel 2026 v1 object tab
 inline constexpr const char* kTensorDigestContext = "safemodel 2026 v1 tensor digest";
 inline constexpr const char* kContentDigestContext = "safemodel 2026 v1 content digest";
 inline constexpr const char* kReproducibleIdContext = "safemodel 2026 v1 reproducible file id";
+inline constexpr const char* kCommitmentContext = "safemodel 2026 v1 key commitment";
+inline constexpr const char* kObjectKeyContext = "safemodel 2026 v1 object key";
+inline constexpr const char* kNoteKeyContext = "safemodel 2026 v1 recipient note key";
 
 enum class ObjectKind : std::uint8_t { kDirectory = 1, kStorage = 2, kFile = 3 };
 enum class StorageForm : std::uint8_t { kRaw = 1, kCoded = 2 };
@@ -82,6 +88,14 @@ struct Extension {
   bool operator==(const Extension&) const = default;
 };
 
+// Encryption says how the chunks of a container are sealed; spec section 16.
+struct Encryption {
+  std::uint8_t algorithm = kXChaCha20Poly1305;
+  Digest commitment{};  // to the data key
+  std::uint32_t bucket_bytes = 1;
+  bool operator==(const Encryption&) const = default;
+};
+
 struct Manifest {
   std::uint16_t major = kMajor;
   std::uint16_t minor = kMinor;
@@ -99,6 +113,7 @@ struct Manifest {
   std::uint64_t index_offset = 0;
   std::uint64_t table_offset = 0;
   Digest table_digest{};
+  std::optional<Encryption> encryption;
   KeyValues metadata;
   std::vector<Extension> extensions;
   bool operator==(const Manifest&) const = default;
@@ -135,7 +150,13 @@ struct Directory {
   bool operator==(const Directory&) const = default;
 };
 
-enum class ItemKind : std::uint16_t { kStatement = 1, kKeyWrap = 2, kLogProof = 3, kHardwareStatement = 4 };
+enum class ItemKind : std::uint16_t {
+  kStatement = 1,
+  kKeyWrap = 2,
+  kLogProof = 3,
+  kHardwareStatement = 4,
+  kRecipientNote = 5
+};
 
 struct EnvelopeItem {
   std::uint16_t kind = 0;
@@ -150,10 +171,17 @@ struct Envelope {
   bool operator==(const Envelope&) const = default;
 };
 
-// AlignmentOf returns the alignment of an object's first stored byte.
-[[nodiscard]] constexpr std::uint64_t AlignmentOf(StorageForm form, std::uint64_t plain_size) {
-  if (form == StorageForm::kCoded) return 64;
-  return plain_size >= (std::uint64_t{1} << 20) ? 4096 : 256;
+// AlignmentOf returns the alignment of an object's first stored byte: sealed bytes are never used where they lie.
+[[nodiscard]] constexpr std::uint64_t AlignmentOf(const ObjectRecord& object,
+                                                  const std::optional<Encryption>& encryption) {
+  if (object.form == StorageForm::kCoded || encryption.has_value()) return 64;
+  return object.plain_size >= (std::uint64_t{1} << 20) ? 4096 : 256;
+}
+
+// SealedLength returns how long a sealed chunk is that holds `encoded_length` bytes.
+[[nodiscard]] constexpr std::uint64_t SealedLength(std::uint64_t encoded_length, std::uint32_t bucket_bytes) {
+  const std::uint64_t length = encoded_length + kSealedOverhead;
+  return (length + bucket_bytes - 1) / bucket_bytes * bucket_bytes;
 }
 
 // IsExpanded says whether a tensor has more contiguous bytes than 8 times its storage (spec section 8): strides of 0

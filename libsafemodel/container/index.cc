@@ -23,22 +23,25 @@ Result<ChunkRecord> ParseChunkRecord(ByteReader& reader) {
 
 // CheckChunkRecord holds a record against its place: `expected` is where the chunk before it ended, so two records can
 // never share a byte, leave one out or borrow one of another object.
-Status CheckChunkRecord(const ChunkRecord& record, std::uint64_t expected, std::uint64_t plain_length, StorageForm form,
-                        std::uint64_t offset) {
+Status CheckChunkRecord(const ChunkRecord& record, std::uint64_t expected, std::uint64_t plain_length,
+                        const ObjectRecord& object, const Manifest& manifest, std::uint64_t offset) {
   if (record.codec > kCodecLast) {
     return Unsupported("unknown_codec", "a chunk has a codec that this version does not know", {}, offset);
   }
   if (record.stored_offset != expected) {
     return Malformed("chunk_misplaced", "a chunk does not start where the one before it ends", {}, offset);
   }
-  if (record.stored_length == 0 || record.stored_length > plain_length) {
-    return Malformed("bad_chunk_length", "the stored length of a chunk is zero or more than its plain length", {},
-                     offset);
+  const StoredBounds bounds = ChunkBounds(plain_length, manifest.encryption);
+  if (record.stored_length < bounds.least || record.stored_length > bounds.most) {
+    return Malformed("bad_chunk_length", "the stored length of a chunk does not go with its plain length", {}, offset);
   }
-  if (record.codec == kCodecRaw && record.stored_length != plain_length) {
-    return Malformed("bad_chunk_length", "a raw chunk is not as long as its plain bytes", {}, offset);
+  if (record.codec == kCodecRaw && record.stored_length != bounds.most) {
+    return Malformed("bad_chunk_length", "a raw chunk is not as long as its plain bytes make it", {}, offset);
   }
-  if (form == StorageForm::kRaw && record.codec != kCodecRaw) {
+  if (manifest.encryption && record.stored_length % manifest.encryption->bucket_bytes != 0) {
+    return Malformed("bad_chunk_length", "the stored length of a chunk is no multiple of the bucket", {}, offset);
+  }
+  if (object.form == StorageForm::kRaw && record.codec != kCodecRaw) {
     return Malformed("codec_in_raw_object", "a chunk of a raw object has a codec", {}, offset);
   }
   return {};
@@ -50,6 +53,23 @@ std::uint64_t PlainLength(const ObjectRecord& object, std::uint32_t i, std::uint
   const std::uint64_t begin = std::uint64_t{i} * chunk_size;
   if (begin >= object.plain_size) return 0;
   return std::min<std::uint64_t>(chunk_size, object.plain_size - begin);
+}
+
+StoredBounds ChunkBounds(std::uint64_t plain_length, const std::optional<Encryption>& encryption) {
+  if (!encryption) return {1, plain_length};
+  return {SealedLength(1, encryption->bucket_bytes), SealedLength(plain_length, encryption->bucket_bytes)};
+}
+
+StoredBounds ObjectBounds(const ObjectRecord& object, std::uint32_t chunk_size,
+                          const std::optional<Encryption>& encryption) {
+  if (object.chunk_count == 0) return {};
+  // 2^32 chunks of at most 2^27 bytes: no sum overflows.
+  const std::uint32_t last = object.chunk_count - 1;
+  const StoredBounds full = ChunkBounds(chunk_size, encryption);
+  const StoredBounds rest = ChunkBounds(PlainLength(object, last, chunk_size), encryption);
+  const std::uint64_t most = last * full.most + rest.most;
+  if (object.form == StorageForm::kRaw) return {most, most};
+  return {last * full.least + rest.least, most};
 }
 
 Result<std::vector<ChunkRecord>> ParseIndexSlice(ByteView bytes, const ObjectRecord& object, const Manifest& manifest) {
@@ -64,7 +84,7 @@ Result<std::vector<ChunkRecord>> ParseIndexSlice(ByteView bytes, const ObjectRec
   for (std::uint32_t i = 0; i < object.chunk_count; ++i) {
     const std::uint64_t offset = reader.offset();
     SAFEMODEL_ASSIGN(const ChunkRecord record, ParseChunkRecord(reader));
-    SAFEMODEL_TRY(CheckChunkRecord(record, end, PlainLength(object, i, manifest.chunk_size), object.form, offset));
+    SAFEMODEL_TRY(CheckChunkRecord(record, end, PlainLength(object, i, manifest.chunk_size), object, manifest, offset));
     const auto next = CheckedAdd<std::uint64_t>(end, record.stored_length);
     if (!next || *next > manifest.index_offset) {
       return Malformed("chunk_outside", "a chunk reaches into the index or beyond the file", {}, offset);

@@ -113,12 +113,36 @@ Status CheckRegions(const Manifest& manifest, const Limits& limits) {
   return {};
 }
 
+// [M-ENCRYPTION], [M-BUCKET]
+Status CheckEncryption(const Encryption& encryption, const Limits& limits) {
+  if (encryption.algorithm != kXChaCha20Poly1305) {
+    return Unsupported("unknown_encryption",
+                       "this container is encrypted with an algorithm that this version does not have");
+  }
+  const std::uint32_t bucket = encryption.bucket_bytes;
+  if (bucket == 0 || (bucket & (bucket - 1)) != 0)
+    return Malformed("bad_bucket", "the bucket of stored lengths is no power of two");
+  if (bucket > limits.bucket_bytes_max) return OverLimit("large_bucket", "the bucket is larger than its limit");
+  return {};
+}
+
+Result<std::optional<Encryption>> DecodeEncryption(WireReader& reader, const wire::Encryption* table) {
+  if (table == nullptr) return std::optional<Encryption>();
+  SAFEMODEL_TRY(reader.CheckTable(table));
+  Encryption encryption;
+  SAFEMODEL_ASSIGN(encryption.algorithm, Required(table->algorithm()));
+  SAFEMODEL_ASSIGN(encryption.commitment, DigestOf(table->commitment()));
+  SAFEMODEL_ASSIGN(encryption.bucket_bytes, Required(table->bucket()));
+  return std::optional<Encryption>(encryption);
+}
+
 // CheckManifest holds the rules that reader and writer share. Extensions and metadata have theirs.
 Status CheckManifest(const Manifest& manifest, const Limits& limits) {
   if (manifest.suite != kSuite)
     return Unsupported("unknown_suite", "this container uses a suite of algorithms that this version does not have");
   SAFEMODEL_TRY(CheckIdentity(manifest, limits));
   SAFEMODEL_TRY(CheckChunkSize(manifest.chunk_size, limits));
+  if (manifest.encryption) SAFEMODEL_TRY(CheckEncryption(*manifest.encryption, limits));
   return CheckRegions(manifest, limits);
 }
 
@@ -144,8 +168,7 @@ Result<Manifest> ParseManifest(ByteView bytes, const Preamble& preamble, const L
   SAFEMODEL_TRY(DecodeNumbers(*root, manifest));
   SAFEMODEL_TRY(CheckCopy(manifest, preamble));
   SAFEMODEL_TRY(reader.CheckTable(root));
-  if (root->encryption() != nullptr)
-    return Unsupported("encrypted", "this container is encrypted, which this version cannot read");
+  SAFEMODEL_ASSIGN(manifest.encryption, DecodeEncryption(reader, root->encryption()));
   SAFEMODEL_ASSIGN(manifest.name, reader.Text(root->name(), limits.model_name_bytes));
   SAFEMODEL_ASSIGN(manifest.version, reader.Text(root->version(), limits.model_name_bytes));
   SAFEMODEL_TRY(CheckManifest(manifest, limits));
@@ -188,6 +211,13 @@ flatbuffers::Offset<WireExtensions> EncodeExtensions(flatbuffers::FlatBufferBuil
   return builder.CreateVector(entries);
 }
 
+flatbuffers::Offset<wire::Encryption> EncodeEncryption(flatbuffers::FlatBufferBuilder& builder,
+                                                       const std::optional<Encryption>& encryption) {
+  if (!encryption) return 0;
+  const wire::Hash commitment = WireDigest(encryption->commitment);
+  return wire::CreateEncryption(builder, encryption->algorithm, &commitment, encryption->bucket_bytes);
+}
+
 }  // namespace
 
 Result<ByteBuffer> SerializeManifest(const Manifest& manifest) {
@@ -201,10 +231,11 @@ Result<ByteBuffer> SerializeManifest(const Manifest& manifest) {
   // Empty tables are left out, so that a small manifest says nothing twice.
   const auto metadata = manifest.metadata.empty() ? 0 : EncodeMetadata(builder, manifest.metadata);
   const auto extensions = manifest.extensions.empty() ? 0 : EncodeExtensions(builder, manifest.extensions);
+  const auto encryption = EncodeEncryption(builder, manifest.encryption);
   const auto root = wire::CreateManifest(
       builder, manifest.major, manifest.minor, manifest.flags, manifest.suite, &file_id, manifest.manifest_offset, name,
       version, manifest.sequence, manifest.created, manifest.chunk_size, manifest.object_count, manifest.chunk_count,
-      manifest.index_offset, manifest.table_offset, &table_digest, 0, metadata, extensions);
+      manifest.index_offset, manifest.table_offset, &table_digest, encryption, metadata, extensions);
   wire::FinishManifestBuffer(builder, root);
   if (builder.GetSize() > limits.manifest_bytes)
     return OverLimit("large_manifest", "the manifest is longer than its limit");

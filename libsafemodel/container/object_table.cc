@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Spec section 3.2: object records.
 #include <algorithm>
+#include <numeric>
 
 #include "base/checked.h"
 #include "base/cursor.h"
@@ -33,15 +34,24 @@ Status ParseRecordHead(ByteReader& reader, ObjectRecord& object) {
   return {};
 }
 
-Result<ObjectRecord> ParseObjectRecord(ByteReader& reader) {
+Error MissingSalt(std::uint64_t offset) {
+  return Malformed("missing_salt", "an object of an encrypted container has no salt", {}, offset);
+}
+
+Result<ObjectRecord> ParseObjectRecord(ByteReader& reader, const Manifest& manifest) {
   ObjectRecord object;
   SAFEMODEL_TRY(ParseRecordHead(reader, object));
   SAFEMODEL_ASSIGN(object.chunk_count, reader.U32());
   SAFEMODEL_ASSIGN(object.first_chunk, reader.U64());
   SAFEMODEL_ASSIGN(object.plain_size, reader.U64());
   SAFEMODEL_ASSIGN(object.stored_offset, reader.U64());
-  // Salts belong to encryption, which a manifest of this version cannot state.
-  SAFEMODEL_TRY(reader.ExpectZeros(32));
+  if (!manifest.encryption) {
+    SAFEMODEL_TRY(reader.ExpectZeros(object.salt.size()));
+  } else {
+    const std::uint64_t offset = reader.offset();
+    SAFEMODEL_ASSIGN(object.salt, reader.TakeArray<32>());
+    if (object.salt == Digest{}) return MissingSalt(offset);  // [O-SALT]
+  }
   SAFEMODEL_ASSIGN(object.slice_digest, reader.TakeArray<32>());
   return object;
 }
@@ -85,6 +95,17 @@ Status CheckSizes(const ObjectRecord& object, std::uint32_t chunk_size, const Li
   return {};
 }
 
+// CheckSalts: two objects with one salt would have one key, and their chunks the same nonces; [O-SALT].
+Status CheckSalts(const std::vector<ObjectRecord>& objects, std::uint64_t offset) {
+  std::vector<std::uint32_t> order(objects.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return objects[a].salt < objects[b].salt; });
+  const auto equal = std::adjacent_find(order.begin(), order.end(),
+                                        [&](auto a, auto b) { return objects[a].salt == objects[b].salt; });
+  if (equal == order.end()) return {};
+  return Malformed("repeated_salt", "two objects of an encrypted container have the same salt", {}, offset);
+}
+
 }  // namespace
 
 Result<std::vector<ObjectRecord>> ParseObjectTable(ByteView bytes, const Manifest& manifest, const Limits& limits) {
@@ -99,7 +120,7 @@ Result<std::vector<ObjectRecord>> ParseObjectTable(ByteView bytes, const Manifes
   Totals totals;
   for (std::uint32_t number = 0; number < manifest.object_count; ++number) {
     const std::uint64_t offset = reader.offset();
-    SAFEMODEL_ASSIGN(const ObjectRecord object, ParseObjectRecord(reader));
+    SAFEMODEL_ASSIGN(const ObjectRecord object, ParseObjectRecord(reader, manifest));
     SAFEMODEL_TRY(CheckKind(object, number, limits, offset));
     SAFEMODEL_TRY(CheckSizes(object, manifest.chunk_size, limits, totals, offset));
     objects.push_back(object);
@@ -109,6 +130,7 @@ Result<std::vector<ObjectRecord>> ParseObjectTable(ByteView bytes, const Manifes
     return Malformed("bad_chunk_count", "the manifest does not state the sum of the chunk counts", {},
                      manifest.table_offset);
   }
+  if (manifest.encryption) SAFEMODEL_TRY(CheckSalts(objects, manifest.table_offset));
   SAFEMODEL_TRY(CheckOffsets(manifest, objects));
   return objects;
 }

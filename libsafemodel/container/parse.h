@@ -28,6 +28,15 @@ Result<std::vector<ChunkRecord>> ParseIndexSlice(ByteView bytes, const ObjectRec
 ByteBuffer SerializeChunkRecords(const std::vector<ChunkRecord>& records);
 // StoredEnd returns the end of an object's stored bytes, given its parsed slice.
 std::uint64_t StoredEnd(const ObjectRecord& object, const std::vector<ChunkRecord>& slice);
+// StoredBounds says how long the stored bytes of a chunk, or of an object, can be.
+struct StoredBounds {
+  std::uint64_t least = 0;
+  std::uint64_t most = 0;
+};
+// ChunkBounds: a raw chunk is as long as it can be, and no codec is used that makes it longer.
+StoredBounds ChunkBounds(std::uint64_t plain_length, const std::optional<Encryption>& encryption);
+StoredBounds ObjectBounds(const ObjectRecord& object, std::uint32_t chunk_size,
+                          const std::optional<Encryption>& encryption);
 // PlainLength returns the plain length of chunk `i` of an object.
 std::uint64_t PlainLength(const ObjectRecord& object, std::uint32_t i, std::uint32_t chunk_size);
 

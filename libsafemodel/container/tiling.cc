@@ -32,13 +32,13 @@ Error ObjectMisplaced(std::uint64_t offset) {
 std::size_t FileOrder(std::size_t place, std::size_t count) { return place + 1 < count ? place + 1 : 0; }
 
 // CheckStart holds an object's offset against where the object before it can end.
-Status CheckStart(const ObjectRecord& object, const Span& before) {
+Status CheckStart(const ObjectRecord& object, const Manifest& manifest, const Span& before) {
   if (object.plain_size == 0) {  // takes no bytes and no padding
     if (object.stored_offset < before.low || object.stored_offset > before.high)
       return ObjectMisplaced(object.stored_offset);
     return {};
   }
-  const std::uint64_t alignment = AlignmentOf(object.form, object.plain_size);
+  const std::uint64_t alignment = AlignmentOf(object, manifest.encryption);
   const auto low = AlignUp(before.low, alignment);
   const auto high = AlignUp(before.high, alignment);
   if (!low || !high || object.stored_offset % alignment != 0 || object.stored_offset < *low ||
@@ -48,11 +48,10 @@ Status CheckStart(const ObjectRecord& object, const Span& before) {
   return {};
 }
 
-Result<Span> EndOf(const ObjectRecord& object) {
-  // A chunk stores at least one byte and never more than its plain bytes.
-  const std::uint64_t least = object.form == StorageForm::kRaw ? object.plain_size : object.chunk_count;
-  const auto low = CheckedAdd(object.stored_offset, least);
-  const auto high = CheckedAdd(object.stored_offset, object.plain_size);
+Result<Span> EndOf(const ObjectRecord& object, const Manifest& manifest) {
+  const StoredBounds bounds = ObjectBounds(object, manifest.chunk_size, manifest.encryption);
+  const auto low = CheckedAdd(object.stored_offset, bounds.least);
+  const auto high = CheckedAdd(object.stored_offset, bounds.most);
   if (!low || !high) return ObjectMisplaced(object.stored_offset);
   return Span{*low, *high};
 }
@@ -67,8 +66,8 @@ Status CheckOffsets(const Manifest& manifest, const std::vector<ObjectRecord>& o
   Span end{kPreambleBytes, kPreambleBytes};
   for (std::size_t place = 0; place < objects.size(); ++place) {
     const ObjectRecord& object = objects[FileOrder(place, objects.size())];
-    SAFEMODEL_TRY(CheckStart(object, end));
-    SAFEMODEL_ASSIGN(end, EndOf(object));
+    SAFEMODEL_TRY(CheckStart(object, manifest, end));
+    SAFEMODEL_ASSIGN(end, EndOf(object, manifest));
   }
   // [O-ORDER]
   if (manifest.index_offset < end.low || manifest.index_offset > end.high) return IndexMisplaced(manifest.index_offset);
@@ -83,7 +82,7 @@ Result<std::vector<Range>> CheckTiling(const Manifest& manifest, const std::vect
   std::uint64_t end = kPreambleBytes;
   for (std::size_t place = 0; place < objects.size(); ++place) {
     const std::size_t number = FileOrder(place, objects.size());
-    SAFEMODEL_TRY(CheckStart(objects[number], {end, end}));
+    SAFEMODEL_TRY(CheckStart(objects[number], manifest, {end, end}));
     if (objects[number].stored_offset > end) padding.push_back({end, objects[number].stored_offset});
     end = stored_ends[number];
   }

@@ -77,6 +77,8 @@ inline constexpr flatbuffers::voffset_t kLastField<wire::KeyValue> = wire::KeyVa
 template <>
 inline constexpr flatbuffers::voffset_t kLastField<wire::Extension> = wire::Extension::VT_DATA;
 template <>
+inline constexpr flatbuffers::voffset_t kLastField<wire::Encryption> = wire::Encryption::VT_BUCKET;
+template <>
 inline constexpr flatbuffers::voffset_t kLastField<wire::Manifest> = wire::Manifest::VT_EXTENSIONS;
 template <>
 inline constexpr flatbuffers::voffset_t kLastField<wire::Field> = wire::Field::VT_SHAPE;

@@ -48,15 +48,15 @@ std::string LineOf(const Recipient& recipient) {
 }
 
 // LinesOf returns an identity file for the program.
-SecretBytes LinesOf(std::span<const Identity> identities) {
+SecretBytes LinesOf(std::span<const Identity* const> identities) {
   std::size_t size = 0;
-  for (const Identity& identity : identities) {
-    if (const auto* program = std::get_if<ProgramIdentity>(&identity)) size += program->text.size() + 1;
+  for (const Identity* identity : identities) {
+    if (const auto* program = std::get_if<ProgramIdentity>(identity)) size += program->text.size() + 1;
   }
   SecretBytes lines(size);
   auto at = lines.bytes().begin();
-  for (const Identity& identity : identities) {
-    const auto* program = std::get_if<ProgramIdentity>(&identity);
+  for (const Identity* identity : identities) {
+    const auto* program = std::get_if<ProgramIdentity>(identity);
     if (program == nullptr) continue;
     at = std::copy(program->text.bytes().begin(), program->text.bytes().end(), at);
     *at++ = '\n';
@@ -89,7 +89,7 @@ Result<ByteBuffer> SealWithProgram(std::span<const Recipient> recipients, ByteVi
   return file;
 }
 
-Result<SecretBytes> OpenWithProgram(ByteView file, std::span<const Identity> identities,
+Result<SecretBytes> OpenWithProgram(ByteView file, std::span<const Identity* const> identities,
                                     std::chrono::milliseconds timeout) {
   SAFEMODEL_ASSIGN(const std::string age, FindAge());
   const SecretBytes lines = LinesOf(identities);

@@ -23,7 +23,7 @@ Result<ByteBuffer> SealWithProgram(std::span<const Recipient> recipients, ByteVi
                                    std::chrono::milliseconds timeout = kProgramTimeout);
 
 // OpenWithProgram tries those of the identities that only the program knows. Errors: the same.
-Result<SecretBytes> OpenWithProgram(ByteView file, std::span<const Identity> identities,
+Result<SecretBytes> OpenWithProgram(ByteView file, std::span<const Identity* const> identities,
                                     std::chrono::milliseconds timeout = kProgramTimeout);
 
 }  // namespace safemodel::crypto::age

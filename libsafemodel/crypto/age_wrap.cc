@@ -14,9 +14,19 @@ namespace safemodel::crypto::age {
 namespace {
 
 // Any tells whether one of the keys is of a kind.
-template <typename Kind, typename Key>
-bool Any(std::span<const Key> keys) {
-  return std::any_of(keys.begin(), keys.end(), [](const Key& key) { return std::holds_alternative<Kind>(key); });
+template <typename Kind>
+bool Any(std::span<const Recipient> recipients) {
+  return std::any_of(recipients.begin(), recipients.end(),
+                     [](const Recipient& recipient) { return std::holds_alternative<Kind>(recipient); });
+}
+
+// Identities are secrets, which nobody copies.
+using Identities = std::span<const Identity* const>;
+
+template <typename Kind>
+bool AnyIdentity(Identities identities) {
+  return std::any_of(identities.begin(), identities.end(),
+                     [](const Identity* identity) { return std::holds_alternative<Kind>(*identity); });
 }
 
 Digest MacOf(const Header& header, ByteView file_key) {
@@ -66,10 +76,10 @@ Result<std::optional<SecretBytes>> UnwrapWith(const Identity& identity, const St
 }
 
 // FindFileKey returns the file key of the first stanza that is for one of the identities, in their order.
-Result<std::optional<SecretBytes>> FindFileKey(const Header& header, std::span<const Identity> identities) {
-  for (const Identity& identity : identities) {
+Result<std::optional<SecretBytes>> FindFileKey(const Header& header, Identities identities) {
+  for (const Identity* identity : identities) {
     for (const Stanza& stanza : header.stanzas) {
-      SAFEMODEL_ASSIGN(std::optional<SecretBytes> file_key, UnwrapWith(identity, stanza));
+      SAFEMODEL_ASSIGN(std::optional<SecretBytes> file_key, UnwrapWith(*identity, stanza));
       if (file_key.has_value()) return file_key;
     }
   }
@@ -80,8 +90,8 @@ bool IsPassphraseFile(const Header& header) {
   return header.stanzas.size() == 1 && header.stanzas.front().type == kScryptType;
 }
 
-Error NoMatch(const Header& header, std::span<const Identity> identities) {
-  if (IsPassphraseFile(header) && Any<PassphraseIdentity>(identities)) {
+Error NoMatch(const Header& header, Identities identities) {
+  if (IsPassphraseFile(header) && AnyIdentity<PassphraseIdentity>(identities)) {
     return {Stage::kKey, "wrong_passphrase", "this is not the passphrase"};
   }
   return {Stage::kKey, "no_identity", "none of the identities can open this"};
@@ -98,14 +108,14 @@ Result<ByteBuffer> SealWrap(std::span<const Recipient> recipients, ByteView plai
   return file;
 }
 
-Result<SecretBytes> OpenWrap(ByteView file, std::span<const Identity> identities, const FileLimits& limits) {
+Result<SecretBytes> OpenWrap(ByteView file, Identities identities, const FileLimits& limits) {
   if (file.size() > limits.file_bytes) return TooLong();
   ByteReader reader(file);
   SAFEMODEL_ASSIGN(const Header header, ParseHeader(reader, limits));
   SAFEMODEL_TRY(CheckStanzas(header.stanzas));
   SAFEMODEL_ASSIGN(const std::optional<SecretBytes> file_key, FindFileKey(header, identities));
   if (!file_key.has_value()) {
-    if (Any<ProgramIdentity>(identities) && !IsPassphraseFile(header)) return OpenWithProgram(file, identities);
+    if (AnyIdentity<ProgramIdentity>(identities) && !IsPassphraseFile(header)) return OpenWithProgram(file, identities);
     return NoMatch(header, identities);
   }
   if (!EqualSecrets(MacOf(header, file_key->bytes()), header.mac)) {
@@ -114,6 +124,21 @@ Result<SecretBytes> OpenWrap(ByteView file, std::span<const Identity> identities
   const auto nonce = reader.Take(kPayloadNonceBytes);
   if (!nonce.ok()) return BadHeader("the age file ends in the nonce of its contents", reader.offset());
   return OpenPayload(file_key->bytes(), nonce.value(), reader.TakeRest());
+}
+
+Result<SecretBytes> OpenWrap(ByteView file, std::span<const Identity> identities, const FileLimits& limits) {
+  std::vector<const Identity*> pointers;
+  for (const Identity& identity : identities) pointers.push_back(&identity);
+  return OpenWrap(file, pointers, limits);
+}
+
+Result<bool> IsForPassphrase(ByteView file, const FileLimits& limits) {
+  if (file.size() > limits.file_bytes) return TooLong();
+  ByteReader reader(file);
+  const auto header = ParseHeader(reader, limits);
+  if (header.ok()) return IsPassphraseFile(header.value());
+  if (header.error().stage == Stage::kLimit) return header.error();
+  return false;
 }
 
 }  // namespace safemodel::crypto::age

@@ -21,6 +21,10 @@ Result<ByteBuffer> SealWrap(std::span<const Recipient> recipients, ByteView plai
 //   asking
 //               for a passphrase, and of OpenWithProgram
 //   kIo         "no_memory"
+Result<SecretBytes> OpenWrap(ByteView file, std::span<const Identity* const> identities, const FileLimits& limits = {});
 Result<SecretBytes> OpenWrap(ByteView file, std::span<const Identity> identities, const FileLimits& limits = {});
+
+// IsForPassphrase tells a file that a passphrase opens; what cannot be read is none. kLimit as OpenWrap.
+Result<bool> IsForPassphrase(ByteView file, const FileLimits& limits = {});
 
 }  // namespace safemodel::crypto::age

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/keys.h>
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/cursor.h"
@@ -10,6 +8,7 @@
 #include "base/try.h"
 #include "crypto/armor.h"
 #include "crypto/hash.h"
+#include "crypto/key_files.h"
 #include "crypto/minisign.h"
 #include "crypto/openssh.h"
 #include "crypto/pem.h"
@@ -244,18 +243,7 @@ Status SecretKey::WriteFiles(const std::string& stem, const Passphrase* passphra
   }
   SAFEMODEL_ASSIGN(const crypto::SecretBytes text, guarded_->Serialize(format, passphrase));
   const auto mode = overwrite == Overwrite::kReplace ? OutputFile::Overwrite::kReplace : OutputFile::Overwrite::kRefuse;
-  const std::string secret_path = stem + ".key";
-  // Both are opened before either gets its name, and the secret one is 0600 from its first moment.
-  SAFEMODEL_ASSIGN(OutputFile secret_file, OutputFile::Create(secret_path, mode, 0600));
-  SAFEMODEL_ASSIGN(OutputFile public_file, OutputFile::Create(stem + ".pub", mode));
-  SAFEMODEL_TRY(secret_file.Append(text.bytes()));
-  SAFEMODEL_TRY(public_file.Append(AsBytes(public_key().ToText(format))));
-  Status kept = secret_file.Commit();
-  // A secret key that replaced another one has its name for good: the public key must follow.
-  if (!kept.ok() && std::string_view(kept.error().code) != "not_durable") return kept;
-  Status published = public_file.Commit();
-  if (!published.ok() && overwrite == Overwrite::kRefuse) unlink(secret_path.c_str());
-  return published.ok() ? kept : published;
+  return crypto::WriteKeyFiles(stem, text.bytes(), public_key().ToText(format), mode);
 }
 
 Result<std::array<std::uint8_t, 64>> SecretKey::SignBytes(ByteView message) const {

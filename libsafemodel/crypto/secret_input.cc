@@ -27,8 +27,8 @@ Error TooLong(const std::string& subject = {}) {
 }
 Error Empty(const std::string& subject = {}) { return BadInput("bad_key_file", "the secret key is empty", subject); }
 
-Result<SecretText> CloseAfter(int fd) {
-  auto text = ReadSecretDescriptor(fd);
+Result<SecretText> CloseAfter(int fd, std::size_t most) {
+  auto text = ReadSecretDescriptor(fd, most);
   close(fd);
   return text;
 }
@@ -43,19 +43,19 @@ std::optional<int> DescriptorOf(std::string_view digits) {
 
 }  // namespace
 
-Result<SecretText> ReadSecretFile(const std::string& path) {
+Result<SecretText> ReadSecretFile(const std::string& path, std::size_t most) {
   SAFEMODEL_ASSIGN(const auto file, File::Open(path));
   if (file->size() == 0) return Empty(path);
-  if (file->size() > kKeyFileBytes) return TooLong(path);
-  SecretText text;
+  if (file->size() > most) return TooLong(path);
+  SecretText text(most);
   text.size = static_cast<std::size_t>(file->size());
   SAFEMODEL_TRY(file->ReadAt(0, text.memory.bytes().first(text.size)));
   return text;
 }
 
-Result<SecretText> ReadSecretDescriptor(int fd) {
-  SecretText text;
-  while (text.size < kKeyFileBytes) {
+Result<SecretText> ReadSecretDescriptor(int fd, std::size_t most) {
+  SecretText text(most);
+  while (text.size < most) {
     const MutableBytes room = text.memory.bytes().subspan(text.size);
     const ssize_t n = read(fd, room.data(), room.size());
     if (n < 0 && errno == EINTR) continue;
@@ -64,34 +64,34 @@ Result<SecretText> ReadSecretDescriptor(int fd) {
     text.size += static_cast<std::size_t>(n);
   }
   if (text.size == 0) return Empty();
-  if (text.size == kKeyFileBytes) return TooLong();  // there may be more, and no key is of exactly this size
+  if (text.size == most) return TooLong();  // there may be more, and no key is of exactly this size
   return text;
 }
 
-Result<SecretText> TakeSecretVariable(const std::string& name) {
+Result<SecretText> TakeSecretVariable(const std::string& name, std::size_t most) {
   char* value = name.empty() || name.find('=') != std::string::npos ? nullptr : std::getenv(name.c_str());
   if (value == nullptr) return BadInput("no_key", "there is no such environment variable", name);
   const std::size_t size = std::strlen(value);
-  SecretText text;
-  text.size = std::min(size, kKeyFileBytes);
+  SecretText text(most);
+  text.size = std::min(size, most);
   std::copy_n(AsBytes(value).begin(), text.size, text.memory.bytes().begin());
   // Also from where the kernel shows the environment that the process began with.
   sodium_memzero(value, size);
   unsetenv(name.c_str());
   if (size == 0) return Empty(name);
-  if (size > kKeyFileBytes) return TooLong(name);
+  if (size > most) return TooLong(name);
   return text;
 }
 
-Result<SecretText> ReadSecret(const std::string& source) {
+Result<SecretText> ReadSecret(const std::string& source, std::size_t most) {
   constexpr std::string_view kVariable = "env:";
   constexpr std::string_view kDescriptor = "fd:";
-  if (source == "-") return ReadSecretDescriptor(STDIN_FILENO);
-  if (source.starts_with(kVariable)) return TakeSecretVariable(source.substr(kVariable.size()));
-  if (!source.starts_with(kDescriptor)) return ReadSecretFile(source);
+  if (source == "-") return ReadSecretDescriptor(STDIN_FILENO, most);
+  if (source.starts_with(kVariable)) return TakeSecretVariable(source.substr(kVariable.size()), most);
+  if (!source.starts_with(kDescriptor)) return ReadSecretFile(source, most);
   const auto number = DescriptorOf(std::string_view(source).substr(kDescriptor.size()));
   if (!number.has_value()) return BadInput("no_key", "fd: takes the number of an open descriptor", source);
-  return CloseAfter(*number);
+  return CloseAfter(*number, most);
 }
 
 bool HoldsSecret(std::string_view variable) {

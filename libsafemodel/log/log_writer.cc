@@ -24,12 +24,6 @@ constexpr const char* kLockName = ".lock";
 constexpr auto kPatience = std::chrono::seconds(30);
 constexpr auto kPause = std::chrono::milliseconds(5);
 
-Status SyncFolder(const std::string& path) {
-  const Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.valid() && fsync(folder.get()) == 0) return {};
-  return SystemError("write_failed", "a folder of the log could not be written to disk", path);
-}
-
 // MakeFolder makes one folder, and its name durable.
 Status MakeFolder(const std::string& path) {
   if (mkdir(path.c_str(), 0777) == 0) return SyncFolder(FolderOf(path));

@@ -64,8 +64,7 @@ Status CheckPadding(const File& file, const container::Range& range) {
 
 }  // namespace
 
-Status CheckStored(const LoadedModel& model, const Progress& progress) {
-  const ObjectStore& store = *model.store;
+Status CheckStored(const ObjectStore& store, unsigned threads, const Progress& progress) {
   std::vector<std::uint64_t> ends;
   std::vector<Run> runs;
   for (std::uint32_t object = 0; object < store.objects().size(); ++object) {
@@ -78,10 +77,10 @@ Status CheckStored(const LoadedModel& model, const Progress& progress) {
   for (const container::Range& range : padding) SAFEMODEL_TRY(CheckPadding(store.file(), range));
   std::uint64_t total = 0;
   for (const Run& run : runs) total += run.bytes;
-  std::vector<ByteBuffer> buffers(WorkerCount(runs.size(), model.options.threads));
+  std::vector<ByteBuffer> buffers(WorkerCount(runs.size(), threads));
   std::mutex mutex;
   std::uint64_t done = 0;
-  return ParallelFor(runs.size(), model.options.threads, [&](std::size_t i, unsigned worker) -> Status {
+  return ParallelFor(runs.size(), threads, [&](std::size_t i, unsigned worker) -> Status {
     SAFEMODEL_TRY(CheckRun(store, runs[i], buffers[worker]));
     if (progress) {
       const std::lock_guard lock(mutex);

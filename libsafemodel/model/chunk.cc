@@ -18,6 +18,14 @@ Status CheckDigest(ByteView stored, const container::ChunkRecord& record) {
                "the bytes of a chunk are not those that were written; get the file again", record.stored_offset};
 }
 
+// At tells in which chunk of the file an error of the cipher happened.
+Result<ByteView> At(Result<ByteView> opened, std::uint64_t offset) {
+  if (opened.ok()) return opened;
+  Error error = opened.error();
+  error.offset = offset;
+  return error;
+}
+
 // Chunks that were read in part are kept: objects up to this size are decoded once, whatever the order of reads.
 constexpr std::uint64_t kCachedBytes = 16u << 20;
 
@@ -80,20 +88,38 @@ class PlainSource final : public ByteSource {
 
 }  // namespace
 
-Status ReadChunk(const ByteSource& core, const container::ObjectRecord& object, const container::ChunkRecord& record,
-                 MutableBytes plain, ChunkScratch& scratch) {
-  if (record.codec == container::kCodecRaw) {
+encryption::ChunkPlace PlaceOf(std::uint32_t object_number, const container::ObjectRecord& object, std::uint32_t chunk,
+                               std::uint64_t plain_length, std::uint8_t codec) {
+  return {object_number, chunk, object.chunk_count, static_cast<std::uint32_t>(plain_length), codec};
+}
+
+Result<ByteView> ReadEncoded(const ChunkFile& file, const ChunkRef& ref, std::uint64_t plain_length,
+                             ChunkScratch& scratch) {
+  const container::ChunkRecord& record = ref.record;
+  scratch.stored.resize(record.stored_length);  // bounded by the chunk size: ParseIndexSlice
+  SAFEMODEL_TRY(file.core.ReadAt(record.stored_offset, scratch.stored));
+  SAFEMODEL_TRY(CheckDigest(scratch.stored, record));
+  if (file.cipher == nullptr) return ByteView(scratch.stored);
+  const auto place = PlaceOf(ref.object_number, ref.object, ref.chunk, plain_length, record.codec);
+  return At(file.cipher->Open(place, ref.object.salt, scratch.stored, scratch.cipher), record.stored_offset);
+}
+
+Status ReadChunk(const ChunkFile& file, const ChunkRef& ref, MutableBytes plain, ChunkScratch& scratch) {
+  const container::ChunkRecord& record = ref.record;
+  const bool is_raw = record.codec == container::kCodecRaw;
+  if (is_raw && file.cipher == nullptr) {
     if (plain.size() != record.stored_length)
       return Error{Stage::kInternal, "internal", "a chunk was read at another length"};
-    SAFEMODEL_TRY(core.ReadAt(record.stored_offset, plain));
+    SAFEMODEL_TRY(file.core.ReadAt(record.stored_offset, plain));
     return CheckDigest(plain, record);
   }
-  scratch.stored.resize(record.stored_length);  // at most the chunk size: ParseIndexSlice
-  SAFEMODEL_TRY(core.ReadAt(record.stored_offset, scratch.stored));
-  SAFEMODEL_TRY(CheckDigest(scratch.stored, record));
-  Status status =
-      scratch.decoder.Decode(static_cast<codec::Codec>(record.codec),
-                             static_cast<codec::ElementLayout>(object.element_layout), scratch.stored, plain);
+  SAFEMODEL_ASSIGN(const ByteView encoded, ReadEncoded(file, ref, plain.size(), scratch));
+  if (is_raw) {
+    std::copy(encoded.begin(), encoded.end(), plain.begin());
+    return {};
+  }
+  Status status = scratch.decoder.Decode(static_cast<codec::Codec>(record.codec),
+                                         static_cast<codec::ElementLayout>(ref.object.element_layout), encoded, plain);
   if (status.ok()) return {};
   Error error = status.error();
   error.offset = record.stored_offset;

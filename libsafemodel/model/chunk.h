@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One chunk: read, compare with its digest, decode. The only way from stored bytes to plain ones.
+// One chunk: read, compare with its digest, open, decode. The only way from stored bytes to plain ones.
 #pragma once
 
 #include <functional>
@@ -7,6 +7,7 @@
 #include "base/source.h"
 #include "codec/codec.h"
 #include "container/format.h"
+#include "encryption/chunk_cipher.h"
 
 namespace safemodel {
 
@@ -14,13 +15,38 @@ namespace safemodel {
 struct ChunkScratch {
   codec::Decoder decoder;
   ByteBuffer stored;
+  encryption::CipherScratch cipher;
 };
+
+using SharedCipher = std::shared_ptr<const encryption::ChunkCipher>;
+
+// ChunkFile is where chunks lie and what opens them.
+struct ChunkFile {
+  const ByteSource& core;
+  const encryption::ChunkCipher* cipher = nullptr;  // null: they are not sealed
+};
+
+// ChunkRef names one chunk of an object, with its records.
+struct ChunkRef {
+  std::uint32_t object_number = 0;
+  std::uint32_t chunk = 0;
+  const container::ObjectRecord& object;
+  const container::ChunkRecord& record;
+};
+
+// PlaceOf returns what a sealed chunk is bound to.
+encryption::ChunkPlace PlaceOf(std::uint32_t object_number, const container::ObjectRecord& object, std::uint32_t chunk,
+                               std::uint64_t plain_length, std::uint8_t codec);
 
 // ReadChunk fills `plain`, which must have the chunk's plain length. The stored bytes are read once, to private memory,
 // and what was hashed is what is decoded [I-FIRST]. On failure the content of `plain` is unspecified: callers zero it.
-// Errors: kIo, kDigestMismatch "chunk_digest", those of the codec.
-Status ReadChunk(const ByteSource& core, const container::ObjectRecord& object, const container::ChunkRecord& record,
-                 MutableBytes plain, ChunkScratch& scratch);
+// Errors: kIo, kDigestMismatch "chunk_digest", those of the cipher and of the codec.
+Status ReadChunk(const ChunkFile& file, const ChunkRef& ref, MutableBytes plain, ChunkScratch& scratch);
+
+// ReadEncoded returns what the codec made of a chunk of `plain_length` bytes: the stored bytes after their digest was
+// compared, and opened where they are sealed. They lie in `scratch`.
+Result<ByteView> ReadEncoded(const ChunkFile& file, const ChunkRef& ref, std::uint64_t plain_length,
+                             ChunkScratch& scratch);
 
 // ChunkReader fills the plain bytes of one chunk of an object that it knows.
 using ChunkReader = std::function<Status(std::uint32_t chunk, MutableBytes plain)>;

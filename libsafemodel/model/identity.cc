@@ -17,7 +17,6 @@
 namespace safemodel {
 namespace {
 
-constexpr std::string_view kSourcePrefix = "source.";
 constexpr std::size_t kGlobalsBytes = 256u << 10;
 constexpr std::int64_t kLastSecond = 253402300799;  // the year 9999
 

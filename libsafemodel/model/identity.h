@@ -10,6 +10,9 @@
 
 namespace safemodel {
 
+// Metadata about the source have keys that begin so.
+inline constexpr std::string_view kSourcePrefix = "source.";
+
 // CheckIdentityOptions refuses (kUsage) names, versions, sequences and metadata that no reader would accept.
 Status CheckIdentityOptions(const ConvertOptions& options);
 

@@ -5,6 +5,7 @@
 
 #include "base/out_of_memory.h"
 #include "base/try.h"
+#include "model/key_wraps.h"
 #include "model/loaded_model.h"
 
 namespace safemodel {
@@ -45,17 +46,44 @@ Result<UnverifiedObject> DescribeObject(const ObjectStore& store, std::uint32_t 
   return object;
 }
 
+Status DescribeObjects(const ObjectStore& store, UnverifiedModel& model) {
+  for (std::uint32_t number = 0; number < store.objects().size(); ++number) {
+    SAFEMODEL_ASSIGN(UnverifiedObject object, DescribeObject(store, number));
+    model.objects.push_back(std::move(object));
+  }
+  return {};
+}
+
 Status DescribeContent(const LoadedModel& loaded, UnverifiedModel& model) {
   model.info = loaded.info;
   model.tensors = loaded.tensors;
   model.element_types = loaded.element_types;
   model.files = loaded.files;
   model.tree = loaded.tree;
-  for (std::uint32_t number = 0; number < loaded.store->objects().size(); ++number) {
-    SAFEMODEL_ASSIGN(UnverifiedObject object, DescribeObject(*loaded.store, number));
-    model.objects.push_back(std::move(object));
+  return DescribeObjects(*loaded.store, model);
+}
+
+void DescribeEncryption(const trust::TrustedManifest& manifest, UnverifiedModel& model) {
+  const auto& encryption = manifest.manifest().encryption;
+  if (!encryption) return;
+  model.encryption = UnverifiedModel::Encryption{"XChaCha20-Poly1305", encryption->bucket_bytes,
+                                                 DescribeWraps(manifest.key_items(), nullptr)};
+}
+
+Status DescribeReadable(trust::TrustedManifest manifest, const OpenOptions& options, UnverifiedModel& model) {
+  SAFEMODEL_ASSIGN(const auto loaded, LoadModel(std::move(manifest), options));
+  if (loaded->store->cipher()) {
+    model.encryption->directory = UnverifiedModel::Encryption::Directory::kRead;
+    model.encryption->wraps = DescribeWraps(loaded->store->trusted().key_items(), &loaded->store->cipher()->key());
   }
-  return {};
+  return DescribeContent(*loaded, model);
+}
+
+// DescribeHidden tells of an encrypted container what anybody sees.
+Status DescribeHidden(trust::TrustedManifest manifest, const OpenOptions& options, UnverifiedModel& model) {
+  model.info = InfoOf(manifest.manifest(), manifest.digest());
+  SAFEMODEL_ASSIGN(const auto store, ObjectStore::Open(std::move(manifest), nullptr, options.limits));
+  return DescribeObjects(*store, model);
 }
 
 Result<UnverifiedModel> InspectFile(const std::string& path, const OpenOptions& options) {
@@ -70,8 +98,12 @@ Result<UnverifiedModel> InspectFile(const std::string& path, const OpenOptions& 
   model.signatures = manifest.signatures();
   model.core_bytes = manifest.core_bytes();
   model.chunk_bytes = manifest.manifest().chunk_size;
-  SAFEMODEL_ASSIGN(const auto loaded, LoadModel(std::move(manifest), options));
-  SAFEMODEL_TRY(DescribeContent(*loaded, model));
+  DescribeEncryption(manifest, model);
+  if (model.encryption && !options.identities) {
+    SAFEMODEL_TRY(DescribeHidden(std::move(manifest), options, model));
+  } else {
+    SAFEMODEL_TRY(DescribeReadable(std::move(manifest), options, model));
+  }
   return model;
 }
 

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "encryption/key_wraps.h"
+#include "model/key_wraps.h"
 #include "model/loaded_model.h"
 #include "value/tensor_view.h"
 
@@ -24,33 +26,47 @@ Result<Tensor> TensorOf(container::TensorRecord&& record, std::span<const Elemen
   return tensor;
 }
 
-ModelInfo InfoOf(const trust::TrustedManifest& trusted, container::Directory& directory) {
+// OpenCipher finds the data key before anything is opened; [K-FIRST].
+Result<SharedCipher> OpenCipher(const trust::TrustedManifest& trusted, const IdentitySource& source) {
   const container::Manifest& manifest = trusted.manifest();
+  if (!manifest.encryption) return SharedCipher();
+  SAFEMODEL_ASSIGN(const auto identities, AskForIdentities(source));
+  SAFEMODEL_ASSIGN(auto key, encryption::OpenKey(trusted.key_items(), identities,
+                                                 {manifest.file_id, manifest.encryption->commitment}));
+  return std::make_shared<const encryption::ChunkCipher>(std::move(key), manifest.encryption->bucket_bytes);
+}
+
+}  // namespace
+
+ModelInfo InfoOf(const container::Manifest& manifest, const Digest& manifest_digest) {
   ModelInfo info;
   info.name = manifest.name;
   info.version = manifest.version;
   info.sequence = manifest.sequence;
   info.created = manifest.created;
   info.file_id = manifest.file_id;
-  info.manifest_digest = trusted.digest();
-  info.tensor_digest = directory.tensor_digest;
-  info.content_digest = directory.content_digest;
+  info.manifest_digest = manifest_digest;
   info.metadata = manifest.metadata;
-  info.private_metadata = std::move(directory.metadata);
+  info.encrypted = manifest.encryption.has_value();
   return info;
 }
 
-}  // namespace
+Result<container::Directory> DirectoryOf(const ObjectStore& store, const Limits& limits) {
+  SAFEMODEL_ASSIGN(const ByteBuffer plain, store.ReadWhole(0));
+  return container::ParseDirectory(plain, store.manifest(), store.objects(), limits);
+}
 
 Result<std::unique_ptr<LoadedModel>> LoadModel(trust::TrustedManifest trusted, const OpenOptions& options) {
   auto model = std::make_unique<LoadedModel>();
   model->options = options;
-  SAFEMODEL_ASSIGN(model->store, ObjectStore::Open(std::move(trusted), options.limits));
+  SAFEMODEL_ASSIGN(SharedCipher cipher, OpenCipher(trusted, options.identities));
+  SAFEMODEL_ASSIGN(model->store, ObjectStore::Open(std::move(trusted), std::move(cipher), options.limits));
   const ObjectStore& store = *model->store;
-  SAFEMODEL_ASSIGN(const ByteBuffer plain, store.ReadWhole(0));
-  SAFEMODEL_ASSIGN(container::Directory directory,
-                   container::ParseDirectory(plain, store.manifest(), store.objects(), options.limits));
-  model->info = InfoOf(store.trusted(), directory);
+  SAFEMODEL_ASSIGN(container::Directory directory, DirectoryOf(store, options.limits));
+  model->info = InfoOf(store.manifest(), store.trusted().digest());
+  model->info.tensor_digest = directory.tensor_digest;
+  model->info.content_digest = directory.content_digest;
+  model->info.private_metadata = std::move(directory.metadata);
   model->tensors.reserve(directory.tensors.size());
   for (container::TensorRecord& record : directory.tensors) {
     SAFEMODEL_ASSIGN(Tensor tensor, TensorOf(std::move(record), directory.element_types));

@@ -52,8 +52,13 @@ struct VerifiedModelAccess {
   static const LoadedModel& Of(const VerifiedModel& model);
 };
 
-// LoadModel reads object table and directory of a container that was authenticated. load.cc
+// LoadModel opens an encrypted container with the identities of the options, and reads object table and directory of a
+// container that was authenticated. load.cc
 Result<std::unique_ptr<LoadedModel>> LoadModel(trust::TrustedManifest trusted, const OpenOptions& options);
+// InfoOf returns what the manifest alone tells. load.cc
+ModelInfo InfoOf(const container::Manifest& manifest, const Digest& manifest_digest);
+// DirectoryOf reads the directory. load.cc
+Result<container::Directory> DirectoryOf(const ObjectStore& store, const Limits& limits);
 // RecordsOf returns the tensors as the directory states them. load.cc
 std::vector<container::TensorRecord> RecordsOf(const LoadedModel& model);
 
@@ -71,8 +76,8 @@ Status ReadTensorRows(const LoadedModel& model, const Tensor& tensor, RowRange r
 Status CheckCopies(const LoadedModel& model);
 Result<MappedView> ViewTensor(const LoadedModel& model, const Tensor& tensor);  // view.cc
 
-Status CheckStored(const LoadedModel& model, const Progress& progress);   // check_stored.cc
-Status CheckContent(const LoadedModel& model, const Progress& progress);  // check_content.cc
+Status CheckStored(const ObjectStore& store, unsigned threads, const Progress& progress);  // check_stored.cc
+Status CheckContent(const LoadedModel& model, const Progress& progress);                   // check_content.cc
 
 // ComputedDigests are digests computed from plain bytes, whatever the directory states.
 struct ComputedDigests {

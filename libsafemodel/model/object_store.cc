@@ -40,10 +40,15 @@ Result<std::uint64_t> TableBytes(const container::Manifest& manifest, const Limi
 
 }  // namespace
 
-ObjectStore::ObjectStore(trust::TrustedManifest trusted, std::vector<container::ObjectRecord> objects)
-    : trusted_(std::move(trusted)), objects_(std::move(objects)), slices_(objects_.size()) {}
+ObjectStore::ObjectStore(trust::TrustedManifest trusted, SharedCipher cipher,
+                         std::vector<container::ObjectRecord> objects)
+    : trusted_(std::move(trusted)),
+      cipher_(std::move(cipher)),
+      objects_(std::move(objects)),
+      slices_(objects_.size()) {}
 
-Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(trust::TrustedManifest trusted, const Limits& limits) {
+Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(trust::TrustedManifest trusted, SharedCipher cipher,
+                                                       const Limits& limits) {
   const container::Manifest& manifest = trusted.manifest();
   SAFEMODEL_ASSIGN(const std::uint64_t length, TableBytes(manifest, limits));
   SAFEMODEL_ASSIGN(const ByteBuffer table, ReadRange(*trusted.file(), manifest.table_offset, length, length));
@@ -51,7 +56,7 @@ Result<std::unique_ptr<ObjectStore>> ObjectStore::Open(trust::TrustedManifest tr
   hash.Update(table);
   if (hash.Finish() != manifest.table_digest) return TableMismatch(manifest.table_offset);
   SAFEMODEL_ASSIGN(auto objects, container::ParseObjectTable(table, manifest, limits));
-  return std::unique_ptr<ObjectStore>(new ObjectStore(std::move(trusted), std::move(objects)));
+  return std::unique_ptr<ObjectStore>(new ObjectStore(std::move(trusted), std::move(cipher), std::move(objects)));
 }
 
 Result<Slice> ObjectStore::LoadSlice(std::uint32_t object) const {
@@ -96,9 +101,27 @@ Status ObjectStore::Refused(std::uint32_t object, std::uint32_t first, std::uint
 }
 
 Status ObjectStore::Read(std::uint32_t object, std::uint32_t chunk, MutableBytes plain, ChunkScratch& scratch) const {
+  SAFEMODEL_TRY(CheckReadable());
   SAFEMODEL_ASSIGN(const Slice* slice, SliceOf(object));
   SAFEMODEL_TRY(Refused(object, chunk, 1));
-  return Refuse(object, chunk, ReadChunk(file(), objects_[object], (*slice)[chunk], plain, scratch));
+  const ChunkRef ref{object, chunk, objects_[object], (*slice)[chunk]};
+  return Refuse(object, chunk, ReadChunk({file(), cipher_.get()}, ref, plain, scratch));
+}
+
+Result<ByteView> ObjectStore::ReadEncoded(std::uint32_t object, std::uint32_t chunk, ChunkScratch& scratch) const {
+  SAFEMODEL_TRY(CheckReadable());
+  SAFEMODEL_ASSIGN(const Slice* slice, SliceOf(object));
+  SAFEMODEL_TRY(Refused(object, chunk, 1));
+  const ChunkRef ref{object, chunk, objects_[object], (*slice)[chunk]};
+  const std::uint64_t plain_length = container::PlainLength(objects_[object], chunk, chunk_size());
+  const auto encoded = safemodel::ReadEncoded({file(), cipher_.get()}, ref, plain_length, scratch);
+  if (!encoded.ok()) return Refuse(object, chunk, encoded.error()).error();
+  return encoded;
+}
+
+Status ObjectStore::CheckReadable() const {
+  if (!manifest().encryption || cipher_) return {};
+  return Error{Stage::kKey, "identity_needed", "this container is encrypted; say with which identity to open it"};
 }
 
 Result<ByteBuffer> ObjectStore::ReadWhole(std::uint32_t object) const {

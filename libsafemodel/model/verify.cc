@@ -21,11 +21,19 @@ Status CheckScope(trust::TrustedManifest trusted, const Policy& policy, VerifySc
   verdict.bytes_checked = container::kPreambleBytes + core_bytes - trusted.manifest().manifest_offset;
   verdict.content_denials = DenialsAs(policy, ContentDenials::kNotChecked);
   if (scope == VerifyScope::kManifest) return {};
+  if (trusted.manifest().encryption && !options.identities && scope == VerifyScope::kStored) {
+    SAFEMODEL_ASSIGN(const auto store, ObjectStore::Open(std::move(trusted), nullptr, options.limits));
+    SAFEMODEL_TRY(CheckStored(*store, options.threads, progress));
+    verdict.directory = DirectoryState::kHidden;
+    verdict.bytes_checked = core_bytes;
+    return {};
+  }
   SAFEMODEL_ASSIGN(const auto model, LoadModel(std::move(trusted), options));
   verdict.info = model->info;
+  verdict.directory = DirectoryState::kRead;
   verdict.content_denials = DenialsAs(policy, ContentDenials::kStated);
   SAFEMODEL_TRY(trust::CheckContentDenials(policy, model->info.content_digest));
-  SAFEMODEL_TRY(CheckStored(*model, progress));
+  SAFEMODEL_TRY(CheckStored(*model->store, options.threads, progress));
   verdict.bytes_checked = core_bytes;
   if (scope == VerifyScope::kStored) return {};
   SAFEMODEL_TRY(CheckContent(*model, progress));
@@ -35,26 +43,13 @@ Status CheckScope(trust::TrustedManifest trusted, const Policy& policy, VerifySc
 
 namespace {
 
-// PartialInfo says what the manifest alone tells.
-ModelInfo PartialInfo(const container::Manifest& manifest, const Digest& digest) {
-  ModelInfo info;
-  info.name = manifest.name;
-  info.version = manifest.version;
-  info.sequence = manifest.sequence;
-  info.created = manifest.created;
-  info.file_id = manifest.file_id;
-  info.manifest_digest = digest;
-  info.metadata = manifest.metadata;
-  return info;
-}
-
 void Explain(trust::AuthenticationTrace trace, const Digest& manifest_digest, Verdict& verdict) {
   verdict.signatures = std::move(trace.signatures);
   verdict.rule = std::move(trace.rule);
   verdict.missing_roles = std::move(trace.missing_roles);
   verdict.missing_attestations = std::move(trace.missing_attestations);
   verdict.rollback = std::move(trace.rollback);
-  if (trace.manifest) verdict.info = PartialInfo(*trace.manifest, manifest_digest);
+  if (trace.manifest) verdict.info = InfoOf(*trace.manifest, manifest_digest);
 }
 
 Status VerifyInto(const std::string& path, const Policy& policy, const Expectation& expectation, VerifyScope scope,

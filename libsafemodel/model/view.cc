@@ -12,8 +12,9 @@ namespace safemodel {
 namespace {
 
 Error NotRaw(const Tensor& tensor) {
-  return {Stage::kUnsupported, "not_raw", "only contiguous tensors that are stored raw can be viewed; read this one",
-          kNoOffset, tensor.name};
+  return {Stage::kUnsupported, "not_raw",
+          "only contiguous tensors that are stored raw and not encrypted can be viewed; read this one", kNoOffset,
+          tensor.name};
 }
 
 bool MappingForbidden(const ObjectStore& store) {
@@ -73,7 +74,8 @@ Result<MappedView> ViewTensor(const LoadedModel& model, const Tensor& tensor) {
   const container::ObjectRecord& record = store.objects()[object];
   SAFEMODEL_ASSIGN(const std::uint64_t bits, ElementBits(tensor.dtype, tensor.element_type, model.element_types));
   SAFEMODEL_TRY(CheckView(bits, tensor.shape, tensor.strides, tensor.byte_offset, record.plain_size));
-  if (record.form != container::StorageForm::kRaw || !IsContiguous(tensor.shape, tensor.strides)) return NotRaw(tensor);
+  const bool is_plain = record.form == container::StorageForm::kRaw && !store.manifest().encryption;
+  if (!is_plain || !IsContiguous(tensor.shape, tensor.strides)) return NotRaw(tensor);
   SAFEMODEL_ASSIGN(const std::uint64_t elements, ElementCount(tensor.shape));
   SAFEMODEL_ASSIGN(const std::uint64_t bytes, ContiguousBytes(elements, bits));
   const auto first = static_cast<std::uint32_t>(tensor.byte_offset / store.chunk_size());

@@ -9,6 +9,7 @@
 #include "model/file_digests.h"
 #include "model/identity.h"
 #include "model/imported_records.h"
+#include "model/new_encryption.h"
 #include "model/storages.h"
 #include "trust/sign_core.h"
 #include "value/tensor_view.h"
@@ -16,8 +17,8 @@
 namespace safemodel {
 namespace {
 
-WriterOptions WriterOptionsOf(const ConvertOptions& options) {
-  return {options.chunk_bytes, options.codec, options.level, options.threads, options.limits};
+WriterOptions WriterOptionsOf(const ConvertOptions& options, const NewEncryption& encryption) {
+  return {options.chunk_bytes, options.codec, options.level, options.threads, options.limits, encryption.cipher};
 }
 
 std::uint64_t ContiguousTotal(const std::vector<container::TensorRecord>& tensors, std::span<const ElementType> types) {
@@ -84,29 +85,44 @@ Result<container::Directory> WriteContent(ContainerWriter& writer, const Importe
   return directory;
 }
 
-// AppendSignature signs before the file gets its name: it is never seen unsigned.
-Status AppendSignature(OutputFile& output, const WrittenManifest& written, const ConvertOptions& options) {
+// AppendEnvelope signs before the file gets its name: it is never seen unsigned.
+Status AppendEnvelope(OutputFile& output, const WrittenManifest& written, NewEncryption encryption,
+                      const ConvertOptions& options) {
+  if (options.sign_with == nullptr && encryption.items.empty()) return {};
   SAFEMODEL_ASSIGN(const container::Manifest manifest,
                    container::ParseManifest(written.bytes, written.preamble, options.limits));
   SignOptions sign_options;
   sign_options.limits = options.limits;
   if (options.reproducible == ConvertOptions::Reproducible::kYes) sign_options.issued_at = manifest.created;
-  SAFEMODEL_ASSIGN(const ByteBuffer envelope,
-                   trust::MakeSignedEnvelope(manifest, written.digest, *options.sign_with, sign_options));
+  SAFEMODEL_ASSIGN(
+      const ByteBuffer envelope,
+      trust::MakeFirstEnvelope(manifest, written.digest, std::move(encryption.items), options.sign_with, sign_options));
   return output.Append(envelope);
+}
+
+Result<NewEncryption> EncryptionFor(const ConvertOptions& options) {
+  if (options.encrypt_to.empty()) return NewEncryption{};
+  if (options.reproducible == ConvertOptions::Reproducible::kYes) {
+    return Error{Stage::kUsage, "reproducible_encryption",
+                 "an encrypted container is not reproducible: its key and its salts are drawn afresh"};
+  }
+  return EncryptFor(options.encrypt_to, options.bucket_bytes, options.limits);
 }
 
 }  // namespace
 
 Result<WrittenModel> WriteModel(OutputFile& output, const ImportedModel& model, const ConvertOptions& options,
                                 const Identify& identify) {
-  SAFEMODEL_ASSIGN(ContainerWriter writer, ContainerWriter::Create(output, WriterOptionsOf(options)));
-  SAFEMODEL_ASSIGN(const container::Directory directory, WriteContent(writer, model, options));
+  SAFEMODEL_ASSIGN(NewEncryption encryption, EncryptionFor(options));
+  SAFEMODEL_ASSIGN(ContainerWriter writer, ContainerWriter::Create(output, WriterOptionsOf(options, encryption)));
+  SAFEMODEL_ASSIGN(container::Directory directory, WriteContent(writer, model, options));
   WrittenModel written;
   SAFEMODEL_ASSIGN(written.identity, identify());
-  written.identity.file_id = FileIdFor(options, written.identity, directory.content_digest);
+  written.identity.file_id = encryption.cipher ? encryption.cipher->key().file_id()
+                                               : FileIdFor(options, written.identity, directory.content_digest);
+  if (encryption.cipher) HideSource(written.identity, directory);
   SAFEMODEL_ASSIGN(const WrittenManifest manifest, writer.Finish(directory, written.identity));
-  if (options.sign_with != nullptr) SAFEMODEL_TRY(AppendSignature(output, manifest, options));
+  SAFEMODEL_TRY(AppendEnvelope(output, manifest, std::move(encryption), options));
   written.tensors = directory.tensors.size();
   written.tensor_bytes = ContiguousTotal(directory.tensors, directory.element_types);
   written.tensor_digest = directory.tensor_digest;

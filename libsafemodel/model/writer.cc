@@ -9,6 +9,7 @@
 #include "container/parse.h"
 #include "crypto/hash.h"
 #include "model/chunk.h"
+#include "model/chunk_output.h"
 #include "model/ordered.h"
 
 namespace safemodel {
@@ -21,12 +22,14 @@ using container::StorageForm;
 
 constexpr std::uint64_t kSampleBytes = 1u << 20;
 
-// WriterScratch is what one thread needs to encode chunks.
+// WriterScratch is what one thread needs to make chunks.
 struct WriterScratch {
   explicit WriterScratch(int level) : encoder(level) {}
   codec::Encoder encoder;
   ByteBuffer plain;
-  ByteBuffer stored;
+  ByteBuffer encoded;
+  ChunkScratch source;  // of chunks that are copied
+  SealScratch seal;
 };
 
 Error TooMuch() { return {Stage::kLimit, "too_large", "the model is larger than the limit of its readers"}; }
@@ -41,36 +44,31 @@ struct ContainerWriter::State {
   std::vector<std::vector<ChunkRecord>> slices;
   std::uint64_t plain_bytes = 0;
 
+  [[nodiscard]] std::optional<container::Encryption> Block() const {
+    if (!options.cipher) return std::nullopt;
+    return options.cipher->Block();
+  }
+  Result<std::uint32_t> NextNumber();
   void MakeScratch(unsigned workers);
   Result<codec::Codec> ChooseCodec(codec::ElementLayout layout, const ByteSource& source);
-  Status Pad(std::uint64_t alignment);
+  Status Begin(ObjectRecord& object);
+  void End(std::uint32_t number, const ObjectRecord& object);
   Result<WrittenObject> Write(std::uint32_t number, ObjectKind kind, codec::ElementLayout layout,
                               const ByteSource& source, const WriteProgress& progress);
-  Result<Digest> WriteChunks(ObjectRecord& object, codec::Codec wanted, const ByteSource& source,
-                             const WriteProgress& progress, std::vector<ChunkRecord>& records);
+  Result<Digest> Encode(std::uint32_t number, const ObjectRecord& object, codec::Codec wanted, const ByteSource& source,
+                        const WriteProgress& progress);
+  Status Copy(std::uint32_t number, const EncodedObject& source, const WriteProgress& progress);
   Result<container::Manifest> WriteIndexAndTable(const ModelIdentity& identity);
   Status CheckReadable(const WrittenManifest& written, ByteView table, const container::Directory& directory,
                        ByteView plain) const;
 };
 
-// ChunkJob is one object on its way to the file.
-class ChunkJob {
+// EncodeJob is one object on its way from its plain bytes to the file.
+class EncodeJob {
  public:
-  ChunkJob(OutputFile& output, const ObjectRecord& object, std::uint32_t chunk_size, codec::Codec wanted,
-           const ByteSource& source)
-      : output_(output),
-        object_(object),
-        chunk_size_(chunk_size),
-        wanted_(wanted),
-        source_(source),
-        records_(object.chunk_count) {}
-
-  // Prepare makes room for an object that is stored raw: where its chunks lie is known before they are written.
-  Status Prepare() {
-    if (object_.form != StorageForm::kRaw) return {};
-    SAFEMODEL_TRY(output_.Extend(object_.plain_size));
-    return {};
-  }
+  EncodeJob(ChunkOutput& output, const ObjectRecord& object, std::uint32_t chunk_size, codec::Codec wanted,
+            const ByteSource& source)
+      : output_(output), object_(object), chunk_size_(chunk_size), wanted_(wanted), source_(source) {}
 
   // Run takes chunk `i` through its steps. Only reading from a sequential source, the hash of the whole object and
   // writing behind chunks of unknown length have an order; the hash of one chunk runs beside the write of another.
@@ -78,27 +76,28 @@ class ChunkJob {
   Status Run(std::size_t i, WriterScratch& scratch, const ContainerWriter::WriteProgress& progress) {
     Turnstile::Ticket read(read_turn_, i);
     Turnstile::Ticket hash(hash_turn_, i);
-    Turnstile::Ticket write(write_turn_, i);
+    Turnstile::Ticket write(output_.turns(), i);
     SAFEMODEL_TRY(Read(i, read, scratch));
     if (source_.sequential() && !read.passed()) return {};  // a lower chunk failed
-    const ByteView stored = Encode(i, scratch);
-    if (object_.form == StorageForm::kRaw) SAFEMODEL_TRY(WriteRaw(i, stored));
+    const auto chunk = static_cast<std::uint32_t>(i);
+    const Encoded encoded = Encode(scratch);
+    SAFEMODEL_ASSIGN(const ByteView stored, output_.Put(chunk, encoded.codec, encoded.bytes, scratch.seal));
     SAFEMODEL_TRY(hash.InTurn([&]() -> Status {
       whole_.Update(scratch.plain);
       if (progress) progress(scratch.plain.size());
       return {};
     }));
-    if (object_.form == StorageForm::kRaw) return {};
-    return write.InTurn([&]() -> Status {
-      records_[i].stored_offset = output_.size();
-      return output_.Append(stored);
-    });
+    return output_.Append(chunk, stored, write);
   }
 
   [[nodiscard]] Digest plain_digest() const { return whole_.Finish(); }
-  [[nodiscard]] std::vector<ChunkRecord> TakeRecords() && { return std::move(records_); }
 
  private:
+  struct Encoded {
+    std::uint8_t codec = container::kCodecRaw;
+    ByteView bytes;
+  };
+
   Status Read(std::size_t i, Turnstile::Ticket& turn, WriterScratch& scratch) {
     const auto chunk = static_cast<std::uint32_t>(i);
     const auto read = [&] {
@@ -108,34 +107,21 @@ class ChunkJob {
     return source_.sequential() ? turn.InTurn(read) : read();
   }
 
-  Status WriteRaw(std::size_t i, ByteView stored) {
-    records_[i].stored_offset = object_.stored_offset + std::uint64_t{i} * chunk_size_;
-    return output_.WriteAt(records_[i].stored_offset, stored);
+  [[nodiscard]] Encoded Encode(WriterScratch& scratch) const {
+    if (wanted_ == codec::Codec::kRaw) return {container::kCodecRaw, scratch.plain};
+    const auto layout = static_cast<codec::ElementLayout>(object_.element_layout);
+    const codec::Codec used = scratch.encoder.Encode(wanted_, layout, scratch.plain, scratch.encoded);
+    return {static_cast<std::uint8_t>(used), scratch.encoded};
   }
 
-  ByteView Encode(std::size_t i, WriterScratch& scratch) {
-    ByteView stored = scratch.plain;
-    if (wanted_ != codec::Codec::kRaw) {
-      const auto layout = static_cast<codec::ElementLayout>(object_.element_layout);
-      const codec::Codec used = scratch.encoder.Encode(wanted_, layout, scratch.plain, scratch.stored);
-      records_[i].codec = static_cast<std::uint8_t>(used);
-      stored = scratch.stored;
-    }
-    records_[i].stored_length = static_cast<std::uint32_t>(stored.size());
-    records_[i].digest = crypto::Blake3Of(stored);
-    return stored;
-  }
-
-  OutputFile& output_;
+  ChunkOutput& output_;
   const ObjectRecord& object_;
   std::uint32_t chunk_size_;
   codec::Codec wanted_;
   const ByteSource& source_;
-  std::vector<ChunkRecord> records_;
   crypto::Blake3 whole_;
   Turnstile read_turn_;
   Turnstile hash_turn_;
-  Turnstile write_turn_;
 };
 
 ContainerWriter::ContainerWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -175,22 +161,39 @@ Result<codec::Codec> ContainerWriter::State::ChooseCodec(codec::ElementLayout la
   return own.encoder.Choose(layout, own.plain);
 }
 
-Status ContainerWriter::State::Pad(std::uint64_t alignment) {
-  const std::uint64_t excess = output.size() % alignment;
-  if (excess == 0) return {};
-  return output.Append(ByteBuffer(static_cast<std::size_t>(alignment - excess)));
+// Begin finds the place of an object whose kind, form and size are known.
+Status ContainerWriter::State::Begin(ObjectRecord& object) {
+  const auto total = CheckedAdd(plain_bytes, object.plain_size);
+  const auto chunks = Narrow<std::uint32_t>(CeilDiv(object.plain_size, options.chunk_bytes));
+  if (!total || *total > options.limits.total_plain_bytes || !chunks) return TooMuch();
+  plain_bytes = *total;
+  object.chunk_count = *chunks;
+  if (options.cipher) crypto::RandomBytes(object.salt);
+  if (object.plain_size > 0) {
+    const std::uint64_t alignment = container::AlignmentOf(object, Block());
+    const std::uint64_t excess = output.size() % alignment;
+    if (excess != 0) SAFEMODEL_TRY(output.Append(ByteBuffer(static_cast<std::size_t>(alignment - excess))));
+  }
+  object.stored_offset = output.size();
+  return {};
 }
 
-Result<Digest> ContainerWriter::State::WriteChunks(ObjectRecord& object, codec::Codec wanted, const ByteSource& source,
-                                                   const WriteProgress& progress, std::vector<ChunkRecord>& records) {
-  ChunkJob job(output, object, options.chunk_bytes, wanted, source);
-  SAFEMODEL_TRY(job.Prepare());
+void ContainerWriter::State::End(std::uint32_t number, const ObjectRecord& object) {
+  objects[number] = object;
+  objects[number].slice_digest =
+      SliceDigest(number, object, options.chunk_bytes, container::SerializeChunkRecords(slices[number]));
+}
+
+Result<Digest> ContainerWriter::State::Encode(std::uint32_t number, const ObjectRecord& object, codec::Codec wanted,
+                                              const ByteSource& source, const WriteProgress& progress) {
+  ChunkOutput chunks(output, number, object, options.chunk_bytes, options.cipher.get());
+  EncodeJob job(chunks, object, options.chunk_bytes, wanted, source);
+  SAFEMODEL_TRY(chunks.Prepare());
   MakeScratch(WorkerCount(object.chunk_count, options.threads));
   SAFEMODEL_TRY(ParallelFor(object.chunk_count, options.threads,
                             [&](std::size_t i, unsigned worker) { return job.Run(i, *scratch[worker], progress); }));
-  const Digest digest = job.plain_digest();
-  records = std::move(job).TakeRecords();
-  return digest;
+  slices[number] = std::move(chunks).TakeRecords();
+  return job.plain_digest();
 }
 
 Result<WrittenObject> ContainerWriter::State::Write(std::uint32_t number, ObjectKind kind, codec::ElementLayout layout,
@@ -198,31 +201,58 @@ Result<WrittenObject> ContainerWriter::State::Write(std::uint32_t number, Object
   ObjectRecord object;
   object.kind = kind;
   object.plain_size = source.size();
-  const auto total = CheckedAdd(plain_bytes, object.plain_size);
-  const auto chunks = Narrow<std::uint32_t>(CeilDiv(object.plain_size, options.chunk_bytes));
-  if (!total || *total > options.limits.total_plain_bytes || !chunks) return TooMuch();
-  plain_bytes = *total;
-  object.chunk_count = *chunks;
+  object.element_layout = static_cast<std::uint8_t>(layout);
   SAFEMODEL_ASSIGN(const codec::Codec wanted, ChooseCodec(layout, source));
   object.form = wanted == codec::Codec::kRaw ? StorageForm::kRaw : StorageForm::kCoded;
-  object.element_layout = static_cast<std::uint8_t>(layout);
-  if (object.plain_size > 0) SAFEMODEL_TRY(Pad(container::AlignmentOf(object.form, object.plain_size)));
-  object.stored_offset = output.size();
+  SAFEMODEL_TRY(Begin(object));
   WrittenObject written{number, {}};
-  SAFEMODEL_ASSIGN(written.plain_digest, WriteChunks(object, wanted, source, progress, slices[number]));
-  object.slice_digest =
-      SliceDigest(number, object, options.chunk_bytes, container::SerializeChunkRecords(slices[number]));
-  objects[number] = object;
+  SAFEMODEL_ASSIGN(written.plain_digest, Encode(number, object, wanted, source, progress));
+  End(number, object);
   return written;
+}
+
+Status ContainerWriter::State::Copy(std::uint32_t number, const EncodedObject& source, const WriteProgress& progress) {
+  ObjectRecord object;
+  object.kind = source.record.kind;
+  object.form = source.record.form;
+  object.element_layout = source.record.element_layout;
+  object.plain_size = source.record.plain_size;
+  SAFEMODEL_TRY(Begin(object));
+  ChunkOutput chunks(output, number, object, options.chunk_bytes, options.cipher.get());
+  SAFEMODEL_TRY(chunks.Prepare());
+  MakeScratch(WorkerCount(object.chunk_count, options.threads));
+  const auto copy = [&](std::size_t i, unsigned worker) -> Status {
+    Turnstile::Ticket write(chunks.turns(), i);
+    const auto chunk = static_cast<std::uint32_t>(i);
+    SAFEMODEL_ASSIGN(const ByteView encoded, source.read(chunk, scratch[worker]->source));
+    SAFEMODEL_ASSIGN(const ByteView stored,
+                     chunks.Put(chunk, source.chunks[chunk].codec, encoded, scratch[worker]->seal));
+    if (progress) progress(container::PlainLength(object, chunk, options.chunk_bytes));
+    return chunks.Append(chunk, stored, write);
+  };
+  SAFEMODEL_TRY(ParallelFor(object.chunk_count, options.threads, copy));
+  slices[number] = std::move(chunks).TakeRecords();
+  End(number, object);
+  return {};
+}
+
+Result<std::uint32_t> ContainerWriter::State::NextNumber() {
+  const auto number = static_cast<std::uint32_t>(objects.size());
+  if (number >= options.limits.objects) return TooMuch();
+  objects.emplace_back();
+  slices.emplace_back();
+  return number;
 }
 
 Result<WrittenObject> ContainerWriter::AddObject(ObjectKind kind, codec::ElementLayout layout, const ByteSource& source,
                                                  const WriteProgress& progress) {
-  const auto number = static_cast<std::uint32_t>(state_->objects.size());
-  if (number >= state_->options.limits.objects) return TooMuch();
-  state_->objects.emplace_back();
-  state_->slices.emplace_back();
+  SAFEMODEL_ASSIGN(const std::uint32_t number, state_->NextNumber());
   return state_->Write(number, kind, layout, source, progress);
+}
+
+Status ContainerWriter::CopyObject(const EncodedObject& source, const WriteProgress& progress) {
+  SAFEMODEL_ASSIGN(const std::uint32_t number, state_->NextNumber());
+  return state_->Copy(number, source, progress);
 }
 
 Result<SharedSource> ContainerWriter::ReadBack(std::uint32_t number) const {
@@ -231,8 +261,8 @@ Result<SharedSource> ContainerWriter::ReadBack(std::uint32_t number) const {
   auto scratch = std::make_shared<ChunkScratch>();
   return MakePlainSource(state->objects[number].plain_size, state->options.chunk_bytes,
                          [file = std::move(file), state, number, scratch](std::uint32_t chunk, MutableBytes plain) {
-                           return ReadChunk(*file, state->objects[number], state->slices[number][chunk], plain,
-                                            *scratch);
+                           const ChunkRef ref{number, chunk, state->objects[number], state->slices[number][chunk]};
+                           return ReadChunk({*file, state->options.cipher.get()}, ref, plain, *scratch);
                          });
 }
 
@@ -259,6 +289,7 @@ Result<container::Manifest> ContainerWriter::State::WriteIndexAndTable(const Mod
   manifest.version = identity.version;
   manifest.sequence = identity.sequence;
   manifest.created = identity.created;
+  manifest.encryption = Block();
   manifest.metadata = identity.metadata;
   return manifest;
 }

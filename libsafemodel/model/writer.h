@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "codec/codec.h"
 #include "container/format.h"
+#include "model/chunk.h"
 
 namespace safemodel {
 
@@ -20,6 +21,7 @@ struct WriterOptions {
   int level = 3;
   unsigned threads = 0;
   Limits limits = {};
+  SharedCipher cipher = {};  // null: the container is not encrypted. Its file id is that of the identity
 };
 
 // ModelIdentity is the part of a manifest that people choose.
@@ -35,6 +37,14 @@ struct ModelIdentity {
 struct WrittenObject {
   std::uint32_t number = 0;
   Digest plain_digest{};  // BLAKE3 of the plain bytes
+};
+
+// EncodedObject is an object of another container with the same chunk size, as its codecs made it.
+struct EncodedObject {
+  const container::ObjectRecord& record;
+  std::span<const container::ChunkRecord> chunks;
+  // read returns the encoded bytes of a chunk, which lie in the scratch. Several threads call it, each with its own.
+  std::function<Result<ByteView>(std::uint32_t chunk, ChunkScratch& scratch)> read;
 };
 
 struct WrittenManifest {
@@ -53,12 +63,15 @@ class ContainerWriter {
   ContainerWriter& operator=(ContainerWriter&&) noexcept;
   ~ContainerWriter();
 
-  // WriteProgress is called with the plain bytes of each chunk that was written.
+  // WriteProgress is called with the plain bytes of each chunk that was written, from several threads when an object is
+  // copied.
   using WriteProgress = std::function<void(std::uint64_t plain_bytes)>;
   // AddObject writes the next object. Storage form and codec are chosen from a sample. A sequential source is read in
   // order by one thread at a time.
   Result<WrittenObject> AddObject(container::ObjectKind kind, codec::ElementLayout layout, const ByteSource& source,
                                   const WriteProgress& progress = {});
+  // CopyObject writes the next object from another container, without decoding it.
+  [[nodiscard]] Status CopyObject(const EncodedObject& source, const WriteProgress& progress = {});
   // ReadBack presents a written object as its plain bytes again, for one thread.
   Result<SharedSource> ReadBack(std::uint32_t number) const;
   // Finish writes everything else. The parts are parsed again, with the reader's limits, before the preamble is

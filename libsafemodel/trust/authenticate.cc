@@ -4,9 +4,23 @@
 
 #include "base/try.h"
 #include "container/parse.h"
+#include "encryption/key_wraps.h"
+#include "encryption/recipient_notes.h"
 #include "trust/decision.h"
 
 namespace safemodel::trust {
+namespace {
+
+std::vector<container::EnvelopeItem> KeyItemsOf(const std::optional<container::Envelope>& envelope) {
+  std::vector<container::EnvelopeItem> items;
+  if (!envelope) return items;
+  for (const container::EnvelopeItem& item : envelope->items) {
+    if (encryption::IsKeyWrap(item) || encryption::IsRecipientNote(item)) items.push_back(item);
+  }
+  return items;
+}
+
+}  // namespace
 
 struct TrustedManifestMaker {
   static TrustedManifest Make(OpenedContainer opened, container::Manifest manifest,
@@ -16,6 +30,7 @@ struct TrustedManifestMaker {
     trusted.manifest_ = std::move(manifest);
     trusted.digest_ = opened.manifest_digest;
     trusted.core_bytes_ = opened.preamble.manifest_offset + opened.preamble.manifest_length;
+    trusted.key_items_ = KeyItemsOf(opened.envelope);
     trusted.file_ = std::move(opened.file);
     trusted.signatures_ = std::move(signatures);
     trusted.rule_ = std::move(rule);

@@ -43,6 +43,9 @@ class TrustedManifest {
   [[nodiscard]] const std::shared_ptr<const File>& file() const { return file_; }
   [[nodiscard]] std::uint64_t core_bytes() const { return core_bytes_; }
   [[nodiscard]] const std::vector<SignatureReport>& signatures() const { return signatures_; }
+  // key_items are the key wraps and recipient notes of the envelope. Nobody vouches for them; what they must fit is in
+  // the manifest.
+  [[nodiscard]] const std::vector<container::EnvelopeItem>& key_items() const { return key_items_; }
   // rule is the policy's rule that decided; null when authentication was skipped.
   [[nodiscard]] const std::optional<Rule>& rule() const { return rule_; }
   // accepted says that the rule was satisfied: not skipped, and nothing was let pass.
@@ -58,6 +61,7 @@ class TrustedManifest {
   std::shared_ptr<const File> file_;
   std::uint64_t core_bytes_ = 0;
   std::vector<SignatureReport> signatures_;
+  std::vector<container::EnvelopeItem> key_items_;
   std::optional<Rule> rule_;
   bool accepted_ = false;
   std::optional<Error> let_pass_;

@@ -43,14 +43,6 @@ Result<std::shared_ptr<const File>> OpenForWriting(const std::string& path, bool
   return File::Open(path, File::Access::kRead, File::Links::kRefuse);
 }
 
-Status SyncFolder(const std::string& folder) {
-  const Descriptor descriptor(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!descriptor.valid() || fsync(descriptor.get()) != 0) {
-    return SystemError("write_failed", "the folder could not be written to disk", folder);
-  }
-  return {};
-}
-
 Status WriteAll(const File& file, std::uint64_t offset, ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t n = pwrite(file.descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(offset));

@@ -13,7 +13,6 @@ namespace safemodel::trust {
 
 inline constexpr std::size_t kMostPolicyKeys = 4096;  // far above any release process; bounds the work of matching
 
-
 // KeyOfName returns the key of this name, or null. The empty name is nobody's.
 const TrustedKey* KeyOfName(const std::vector<TrustedKey>& keys, std::string_view name);
 

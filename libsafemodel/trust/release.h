@@ -20,7 +20,7 @@ struct Release {
   FileId file_id{};
   ReleaseKind kind = ReleaseKind::kContainer;
   enum class Content : std::uint8_t { kPlain, kEncrypted };
-  Content content = Content::kPlain;  // this version reads no encrypted containers
+  Content content = Content::kPlain;
 };
 
 Release ReleaseOf(const container::Manifest& manifest);

@@ -127,6 +127,10 @@ Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits&
     return Error{Stage::kLimit, "many_statements",
                  "the envelope is full: it would have more statements than the limit"};
   }
+  if (CountOf(envelope.items, container::ItemKind::kKeyWrap) > limits.key_wraps ||
+      CountOf(envelope.items, container::ItemKind::kRecipientNote) > limits.key_wraps) {
+    return Error{Stage::kLimit, "many_key_wraps", "the envelope is full: it would have more key wraps than the limit"};
+  }
   if (CountOf(envelope.items, container::ItemKind::kLogProof) > limits.log_proofs) {
     return Error{Stage::kLimit, "many_log_proofs",
                  "the envelope is full: it would have more log proofs than the limit"};
@@ -140,13 +144,17 @@ Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits&
   return frame;
 }
 
-Result<ByteBuffer> MakeSignedEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
-                                      const Signer& key, const SignOptions& options) {
+Result<ByteBuffer> MakeFirstEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
+                                     std::vector<container::EnvelopeItem> key_items, const Signer* key,
+                                     const SignOptions& options) {
   container::Envelope envelope;
   envelope.manifest_digest = manifest_digest;
-  SAFEMODEL_ASSIGN(container::EnvelopeItem item,
-                   MakeStatementItem(ReleaseOf(manifest), manifest_digest, key, options, Checked::kFull));
-  envelope.items.push_back(std::move(item));
+  envelope.items = std::move(key_items);
+  if (key != nullptr) {
+    SAFEMODEL_ASSIGN(container::EnvelopeItem item,
+                     MakeStatementItem(ReleaseOf(manifest), manifest_digest, *key, options, Checked::kFull));
+    envelope.items.push_back(std::move(item));
+  }
   return FrameBytes(envelope, options.limits);
 }
 

@@ -34,10 +34,12 @@ Result<container::Envelope> NextEnvelope(const std::optional<container::Envelope
 // FrameBytes returns the whole frame of an envelope. kLimit when a reader would refuse it.
 Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits& limits);
 
-// MakeSignedEnvelope returns the frame of a first envelope with one statement, for a container that was just written:
-// its writer has seen every byte, so the statement says "full". To be appended right behind the manifest.
-Result<ByteBuffer> MakeSignedEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
-                                      const Signer& key, const SignOptions& options);
+// MakeFirstEnvelope returns the frame of a first envelope, for a container that was just written: with key wraps and
+// notes, and with a statement when there is a key. The writer has seen every byte, so the statement says "full". To be
+// appended right behind the manifest.
+Result<ByteBuffer> MakeFirstEnvelope(const container::Manifest& manifest, const Digest& manifest_digest,
+                                     std::vector<container::EnvelopeItem> key_items, const Signer* key,
+                                     const SignOptions& options);
 
 // AfterStatement adds to an envelope whose last item is the statement that was just signed.
 using AfterStatement = std::function<Status(container::Envelope& envelope)>;

@@ -204,8 +204,9 @@ ByteBuffer SerializeStatement(const Statement& statement) {
 }
 
 Release ReleaseOf(const container::Manifest& manifest) {
-  return {manifest.name,    manifest.version,        manifest.sequence,
-          manifest.file_id, ReleaseKind::kContainer, Release::Content::kPlain};
+  return {manifest.name,           manifest.version,
+          manifest.sequence,       manifest.file_id,
+          ReleaseKind::kContainer, manifest.encryption ? Release::Content::kEncrypted : Release::Content::kPlain};
 }
 
 bool Matches(const Statement& statement, const Release& release) {

@@ -147,7 +147,8 @@ TEST_CASE("age program: whatever it does wrong is an answer") {
     constexpr std::chrono::milliseconds kShort{300};
     const bool hangs = std::string(row.on_open) == "program_timeout";
     const auto timeout = hangs ? kShort : kProgramTimeout;
-    const auto opened = OpenWithProgram(file, {&identity, 1}, timeout);
+    const Identity* const identities[] = {&identity};
+    const auto opened = OpenWithProgram(file, identities, timeout);
     CHECK((opened.ok() ? "ok" : std::string(opened.error().code)) == row.on_open);
     if (!opened.ok()) CHECK(opened.error().stage == Stage::kKey);
     const auto sealed = SealWithProgram({&recipient, 1}, AsBytes("x"), {}, timeout);

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 # Lowest layer first. A folder may include the folders before it ...
-LAYERS = ["base", "value", "json", "toml", "crypto", "log", "codec", "container", "pickle", "formats", "trust", "model"]
+LAYERS = ["base", "value", "json", "toml", "crypto", "log", "codec", "container", "encryption", "pickle", "formats", "trust", "model"]
 # ... except that these are kept apart from each other, so that each can be read and fuzzed alone.
 ONLY = {
     "base": set(),
@@ -23,6 +23,7 @@ ONLY = {
     "log": {"base", "json", "crypto"},
     "codec": {"base", "value"},
     "container": {"base", "value"},
+    "encryption": {"base", "value", "crypto", "container"},
     "pickle": {"base", "value"},
 }
 # Each library of somebody else is met in one folder, which answers for how it is used.

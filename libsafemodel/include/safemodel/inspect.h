@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <safemodel/encrypt.h>
 #include <safemodel/model.h>
 
 namespace safemodel {
@@ -28,6 +29,16 @@ struct UnverifiedModel {
   std::uint64_t core_bytes = 0;
   std::uint32_t chunk_bytes = 0;
   std::string envelope;  // "none", "appended", "sidecar"
+  // Present when the container is encrypted. Without an identity the directory is hidden: nothing below but `info`, as
+  // far as the manifest tells it, `signatures` and `objects` is known.
+  struct Encryption {
+    std::string algorithm;
+    std::uint32_t bucket_bytes = 0;
+    std::vector<KeyWrap> wraps;
+    enum class Directory : std::uint8_t { kHidden, kRead };
+    Directory directory = Directory::kHidden;
+  };
+  std::optional<Encryption> encryption;
   ModelInfo info;
   std::vector<SignatureReport> signatures;
   std::vector<UnverifiedObject> objects;
@@ -37,7 +48,8 @@ struct UnverifiedModel {
   ValueTree tree;
 };
 
-// Inspect parses the container at `path`; the directory's chunks are checked against the (unsigned) digests.
+// Inspect parses the container at `path`; the directory's chunks are checked against the (unsigned) digests. kKey when
+// identities are given and none opens it.
 Result<UnverifiedModel> Inspect(const std::string& path, const OpenOptions& options = {});
 
 }  // namespace safemodel

@@ -18,6 +18,7 @@ struct Limits {
   std::uint64_t chunks = 1ull << 28;             // 256 TiB at 1 MiB a chunk
   std::uint32_t chunk_bytes_min = 4u << 10;      // smaller ones spend more on the index than they save
   std::uint32_t chunk_bytes_max = 64u << 20;     // what one thread may hold
+  std::uint32_t bucket_bytes_max = 1u << 20;     // padding of one encrypted chunk
   std::uint32_t tensors = 1u << 22;              // names in the tensor table
   std::uint32_t element_types = 1u << 16;        // extended dtypes
   std::uint32_t record_fields = 1u << 16;        // fields of all record types together

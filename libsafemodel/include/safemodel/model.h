@@ -49,10 +49,11 @@ struct ModelInfo {
   std::int64_t created = 0;    // Unix seconds
   FileId file_id{};
   Digest manifest_digest{};                                           // SHA-256: the identity of the artifact
-  Digest tensor_digest{};                                             // BLAKE3
-  Digest content_digest{};                                            // BLAKE3
+  Digest tensor_digest{};                                             // BLAKE3; zeros where the directory is hidden
+  Digest content_digest{};                                            // BLAKE3; likewise
   std::vector<std::pair<std::string, std::string>> metadata;          // public, in the manifest
   std::vector<std::pair<std::string, std::string>> private_metadata;  // in the directory
+  bool encrypted = false;
 };
 
 struct OpenOptions {
@@ -131,8 +132,8 @@ class VerifiedModel {
   // the bytes of the objects read, each counted once.
   [[nodiscard]] Status ReadMany(std::span<const Request> requests, const Progress& progress = {}) const;
 
-  // View returns verified bytes without a copy: only for tensors that are contiguous and stored raw (kUnsupported
-  // "not_raw" otherwise), and only if the policy allows mapping (kUntrusted "mapping_forbidden").
+  // View returns verified bytes without a copy: only for tensors that are contiguous and stored raw in plain
+  // (kUnsupported "not_raw" otherwise), and only if the policy allows mapping (kUntrusted "mapping_forbidden").
   [[nodiscard]] Result<MappedView> View(const Tensor& tensor) const;
 
   // ReadFile returns the bytes of a packed file.

@@ -3,6 +3,7 @@
 // of age and OpenSSH, in their texts.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -42,7 +43,7 @@ class Recipient {
 };
 
 // Identity is the secret that belongs to a recipient, in guarded memory: locked, left out of core dumps, wiped when
-// destroyed. Move-only; there is no way to print it but WriteFile.
+// destroyed. Move-only; there is no way to print it but WriteFiles.
 class Identity {
  public:
   // Generate makes a fresh X25519 identity.
@@ -50,9 +51,12 @@ class Identity {
   // FromText reads the text of an identity file of age (several keys, comments) or of an unencrypted OpenSSH private
   // key. The caller wipes the text. kKey: "bad_identity", "bad_plugin_name", "encrypted_identities"; kLimit.
   static Result<std::vector<Identity>> FromText(std::string_view text);
-  // Read takes what users name: the path of such a file, "env:VAR" (the variable is removed), "fd:N" or "-".
+  // Read takes what users name: the path of such a file, "env:VAR" (the variable is wiped and removed, so not to be
+  // called beside threads that read the environment), "fd:N" (closed afterwards) or "-". kIo, kLimit, kKey; kUsage
+  // "secret_as_argument" for an identity itself, which would show in the list of processes.
   static Result<std::vector<Identity>> Read(const std::string& source);
-  // FromPassphrase asks for the passphrase when there is something that a passphrase opens, and not before.
+  // FromPassphrase asks for the passphrase when there is something that a passphrase opens, and not before. It asks
+  // once, and keeps the answer in guarded memory.
   static Identity FromPassphrase(PassphraseSource ask);
 
   Identity(Identity&&) noexcept;
@@ -61,9 +65,10 @@ class Identity {
 
   // ToRecipient returns the recipient of an X25519 or OpenSSH identity. kUsage "no_recipient" for the others.
   [[nodiscard]] Result<Recipient> ToRecipient() const;
-  // WriteFile writes an X25519 identity as `age-keygen` does (mode 0600). kIo; kUsage "exists" without `overwrite`.
+  // WriteFiles writes an X25519 identity: `stem`.key as `age-keygen` does (mode 0600, never over an existing file
+  // unless `overwrite`) and `stem`.pub with its recipient. kIo; kUsage "exists", and "not_x25519" for the others.
   enum class Overwrite : std::uint8_t { kRefuse, kReplace };
-  [[nodiscard]] Status WriteFile(const std::string& path, Overwrite overwrite) const;
+  [[nodiscard]] Status WriteFiles(const std::string& stem, Overwrite overwrite) const;
 
  private:
   struct Impl;
@@ -76,7 +81,9 @@ class Identity {
 // or a service of the caller's may stand behind it.
 using IdentitySource = std::function<Result<std::vector<Identity>>()>;
 
-// IdentitiesFrom reads all the sources that Identity::Read takes, in their order.
-IdentitySource IdentitiesFrom(std::vector<std::string> sources);
+// IdentitiesFrom reads all the sources that Identity::Read takes, in their order, and puts behind them the identity of
+// a passphrase when there is somebody to ask. It reads and asks once, at the first need, and gives the same identities,
+// or the same error, to all that share the source: a variable or a descriptor can be read once only.
+IdentitySource IdentitiesFrom(std::vector<std::string> sources, PassphraseSource passphrase = {});
 
 }  // namespace safemodel

@@ -11,7 +11,7 @@ namespace safemodel {
 
 enum class VerifyScope : std::uint8_t {
   kManifest,  // signatures and policy only
-  kStored,    // and every stored byte of the core, and the directory
+  kStored,    // and every stored byte of the core, and the directory unless it is encrypted and no identity is given
   kContent,   // and every plain byte against the digests of the directory
 };
 
@@ -23,6 +23,13 @@ enum class ContentDenials : std::uint8_t {
   kComputed,    // with the digest of the plain bytes
 };
 
+// DirectoryState says what is known about names, shapes and the value tree.
+enum class DirectoryState : std::uint8_t {
+  kNotRead,  // they were not in scope
+  kHidden,   // the container is encrypted and no identity was given: its stored bytes are checked, nothing else
+  kRead,
+};
+
 // Verdict is the answer of Verify. It is complete also when the answer is no.
 struct Verdict {
   Status status;  // ok: the policy accepts this container, and the bytes in scope are those that were signed
@@ -32,6 +39,7 @@ struct Verdict {
   std::vector<std::string> missing_roles;         // what the policy still wanted
   std::vector<std::string> missing_attestations;  // their predicate types
   RollbackReport rollback;
+  DirectoryState directory = DirectoryState::kNotRead;
   ContentDenials content_denials = ContentDenials::kNone;
   std::uint64_t bytes_checked = 0;
 };
