@@ -73,6 +73,8 @@ def keyless():
                  code="identity_needed", twin="K1-verify-ok")
     yield sealed("K1-no-wraps-ok", "ok", "K-FIRST", "without an identity nobody asks for key wraps", at="verify",
                  options=KEYLESS, changes={"items": []})
+    yield sealed("K1-no-wraps-load", "key", "K-FIRST", "neither an identity nor a key wrap", at="load", options=KEYLESS,
+                 code="identity_needed", twin="K1-no-wraps-ok", changes={"items": []})
     made = build(tiny(), sealing=Sealing())
     for name, position, reason in [
         ("chunk", made.layout.records[1][0].offset + 5, "a bit of a sealed chunk"),
