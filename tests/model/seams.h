@@ -13,6 +13,7 @@
 
 namespace safemodel::seams {
 
+// The keys are masked.
 using KeyAndNonce = std::pair<std::array<std::uint8_t, 32>, std::array<std::uint8_t, 24>>;
 
 // Recorded is what happened since Reset.
