@@ -86,6 +86,13 @@ void Console::Note(const std::string& line) const {
   std::fprintf(stderr, "%s\n", line.c_str());
 }
 
+int RunFirst(const std::vector<Verb>& verbs) {
+  for (const Verb& verb : verbs) {
+    if (verb.app->parsed()) return verb.run();
+  }
+  return kUsage;
+}
+
 namespace {
 
 class ProgressBar {

@@ -76,10 +76,17 @@ struct Verb {
   Run run;
 };
 
+// RunFirst runs the verb of a group that was asked for.
+int RunFirst(const std::vector<Verb>& verbs);
+
 Verb AddAttest(CLI::App& parent, Console& console);
 Verb AddConvert(CLI::App& parent, Console& console);
+Verb AddDecrypt(CLI::App& parent, Console& console);
+Verb AddEncrypt(CLI::App& parent, Console& console);
 Verb AddKeygen(CLI::App& parent, Console& console);
 Verb AddLog(CLI::App& parent, Console& console);
+Verb AddRecipients(CLI::App& parent, Console& console);
+Verb AddReencrypt(CLI::App& parent, Console& console);
 Verb AddSign(CLI::App& parent, Console& console);
 Verb AddVerify(CLI::App& parent, Console& console);
 Verb AddInspect(CLI::App& parent, Console& console);

@@ -6,6 +6,7 @@
 
 #include "allowed_note.h"
 #include "console.h"
+#include "encryption_options.h"
 #include "escape.h"
 #include "json_writer.h"
 #include "signing_key.h"
@@ -21,7 +22,9 @@ struct State {
   std::vector<std::string> metadata;
   std::string codec = "auto";
   SigningKeyOptions sign_with;
+  RecipientOptions encrypt_to = {};
   std::vector<std::string> allow = {};
+  std::vector<Recipient> recipients = {};
   bool allow_unknown = false;
   bool include_executable = false;
   bool reproducible = false;
@@ -85,6 +88,12 @@ void PrintFolderReport(const ConvertReport& report) {
   }
 }
 
+void WriteRecipients(JsonWriter& json, const std::vector<Recipient>& recipients) {
+  json.Key("recipients"), json.BeginArray();
+  for (const Recipient& recipient : recipients) json.Text(recipient.ToText());
+  json.EndArray();
+}
+
 void PrintJson(const State& state, const ConvertReport& report) {
   JsonWriter json(stdout);
   json.BeginObject();
@@ -104,6 +113,8 @@ void PrintJson(const State& state, const ConvertReport& report) {
   json.Hex("content_digest", report.content_digest);
   json.Hex("manifest_sha256", report.manifest_digest);
   WriteAllowed(json, "allow_files", state.options.allowed.files());
+  json.Key("encrypted"), json.Boolean(!state.recipients.empty());
+  WriteRecipients(json, state.recipients);
   json.Key("signed"), json.Boolean(!state.sign_with.key.empty());
   json.Key("inert"), json.BeginArray();
   for (const UnlistedName& unlisted : report.inert) {
@@ -126,6 +137,8 @@ void PrintText(const State& state, const ConvertReport& report) {
   std::printf("tensors    %zu, %s; container %s\n", report.tensors, HumanBytes(report.tensor_bytes).c_str(),
               HumanBytes(report.container_bytes).c_str());
   std::printf("digest     %s\n", HexOf(report.tensor_digest).c_str());
+  for (const Recipient& recipient : state.recipients)
+    std::printf("encrypted  for %s\n", EscapeForTerminal(recipient.ToText()).c_str());
   PrintFolderReport(report);
   for (const UnlistedName& unlisted : report.inert) {
     std::printf("inert      %s, imported at byte %llu: kept as data, no loader builds it\n",
@@ -157,7 +170,11 @@ int RunConvert(State& state) {
     key = std::move(loaded).value();
     state.options.sign_with = key.get();
   }
+  auto recipients = state.encrypt_to.Read();
+  if (!recipients.ok()) return state.console.Fail(recipients.error());
+  state.recipients = std::move(recipients).value();
   ConvertOptions& options = state.options;
+  options.encrypt_to = state.recipients;
   auto allowed = AllowedClasses::FromFiles(state.allow);
   if (!allowed.ok()) return state.console.Fail(allowed.error());
   options.allowed = std::move(allowed).value();
@@ -186,7 +203,7 @@ int RunConvert(State& state) {
 Verb AddConvert(CLI::App& parent, Console& console) {
   CLI::App* verb =
       parent.add_subcommand("convert", "Read a legacy or foreign model without running it, write a container");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, "auto", {}, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, "auto", {}});
   verb->footer(
       "Reads torch.save files and joblib of all versions, pickles of numpy, scikit-learn, scipy, pandas and boosters, "
       ".npy\n"
@@ -213,6 +230,9 @@ Verb AddConvert(CLI::App& parent, Console& console) {
   verb->add_option("--sign-with", state->sign_with.key, std::string("Sign in role builder with ") + kKeyHelp)
       ->type_name("KEY");
   state->sign_with.AddOptions(*verb);
+  auto* encrypt_to =
+      state->encrypt_to.AddOption(*verb, "--encrypt-to", "Encrypt, so that nothing plain touches the disk");
+  AddBucketOption(*verb, state->options.bucket_bytes)->needs(encrypt_to);
   verb->add_option("--allow", state->allow, "Take the classes that this TOML file states for known; repeatable")
       ->type_name("FILE")
       ->allow_extra_args(false);

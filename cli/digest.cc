@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "console.h"
+#include "encryption_options.h"
 #include "escape.h"
 #include "report.h"
 
@@ -13,7 +14,8 @@ namespace {
 
 struct State {
   Console& console;
-  std::vector<std::string> files;
+  IdentityOptions identities;
+  std::vector<std::string> files = {};
   unsigned threads = 0;
 };
 
@@ -45,10 +47,12 @@ void PrintDocument(const State& state, const std::vector<Result<DigestReport>>& 
 }
 
 int RunDigest(const State& state) {
+  if (const Status usable = state.identities.Check(); !usable.ok()) return state.console.Fail(usable.error());
   int exit_code = kDone;
   std::vector<Result<DigestReport>> reports;  // for the document, which begins when all work is done
   for (const std::string& file : state.files) {
-    auto report = ComputeDigests(file, state.threads, Limits{}, state.console.MakeProgress("hashing"));
+    auto report =
+        ComputeDigests(file, state.threads, Limits{}, state.console.MakeProgress("hashing"), state.identities.source());
     if (!report.ok()) {
       exit_code = Graver(exit_code, ExitCodeOf(report.error().stage));
       state.console.Explain(report.error(), file);
@@ -69,7 +73,7 @@ int RunDigest(const State& state) {
 Verb AddDigest(CLI::App& parent, Console& console) {
   CLI::App* verb =
       parent.add_subcommand("digest", "Print the tensor digest and the content digest of any supported format");
-  auto state = std::make_shared<State>(State{console, {}});
+  auto state = std::make_shared<State>(State{console, IdentityOptions(console)});
   verb->footer(
       "The tensor digest covers names, dtypes, shapes and values: it is the same for a state dict in .pt, .safetensors "
       "and\n"
@@ -77,6 +81,7 @@ Verb AddDigest(CLI::App& parent, Console& console) {
   verb->add_option("FILE", state->files, "Models in any supported format")->required();
   verb->add_option("--threads", state->threads, "Number of threads; 0 is one for each processor")
       ->capture_default_str();
+  state->identities.AddOptions(*verb);
   console.AddOptions(*verb);
   return {verb, [state] { return RunDigest(*state); }};
 }

@@ -7,18 +7,16 @@
 
 #include "console.h"
 #include "escape.h"
+#include "input_options.h"
 #include "json_writer.h"
-#include "trust_options.h"
 
 namespace safemodel::cli {
 namespace {
 
 struct State {
   Console& console;
-  std::string file;
-  std::string output;
-  TrustOptions trust;
-  bool insecure = false;
+  InputOptions input;
+  std::string output = {};
   bool include_executable = false;
   bool force = false;
 };
@@ -35,16 +33,6 @@ Result<ExportFormat> FormatOf(const std::string& output) {
   return Error{Stage::kUsage, "unknown_format",
                "the output's suffix must be .safetensors or .npz; for a folder, end its name with a slash", kNoOffset,
                output};
-}
-
-Result<VerifiedModel> OpenInput(const State& state) {
-  if (state.insecure) {
-    state.console.Note("safemodel: WARNING: signatures are not checked (--insecure-skip-verification)");
-    return OpenUnverified(state.file, InsecureSkipVerification(), state.trust.MakeOpenOptions());
-  }
-  auto policy = state.trust.MakePolicy();
-  if (!policy.ok()) return policy.error();
-  return VerifiedModel::Open(state.file, policy.value(), state.trust.MakeExpectation(), state.trust.MakeOpenOptions());
 }
 
 void PrintReport(const State& state, const ExportReport& report) {
@@ -71,7 +59,7 @@ void PrintReport(const State& state, const ExportReport& report) {
   json.Member("bytes", report.bytes);
   json.Member("files", static_cast<std::uint64_t>(report.files));
   json.Member("files_left_out", static_cast<std::uint64_t>(report.files_left_out));
-  json.Key("verified"), json.Boolean(!state.insecure);
+  json.Key("verified"), json.Boolean(state.input.verified());
   json.Key("broken_aliases"), json.BeginArray();
   for (const auto& group : report.broken_aliases) {
     json.BeginArray();
@@ -83,33 +71,20 @@ void PrintReport(const State& state, const ExportReport& report) {
   json.Finish();
 }
 
-// Writing over the input would lose it, by whatever name it goes.
-bool SameFile(const State& state) {
-  std::error_code error;
-  return std::filesystem::equivalent(state.file, state.output, error) && !error;
-}
-
 int RunExport(const State& state) {
-  if (SameFile(state)) {
-    return state.console.Fail(Error{Stage::kUsage, "output_is_input", "input and output are the same file"},
-                              state.file);
-  }
-  if (state.insecure && (state.trust.trusts() || state.trust.expects())) {
-    return state.console.Fail(
-        Error{Stage::kUsage, "bad_arguments",
-              "--insecure-skip-verification checks nothing: leave out --policy, --key and --expect"});
-  }
+  if (const Status usable = state.input.Check(state.output); !usable.ok())
+    return state.console.Fail(usable.error(), state.input.file());
   auto format = FormatOf(state.output);
   if (!format.ok()) return state.console.Fail(format.error());
-  auto model = OpenInput(state);
-  if (!model.ok()) return state.console.Fail(model.error(), state.file);
+  auto model = state.input.Open();
+  if (!model.ok()) return state.console.Fail(model.error(), state.input.file());
   ExportOptions options;
   options.overwrite = state.force ? ExportOptions::Overwrite::kReplace : ExportOptions::Overwrite::kRefuse;
   if (state.include_executable) options.executables = ExportOptions::Executables::kWrite;
   options.progress = state.console.MakeProgress("exporting");
   auto report = Export(model.value(), state.output, format.value(), options);
   options.progress = {};
-  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  if (!report.ok()) return state.console.Fail(report.error(), state.input.file());
   PrintReport(state, report.value());
   return kDone;
 }
@@ -118,15 +93,14 @@ int RunExport(const State& state) {
 
 Verb AddExport(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("export", "Write a verified container as .safetensors, .npz or a folder");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}});
-  verb->add_option("FILE", state->file, "The container")->required();
+  auto state = std::make_shared<State>(State{console, InputOptions(console)});
+  state->input.AddOptions(*verb);
   verb->add_option(
           "-o,--output", state->output,
           "What to write: a .safetensors or .npz file, or a new folder when the name has no suffix or ends with /")
       ->required()
       ->type_name("OUT");
-  state->trust.AddOptions(*verb);
-  verb->add_flag("--insecure-skip-verification", state->insecure, "Export without checking signatures");
+  state->input.AddIdentities(*verb);
   verb->add_flag("--include-executable", state->include_executable,
                  "Write packed files that can run too; dangerous pickles are refused anyway");
   verb->add_flag("--force", state->force, "Replace an existing output");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/keys.h>
+#include <safemodel/recipients.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -26,7 +27,44 @@ KeyFormat FormatOf(const State& state) {
   return state.format == "pem" ? KeyFormat::kPem : KeyFormat::kMinisign;
 }
 
+void PrintIdentity(const State& state, const std::string& recipient) {
+  if (state.console.json()) {
+    JsonWriter json(stdout);
+    json.BeginObject();
+    json.Key("ok"), json.Boolean(true);
+    json.Member("secret_key", state.stem + ".key");
+    json.Member("public_key", state.stem + ".pub");
+    json.Member("recipient", recipient);
+    json.EndObject();
+    json.Finish();
+    return;
+  }
+  const std::string stem = EscapeForTerminal(state.stem);
+  std::printf("identity    %s.key (not protected by a passphrase: guard the file)\n", stem.c_str());
+  std::printf("recipient   %s.pub\n", stem.c_str());
+  std::printf("            %s\n", recipient.c_str());
+  state.console.Note("give the recipient to those who encrypt (encrypt -r " + stem + ".pub, convert --encrypt-to " +
+                     stem + ".pub); open what they send with --identity " + stem + ".key");
+}
+
+// MakeIdentity makes a key pair to encrypt with. Such a file has no passphrase, as with age-keygen.
+int MakeIdentity(const State& state) {
+  if (!state.passphrase_file.empty()) {
+    return state.console.Fail(
+        Error{Stage::kUsage, "unprotected_format", "an age identity is written without a passphrase"});
+  }
+  const Identity identity = Identity::Generate();
+  const auto overwrite = state.force ? Identity::Overwrite::kReplace : Identity::Overwrite::kRefuse;
+  if (const Status written = identity.WriteFiles(state.stem, overwrite); !written.ok())
+    return state.console.Fail(written.error());
+  const auto recipient = identity.ToRecipient();
+  if (!recipient.ok()) return state.console.Fail(recipient.error());
+  PrintIdentity(state, recipient.value().ToText());
+  return kDone;
+}
+
 int RunKeygen(const State& state) {
+  if (state.format == "age") return MakeIdentity(state);
   if (FormatOf(state) != KeyFormat::kMinisign && !state.no_passphrase) {
     return state.console.Fail(Error{Stage::kUsage, "unprotected_format",
                                     "OpenSSH and PEM keys are written without a passphrase only: say --no-passphrase, "
@@ -76,11 +114,13 @@ int RunKeygen(const State& state) {
 }  // namespace
 
 Verb AddKeygen(CLI::App& parent, Console& console) {
-  CLI::App* verb = parent.add_subcommand("keygen", "Make a signing key: NAME.key (secret) and NAME.pub");
+  CLI::App* verb = parent.add_subcommand(
+      "keygen", "Make a key to sign with, or one to encrypt for (--format age): NAME.key (secret) and NAME.pub");
   auto state = std::make_shared<State>(State{console, {}, {}});
   verb->add_option("-o,--output", state->stem, "Where: writes NAME.key and NAME.pub")->required()->type_name("NAME");
-  verb->add_option("--format", state->format, "Whose files to write: minisign, openssh or pem")
-      ->check(CLI::IsMember({"minisign", "openssh", "pem"}))
+  verb->add_option("--format", state->format,
+                   "Whose files to write: minisign, openssh or pem to sign with; age to encrypt for")
+      ->check(CLI::IsMember({"minisign", "openssh", "pem", "age"}))
       ->type_name("FORMAT")
       ->capture_default_str();
   verb->add_flag("--no-passphrase", state->no_passphrase, "Leave the secret key unprotected, for automation");

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include <safemodel/open_signer.h>
+
 #include <CLI/CLI.hpp>
 
 #include "console.h"
@@ -34,6 +36,13 @@ Output OutputOf(int argc, char** argv) {
   return Output::kText;
 }
 
+// WordsOf returns what the parser says, unless it repeats a secret that was given where none belongs.
+std::string WordsOf(const CLI::ParseError& error) {
+  const std::string words = error.what();
+  return safemodel::IsSecretKeyText(words) ? "a secret key or an identity is no argument: every process can see it"
+                                           : words;
+}
+
 // Reports a mistake in the arguments. CLI11 also ends parsing this way for --help and --version, which are no mistakes.
 int ReportParse(CLI::App& app, const CLI::ParseError& error, Output output) {
   if (error.get_exit_code() == 0) return app.exit(error);
@@ -42,13 +51,13 @@ int ReportParse(CLI::App& app, const CLI::ParseError& error, Output output) {
     writer.BeginObject();
     writer.Key("ok"), writer.Boolean(false);
     safemodel::cli::WriteError(writer, {safemodel::Stage::kUsage, "bad_arguments", "the arguments are wrong",
-                                        safemodel::kNoOffset, error.what()});
+                                        safemodel::kNoOffset, WordsOf(error)});
     writer.Key("exit"), writer.Signed(safemodel::cli::kUsage);
     writer.EndObject();
     writer.Finish();
   }
   std::fprintf(stderr, "safemodel: %s\nTry: safemodel %s --help\n",
-               safemodel::cli::EscapeForTerminal(error.what()).c_str(),
+               safemodel::cli::EscapeForTerminal(WordsOf(error)).c_str(),
                app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name().c_str());
   return safemodel::cli::kUsage;
 }
@@ -74,12 +83,14 @@ int Run(int argc, char** argv) {
   app.require_subcommand(1);
   Console console;
   const std::vector<Verb> verbs = {
-      safemodel::cli::AddConvert(app, console), safemodel::cli::AddKeygen(app, console),
-      safemodel::cli::AddSign(app, console),    safemodel::cli::AddVerify(app, console),
-      safemodel::cli::AddInspect(app, console), safemodel::cli::AddExport(app, console),
-      safemodel::cli::AddDigest(app, console),  safemodel::cli::AddAttest(app, console),
-      safemodel::cli::AddScan(app, console),    safemodel::cli::AddLog(app, console),
-      safemodel::cli::AddPolicy(app, console),
+      safemodel::cli::AddConvert(app, console),    safemodel::cli::AddKeygen(app, console),
+      safemodel::cli::AddSign(app, console),       safemodel::cli::AddVerify(app, console),
+      safemodel::cli::AddInspect(app, console),    safemodel::cli::AddExport(app, console),
+      safemodel::cli::AddDigest(app, console),     safemodel::cli::AddAttest(app, console),
+      safemodel::cli::AddScan(app, console),       safemodel::cli::AddLog(app, console),
+      safemodel::cli::AddPolicy(app, console),     safemodel::cli::AddEncrypt(app, console),
+      safemodel::cli::AddDecrypt(app, console),    safemodel::cli::AddReencrypt(app, console),
+      safemodel::cli::AddRecipients(app, console),
   };
   try {
     app.parse(argc, argv);

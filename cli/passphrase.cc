@@ -57,13 +57,12 @@ Result<bool> ReadLine(int fd, std::string_view ends, std::string_view gives_up, 
   }
 }
 
-Result<Passphrase> Prompt(const char* question) {
+Result<Passphrase> Prompt(const std::string& question) {
   const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (terminal < 0) {
-    return Error{Stage::kKey, "no_terminal",
-                 "the key needs a passphrase and there is no terminal: use --passphrase-file"};
+    return Error{Stage::kKey, "no_terminal", "a passphrase is needed and there is no terminal: use --passphrase-file"};
   }
-  dprintf(terminal, "%s", question);
+  dprintf(terminal, "%s: ", question.c_str());
   Passphrase line;
   Result<bool> complete = false;
   {
@@ -95,12 +94,12 @@ Result<Passphrase> FirstLine(const std::string& path) {
 
 }  // namespace
 
-PassphraseSource AskPassphrase(const std::string& file, Confirm confirm) {
-  return [file, confirm]() -> Result<Passphrase> {
+PassphraseSource AskPassphrase(const std::string& file, Confirm confirm, const std::string& question) {
+  return [file, confirm, question]() -> Result<Passphrase> {
     if (!file.empty()) return FirstLine(file);
-    auto first = Prompt("Passphrase: ");
+    auto first = Prompt(question);
     if (!first.ok() || confirm == Confirm::kNo) return first;
-    auto second = Prompt("Passphrase again: ");
+    auto second = Prompt(question + " again");
     if (!second.ok()) return second;
     if (!first.value().Equals(second.value()))
       return Error{Stage::kKey, "passphrases_differ", "the two passphrases differ"};

@@ -192,13 +192,6 @@ int RunCheck(const State& state) {
 
 }  // namespace
 
-int RunFirst(const std::vector<Verb>& verbs) {
-  for (const Verb& verb : verbs) {
-    if (verb.app->parsed()) return verb.run();
-  }
-  return kUsage;
-}
-
 Verb AddPolicyCheck(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("check", "Say in words what a policy accepts, and what looks like a mistake");
   auto state = std::make_shared<State>(State{console, {}});

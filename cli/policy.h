@@ -11,7 +11,4 @@ Verb AddPolicyRevoke(CLI::App& parent, Console& console);
 Verb AddPolicyDeny(CLI::App& parent, Console& console);
 Verb AddPolicyState(CLI::App& parent, Console& console);
 
-// RunFirst runs the verb of a group that was asked for.
-int RunFirst(const std::vector<Verb>& verbs);
-
 }  // namespace safemodel::cli

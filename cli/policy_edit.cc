@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "encryption_options.h"
 #include "escape.h"
 #include "json_writer.h"
 #include "policy.h"
@@ -32,6 +33,7 @@ struct DenyState {
   std::string manifest;
   std::string content;
   std::string reason;
+  IdentityOptions identities;
 };
 
 // CheckpointOf reads ORIGIN,SIZE,ROOT; an origin may have commas itself.
@@ -125,9 +127,12 @@ Result<Denial> DenialOf(const DenyState& state) {
     denial.content = digest.value();
   }
   if (state.container.empty()) return denial;
-  const auto model = Inspect(state.container);
+  OpenOptions options;
+  options.identities = state.identities.source();
+  const auto model = Inspect(state.container, options);
   if (!model.ok()) return model.error();
-  const auto digests = ComputeDigests(state.container, 0, Limits{}, state.console.MakeProgress("reading"));
+  const auto digests =
+      ComputeDigests(state.container, 0, Limits{}, state.console.MakeProgress("reading"), options.identities);
   if (!digests.ok()) return digests.error();
   denial.manifest = model.value().info.manifest_digest;
   denial.content = digests.value().content_digest;
@@ -140,6 +145,7 @@ int RunDeny(const DenyState& state) {
     return state.console.Fail(
         Error{Stage::kUsage, "bad_arguments", "give a container, or --manifest or --content with a digest, not both"});
   }
+  if (const Status usable = state.identities.Check(); !usable.ok()) return state.console.Fail(usable.error());
   const auto denial = DenialOf(state);
   if (!denial.ok()) return state.console.Fail(denial.error(), state.container);
   const Status done = Deny(state.policy, denial.value());
@@ -173,10 +179,11 @@ Verb AddPolicyRevoke(CLI::App& parent, Console& console) {
 
 Verb AddPolicyDeny(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("deny", "Refuse a container, or a content in whatever container, for good");
-  auto state = std::make_shared<DenyState>(DenyState{console, {}, {}, {}, {}, {}});
+  auto state = std::make_shared<DenyState>(DenyState{console, {}, {}, {}, {}, {}, IdentityOptions(console)});
   verb->add_option("POLICY", state->policy, "The policy file")->required();
   verb->add_option("CONTAINER", state->container, "Deny this container and its content");
   verb->add_option("--manifest", state->manifest, "Deny the container with this manifest")->type_name("SHA256");
+  state->identities.AddOptions(*verb);
   verb->add_option("--content", state->content, "Deny this content digest, see: safemodel digest")->type_name("DIGEST");
   verb->add_option("--reason", state->reason, "A note for those who read the policy");
   console.AddOptions(*verb);

@@ -233,6 +233,44 @@ void WriteTree(JsonWriter& json, const ValueTree& tree) {
   json.EndObject();
 }
 
+namespace {
+
+const char* OpenedName(KeyWrap::Opened opened) {
+  if (opened == KeyWrap::Opened::kYes) return "yes";
+  return opened == KeyWrap::Opened::kNo ? "no" : "not_tried";
+}
+
+std::string KindsText(const KeyWrap& wrap) {
+  std::string text;
+  for (const std::string& kind : wrap.kinds) text += (text.empty() ? "" : ", ") + EscapeForTerminal(kind);
+  return text.empty() ? "unreadable" : text;
+}
+
+}  // namespace
+
+void WriteWraps(JsonWriter& json, std::span<const KeyWrap> wraps) {
+  json.Key("recipients"), json.BeginArray();
+  for (const KeyWrap& wrap : wraps) {
+    json.BeginObject();
+    json.Member("number", static_cast<std::uint64_t>(wrap.number));
+    json.Key("kinds"), json.BeginArray();
+    for (const std::string& kind : wrap.kinds) json.Text(kind);
+    json.EndArray();
+    if (!wrap.recipient.empty()) json.Member("recipient", wrap.recipient);
+    json.Member("opened", OpenedName(wrap.opened));
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void PrintWraps(std::span<const KeyWrap> wraps) {
+  for (const KeyWrap& wrap : wraps) {
+    std::printf("recipient  %-2zu %-12s %s%s\n", wrap.number, KindsText(wrap).c_str(),
+                wrap.recipient.empty() ? "(not told)" : EscapeForTerminal(wrap.recipient).c_str(),
+                wrap.opened == KeyWrap::Opened::kYes ? "  (your identity opens it)" : "");
+  }
+}
+
 void PrintSignatures(std::span<const SignatureReport> signatures) {
   for (const SignatureReport& signature : signatures) {
     const std::string key = signature.key_name.empty() ? "" : " (" + EscapeForTerminal(signature.key_name) + ")";

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <safemodel/encrypt.h>
 #include <safemodel/model.h>
 #include <safemodel/sign.h>
 
@@ -29,6 +30,10 @@ void WriteTensors(JsonWriter& json, std::span<const Tensor> tensors, std::span<c
 // WriteTree adds the member "tree": {"nodes": [...]}, a flat table in which node 0 is the root and children are
 // numbers, so that shared nodes stay shared and depth does not matter.
 void WriteTree(JsonWriter& json, const ValueTree& tree);
+
+// WriteWraps adds the member "recipients"; PrintWraps prints a line for each.
+void WriteWraps(JsonWriter& json, std::span<const KeyWrap> wraps);
+void PrintWraps(std::span<const KeyWrap> wraps);
 
 void PrintSignatures(std::span<const SignatureReport> signatures);
 void PrintTensors(std::span<const Tensor> tensors, std::span<const ElementType> types);

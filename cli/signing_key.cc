@@ -19,14 +19,21 @@ bool OthersMayRead(const std::string& path) {
 
 }  // namespace
 
-void SigningKeyOptions::AddOptions(CLI::App& verb) {
-  verb.add_option("--passphrase-file", passphrase_file, "Read the key's passphrase from this file")->type_name("FILE");
+void SigningKeyOptions::AddOptions(CLI::App& verb, const char* passphrase_option) {
+  verb.add_option(passphrase_option, passphrase_file, "Read the key's passphrase from this file")->type_name("FILE");
   verb.add_option("--public-key", public_key,
                   "The public key that must sign: a file or a text. exec: needs it, nothing else says whose key it is")
       ->type_name("PUBKEY");
 }
 
 std::string SigningKeyOptions::ShownKey() const { return IsSecretKeyText(key) ? std::string() : key; }
+
+void WarnIfReadable(const Console& console, const std::string& path) {
+  if (!OthersMayRead(path)) return;
+  console.Note("warning: " + EscapeForTerminal(path) +
+               ": this secret key has no passphrase and its file can be read by others; chmod 600 it "
+               "(key_readable_by_others)");
+}
 
 Result<std::unique_ptr<Signer>> OpenSigningKey(const Console& console, const SigningKeyOptions& options) {
   OpenSignerOptions wanted;
@@ -42,11 +49,7 @@ Result<std::unique_ptr<Signer>> OpenSigningKey(const Console& console, const Sig
     return ask();
   };
   auto signer = OpenSigner(options.key, wanted);
-  if (signer.ok() && !is_protected && OthersMayRead(options.key)) {
-    console.Note("warning: " + EscapeForTerminal(options.key) +
-                 ": this secret key has no passphrase and its file can be read by others; chmod 600 it "
-                 "(key_readable_by_others)");
-  }
+  if (signer.ok() && !is_protected) WarnIfReadable(console, options.key);
   return signer;
 }
 

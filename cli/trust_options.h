@@ -28,6 +28,7 @@ class TrustOptions {
   [[nodiscard]] Expectation MakeExpectation() const;
   [[nodiscard]] bool expects() const { return !expect_.empty(); }
   [[nodiscard]] OpenOptions MakeOpenOptions() const;
+  [[nodiscard]] unsigned threads() const { return threads_; }
 
  private:
   std::string policy_;

@@ -2,10 +2,12 @@
 #include <safemodel/verify.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "artifact.h"
 #include "console.h"
+#include "encryption_options.h"
 #include "escape.h"
 #include "explain.h"
 #include "json_writer.h"
@@ -17,8 +19,9 @@ namespace {
 
 struct State {
   Console& console;
-  std::vector<std::string> files;
-  TrustOptions trust;
+  IdentityOptions identities;
+  std::vector<std::string> files = {};
+  TrustOptions trust = {};
   bool manifest_only = false;
   bool content = false;
   bool explain = false;
@@ -30,13 +33,27 @@ VerifyScope ScopeOf(const State& state) {
   return state.manifest_only ? VerifyScope::kManifest : VerifyScope::kStored;
 }
 
-const char* ScopeName(VerifyScope scope) {
+// IsHidden tells that the directory of an encrypted container was not looked at, or that of a set's member.
+bool IsHidden(const AnyVerdict& verdict) {
+  return verdict.directory == DirectoryState::kHidden ||
+         std::any_of(verdict.members.begin(), verdict.members.end(),
+                     [](const MemberVerdict& member) { return member.verdict.directory == DirectoryState::kHidden; });
+}
+
+// ScopeName says what was checked: "stored" is all stored bytes of an encrypted container whose directory is hidden,
+// "full" all stored bytes and the directory.
+const char* ScopeName(VerifyScope scope, const AnyVerdict& verdict) {
   switch (scope) {
     case VerifyScope::kManifest: return "manifest";
-    case VerifyScope::kStored: return "stored";
+    case VerifyScope::kStored: return IsHidden(verdict) ? "stored" : "full";
     case VerifyScope::kContent: return "content";
   }
   return "manifest";
+}
+
+const char* ScopeText(VerifyScope scope, const AnyVerdict& verdict) {
+  const char* name = ScopeName(scope, verdict);
+  return std::string_view(name) == "stored" ? "scope: stored bytes" : name;
 }
 
 void PrintJson(JsonWriter& json, const State& state, const Policy& policy, const std::string& file,
@@ -44,10 +61,13 @@ void PrintJson(JsonWriter& json, const State& state, const Policy& policy, const
   json.BeginObject();
   json.Key("ok"), json.Boolean(verdict.status.ok());
   json.Member("file", file);
-  json.Member("scope", ScopeName(ScopeOf(state)));
+  json.Member("scope", ScopeName(ScopeOf(state), verdict));
   json.Key("expected"), json.Boolean(state.trust.expects());
   if (!verdict.status.ok()) WriteError(json, verdict.status.error());
-  if (verdict.info) WriteIdentity(json, *verdict.info);
+  if (verdict.info) {
+    WriteIdentity(json, *verdict.info);
+    json.Key("encrypted"), json.Boolean(verdict.info->encrypted);
+  }
   json.Member("bytes_checked", verdict.bytes_checked);
   WriteExplanation(json, policy, verdict);
   WriteArtifact(json, verdict);
@@ -70,22 +90,28 @@ void PrintText(const State& state, const Policy& policy, const std::string& file
   // The name comes first: without --expect, the reader is the one who must recognise it.
   if (verdict.status.ok()) {
     std::printf("%s version %s: verified (%s, %s checked)  %s\n", verdict.info->name.c_str(),
-                verdict.info->version.c_str(), ScopeName(ScopeOf(state)), HumanBytes(verdict.bytes_checked).c_str(),
-                EscapeForTerminal(file).c_str());
+                verdict.info->version.c_str(), ScopeText(ScopeOf(state), verdict),
+                HumanBytes(verdict.bytes_checked).c_str(), EscapeForTerminal(file).c_str());
+  }
+  if (verdict.status.ok() && IsHidden(verdict)) {
+    state.console.Note("encrypted: names, shapes and values were not looked at; --identity lets verify read them");
   }
   PrintArtifact(verdict);
   if (state.explain) PrintExplanation(policy, verdict);
 }
 
 int RunVerify(const State& state) {
+  if (const Status usable = state.identities.Check(); !usable.ok()) return state.console.Fail(usable.error());
   auto policy = state.trust.MakePolicy();
   if (!policy.ok()) return state.console.Fail(policy.error());
   int exit_code = kDone;
+  OpenOptions options = state.trust.MakeOpenOptions();
+  options.identities = state.identities.source();
   std::vector<AnyVerdict> verdicts;  // for the document, which begins when all work is done
   for (const std::string& file : state.files) {
     const Wanted wanted = state.set ? Wanted::kSet : Wanted::kAny;
-    AnyVerdict verdict = VerifyAny(file, wanted, policy.value(), state.trust.MakeExpectation(), ScopeOf(state),
-                                   state.trust.MakeOpenOptions(), state.console.MakeProgress("verifying"));
+    AnyVerdict verdict = VerifyAny(file, wanted, policy.value(), state.trust.MakeExpectation(), ScopeOf(state), options,
+                                   state.console.MakeProgress("verifying"));
     if (!verdict.status.ok()) {
       exit_code = Graver(exit_code, ExitCodeOf(verdict.status.error().stage));
       state.console.Explain(verdict.status.error(), file);
@@ -104,9 +130,10 @@ int RunVerify(const State& state) {
 
 Verb AddVerify(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("verify", "Check signatures, then every stored byte");
-  auto state = std::make_shared<State>(State{console, {}, {}});
+  auto state = std::make_shared<State>(State{console, IdentityOptions(console)});
   verb->add_option("FILE", state->files, "Containers, or other files and folders that were signed")->required();
   state->trust.AddOptions(*verb);
+  state->identities.AddOptions(*verb);
   verb->add_flag("--manifest-only", state->manifest_only, "Check signatures and policy only; read no objects");
   verb->add_flag("--content", state->content, "Also decode everything and compare the tensors' own digests");
   verb->add_flag("--explain", state->explain, "Tell the rule, each signature's fate, and what is missing");

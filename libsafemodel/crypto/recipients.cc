@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/try.h"
 #include "crypto/key_files.h"
+#include "crypto/openssh.h"
 #include "crypto/secret_input.h"
 
 namespace safemodel {
@@ -55,6 +56,22 @@ Identity IdentityAccess::Share(const Identity& identity) {
 }
 
 namespace {
+
+Error SecretAsArgument() {
+  return {Stage::kUsage, "secret_as_argument",
+          "this is an identity itself, which every process can see in the list of processes: use a file, env:VAR or -, "
+          "and make a new one"};
+}
+
+Error About(Error error, const std::string& subject) {
+  error.subject = subject;
+  return error;
+}
+
+// MeansToBeRecipient tells a text with a mistake in it from a path.
+bool MeansToBeRecipient(std::string_view text) {
+  return text.starts_with("age1") || text.starts_with("AGE1") || crypto::IsOpenSshLine(text);
+}
 
 Result<std::vector<Recipient>> MakeAll(Result<std::vector<age::Recipient>> keys) {
   if (!keys.ok()) return keys.error();
@@ -151,6 +168,22 @@ Result<std::vector<Recipient>> Recipient::FromFile(const std::string& path) {
   return MakeAll(age::ReadRecipients(path));
 }
 
+Result<std::vector<Recipient>> Recipient::Read(const std::string& text_or_path) {
+  if (crypto::HoldsSecret(text_or_path)) return SecretAsArgument();
+  auto recipient = FromText(text_or_path);
+  if (recipient.ok()) {
+    std::vector<Recipient> one;
+    one.push_back(std::move(recipient).value());
+    return one;
+  }
+  if (MeansToBeRecipient(text_or_path)) return About(recipient.error(), text_or_path);
+  auto recipients = FromFile(text_or_path);
+  if (recipients.ok() || std::string_view(recipients.error().code) != "not_found") return recipients;
+  return Error{Stage::kKey, "bad_recipient",
+               "this is neither a recipient (age1…, ssh-ed25519 …) nor the path of a file of them", kNoOffset,
+               text_or_path};
+}
+
 Result<Recipient> Recipient::FromPassphrase(Passphrase passphrase) {
   if (passphrase.empty()) {
     return Error{Stage::kUsage, "empty_passphrase", "an empty passphrase protects nothing"};
@@ -172,20 +205,14 @@ Identity Identity::Generate() { return IdentityAccess::Make(age::GenerateIdentit
 Result<std::vector<Identity>> Identity::FromText(std::string_view text) { return MakeAll(age::ParseIdentities(text)); }
 
 Result<std::vector<Identity>> Identity::Read(const std::string& source) {
-  if (crypto::HoldsSecret(source)) {
-    return Error{Stage::kUsage, "secret_as_argument",
-                 "this is an identity itself, which every process can see in the list of processes: use a file, "
-                 "env:VAR or - and make a new key"};
-  }
+  if (crypto::HoldsSecret(source)) return SecretAsArgument();
   if (source != "-" && !source.starts_with("env:") && !source.starts_with("fd:")) {
     return MakeAll(age::ReadIdentities(source));
   }
   SAFEMODEL_ASSIGN(const crypto::SecretText text, crypto::ReadSecret(source, age::kKeysFileBytes));
   auto identities = FromText(AsText(text.bytes()));
-  if (identities.ok()) return identities;
-  Error error = identities.error();
-  error.subject = source;
-  return error;
+  if (!identities.ok()) return About(identities.error(), source);
+  return identities;
 }
 
 Identity Identity::FromPassphrase(PassphraseSource ask) {

@@ -2,6 +2,7 @@
 #include "encryption/recipient_notes.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/cursor.h"
 #include "base/try.h"
@@ -40,6 +41,14 @@ std::optional<std::string> OpenNote(const DataKey& key, ByteView head, ByteView 
   return text;
 }
 
+std::set<Digest> DigestsOfWraps(std::span<const container::EnvelopeItem> items) {
+  std::set<Digest> digests;
+  for (const container::EnvelopeItem& item : items) {
+    if (IsKeyWrap(item)) digests.insert(crypto::Blake3Of(item.bytes));
+  }
+  return digests;
+}
+
 bool IsNamed(const DataKey& key, const std::string& recipient, std::span<const container::EnvelopeItem> items) {
   const auto notes = ReadNotes(key, items);
   return std::any_of(notes.begin(), notes.end(), [&](const auto& note) { return note.second == recipient; });
@@ -72,15 +81,16 @@ container::EnvelopeItem MakeNote(const DataKey& key, ByteView wrap, std::string_
 }
 
 std::map<Digest, std::string> ReadNotes(const DataKey& key, std::span<const container::EnvelopeItem> items) {
+  const std::set<Digest> wraps = DigestsOfWraps(items);
   std::map<Digest, std::string> notes;
   for (const container::EnvelopeItem& item : items) {
     if (!IsRecipientNote(item) || item.bytes.size() < kHeadBytes) continue;
     const ByteView bytes = item.bytes;
-    const auto text = OpenNote(key, bytes.first(kHeadBytes), bytes.subspan(kHeadBytes));
-    if (!text) continue;
     Digest digest{};
     std::copy_n(bytes.begin(), digest.size(), digest.begin());
-    notes.emplace(digest, *text);
+    if (!wraps.contains(digest)) continue;
+    const auto text = OpenNote(key, bytes.first(kHeadBytes), bytes.subspan(kHeadBytes));
+    if (text) notes.emplace(digest, *text);
   }
   return notes;
 }

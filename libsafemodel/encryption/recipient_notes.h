@@ -26,7 +26,8 @@ Result<Added> AddRecipient(const DataKey& key, const Recipient& recipient, std::
 // MakeNote makes the envelope item that says for whom a wrap is. The text has 1 to 4096 bytes.
 container::EnvelopeItem MakeNote(const DataKey& key, ByteView wrap, std::string_view recipient);
 
-// ReadNotes returns the recipients by the BLAKE3 of their wraps. Notes that do not open count for nothing.
+// ReadNotes returns the recipients by the BLAKE3 of their wraps. Notes that do not open, or whose wrap is not
+// there, count for nothing.
 std::map<Digest, std::string> ReadNotes(const DataKey& key, std::span<const container::EnvelopeItem> items);
 
 [[nodiscard]] bool IsRecipientNote(const container::EnvelopeItem& item);

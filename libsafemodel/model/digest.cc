@@ -55,10 +55,11 @@ Result<DigestReport> DigestImported(const std::string& path, unsigned threads, c
 }
 
 Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, const Limits& limits,
-                                     const Progress& progress) {
+                                     const Progress& progress, const IdentitySource& identities) {
   OpenOptions options;
   options.limits = limits;
   options.threads = threads;
+  options.identities = identities;
   SAFEMODEL_ASSIGN(const VerifiedModel model, OpenUnverified(path, InsecureSkipVerification(), options));
   const LoadedModel& loaded = VerifiedModelAccess::Of(model);
   SAFEMODEL_ASSIGN(const ComputedDigests computed, ComputeFromPlainBytes(loaded, threads, progress));
@@ -69,13 +70,13 @@ Result<DigestReport> DigestContainer(const std::string& path, unsigned threads, 
 }  // namespace
 
 Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits,
-                                    const Progress& progress) {
+                                    const Progress& progress, const IdentitySource& identities) {
   return CatchOutOfMemory([&]() -> Result<DigestReport> {
     std::error_code ignored;
     if (!std::filesystem::is_directory(path, ignored)) {
       SAFEMODEL_ASSIGN(const std::shared_ptr<const File> file, File::Open(path));
       SAFEMODEL_ASSIGN(const bool is_container, IsContainer(*file));
-      if (is_container) return DigestContainer(path, threads, limits, progress);
+      if (is_container) return DigestContainer(path, threads, limits, progress, identities);
     }
     return DigestImported(path, threads, limits, progress);
   });

@@ -4,8 +4,7 @@
 
 #include "base/try.h"
 #include "container/parse.h"
-#include "encryption/key_wraps.h"
-#include "encryption/recipient_notes.h"
+#include "trust/candidate.h"
 #include "trust/decision.h"
 
 namespace safemodel::trust {
@@ -15,7 +14,7 @@ std::vector<container::EnvelopeItem> KeyItemsOf(const std::optional<container::E
   std::vector<container::EnvelopeItem> items;
   if (!envelope) return items;
   for (const container::EnvelopeItem& item : envelope->items) {
-    if (encryption::IsKeyWrap(item) || encryption::IsRecipientNote(item)) items.push_back(item);
+    if (IsKeyItem(item)) items.push_back(item);
   }
   return items;
 }

@@ -66,7 +66,7 @@ Status CheckRule(const Rule& rule, const Release& release, const Expectation& ex
 bool Authentication::VerifyItems() {
   if (!envelope_.has_value()) return false;
   for (const container::EnvelopeItem& item : envelope_->items) {
-    if (IsLogProof(item)) continue;
+    if (IsLogProof(item) || IsKeyItem(item)) continue;
     if (!IsStatement(item)) {
       ++other_items_;
       continue;
@@ -224,7 +224,7 @@ std::vector<SignatureReport> ListSignatures(const std::optional<container::Envel
   for (const container::EnvelopeItem& item : envelope->items) {
     SignatureReport report;
     report.code = "not_checked";
-    if (IsLogProof(item)) continue;
+    if (IsLogProof(item) || IsKeyItem(item)) continue;
     if (!IsStatement(item)) {
       report.code = "unknown_item";
       reports.push_back(std::move(report));

@@ -115,6 +115,10 @@ Status CheckAttestation(const Attestation& attestation, const TrustedKey& key, c
 
 bool IsLogProof(const container::EnvelopeItem& item) { return IsOfKind(item, container::ItemKind::kLogProof); }
 
+bool IsKeyItem(const container::EnvelopeItem& item) {
+  return IsOfKind(item, container::ItemKind::kKeyWrap) || IsOfKind(item, container::ItemKind::kRecipientNote);
+}
+
 bool IsStatement(const container::EnvelopeItem& item) {
   return IsOfKind(item, container::ItemKind::kStatement) || IsOfKind(item, container::ItemKind::kHardwareStatement);
 }

@@ -43,9 +43,11 @@ struct Examined {
   ReleaseKind kind = ReleaseKind::kContainer;
 };
 
-// IsStatement tells the items that are statements, of both kinds of keys; IsLogProof those that are about statements.
+// IsStatement tells the items that are statements, of both kinds of keys; IsLogProof those that are about statements;
+// IsKeyItem those about who can read the container: key wraps and recipient notes.
 [[nodiscard]] bool IsStatement(const container::EnvelopeItem& item);
 [[nodiscard]] bool IsLogProof(const container::EnvelopeItem& item);
+[[nodiscard]] bool IsKeyItem(const container::EnvelopeItem& item);
 
 // ParseStatementItem reads an item for which IsStatement holds. Nothing is verified. kMalformed, kLimit.
 Result<Dsse> ParseStatementItem(const container::EnvelopeItem& item, const Limits& limits);

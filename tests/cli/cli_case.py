@@ -30,6 +30,18 @@ def floats(count):
     return struct.pack(f"<{count}f", *(0.5 * i - 3 for i in range(count)))
 
 
+def holders(pid, maps, text):
+    """The flags of each mapping of a process that holds the text, once for each place; large mappings are not searched."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for start, end, flags in re.findall(rb"^([0-9a-f]+)-([0-9a-f]+) rw.*?^VmFlags: ([^\n]*)$", maps, re.MULTILINE | re.DOTALL):
+            begin, size = int(start, 16), int(end, 16) - int(start, 16)
+            if size > 64 << 20:
+                continue
+            memory.seek(begin)
+            for _ in range(memory.read(size).count(text)):
+                yield flags
+
+
 class CliTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()

@@ -73,6 +73,8 @@ TEST_CASE("authenticate: a bad statement never hides a good one") {
   auto& items = opened.value().envelope->items;
   items.insert(items.begin(), {1, {'{', '}'}});
   items.insert(items.begin(), {77, {1, 2, 3}});
+  items.insert(items.begin(), {2, {1, 2, 3}});  // a key wrap and a recipient note are no signatures
+  items.insert(items.begin(), {5, {1, 2, 3}});
   AuthenticationTrace trace;
   const auto result =
       Authenticate(opened.value(), Trusting({c.key.public_key()}), Expectation::Any(), kNow, {}, &trace);

@@ -7,6 +7,7 @@
 #include <safemodel/bytes.h>
 #include <safemodel/limits.h>
 #include <safemodel/progress.h>
+#include <safemodel/recipients.h>
 #include <safemodel/result.h>
 
 namespace safemodel {
@@ -19,8 +20,8 @@ struct DigestReport {
 };
 
 // ComputeDigests reads any supported format (a container too, without asking for signatures: the digests are computed
-// from plain bytes) and returns its tensor digest and content digest.
+// from plain bytes) and returns its tensor digest and content digest. `identities` are asked when it is encrypted.
 Result<DigestReport> ComputeDigests(const std::string& path, unsigned threads, const Limits& limits,
-                                    const Progress& progress = {});
+                                    const Progress& progress = {}, const IdentitySource& identities = {});
 
 }  // namespace safemodel

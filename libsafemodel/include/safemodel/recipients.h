@@ -24,6 +24,9 @@ class Recipient {
   // FromFile reads a file of recipients, one a line; empty lines and those that start with "#" do not count. kIo, kKey,
   // kLimit.
   static Result<std::vector<Recipient>> FromFile(const std::string& path);
+  // Read takes what users name: the text of a recipient, else the path of a file of them. kKey "bad_recipient" also
+  // when it is neither; kUsage "secret_as_argument" for an identity, which would show in the list of processes.
+  static Result<std::vector<Recipient>> Read(const std::string& text_or_path);
   // FromPassphrase makes whoever knows the passphrase a recipient. kUsage "empty_passphrase".
   static Result<Recipient> FromPassphrase(Passphrase passphrase);
 
