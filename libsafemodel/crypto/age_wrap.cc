@@ -136,9 +136,9 @@ Result<bool> IsForPassphrase(ByteView file, const FileLimits& limits) {
   if (file.size() > limits.file_bytes) return TooLong();
   ByteReader reader(file);
   const auto header = ParseHeader(reader, limits);
-  if (header.ok()) return IsPassphraseFile(header.value());
-  if (header.error().stage == Stage::kLimit) return header.error();
-  return false;
+  const Status status = header.ok() ? CheckStanzas(header.value().stanzas) : Status(header.error());
+  if (!status.ok() && status.error().stage == Stage::kLimit) return status.error();
+  return status.ok() && IsPassphraseFile(header.value());
 }
 
 }  // namespace safemodel::crypto::age

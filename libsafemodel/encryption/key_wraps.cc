@@ -56,6 +56,12 @@ Result<std::size_t> CountPassphrases(std::span<const container::EnvelopeItem> it
   return passphrases;
 }
 
+// IsUnfit tells the refusals of TakeKey: the wrap opened, which says more than that another one did not.
+bool IsUnfit(const Error& error) {
+  const std::string_view code = error.code;
+  return code == "foreign_wrap" || code == "wrong_data_key";
+}
+
 std::vector<const age::Identity*> AgeIdentities(std::span<const Identity> identities) {
   std::vector<const age::Identity*> found;
   for (const Identity& identity : identities) found.push_back(&IdentityAccess::Of(identity));
@@ -91,22 +97,24 @@ Result<DataKey> OpenOneWrap(ByteView wrap, std::span<const Identity> identities,
 
 Result<DataKey> OpenKey(std::span<const container::EnvelopeItem> items, std::span<const Identity> identities,
                         const WrapTarget& target) {
+  if (identities.empty())
+    return KeyError("identity_needed", "this container is encrypted; say with which identity to open it");
   if (std::none_of(items.begin(), items.end(), IsKeyWrap))
     return KeyError("no_key_wraps", "the envelope has no key wrap: nobody can read this container");
   // Before one is opened: trying them all must not cost more than that.
   SAFEMODEL_ASSIGN(const std::size_t passphrases, CountPassphrases(items));
   if (passphrases > kPassphraseWraps)
     return Error{Stage::kLimit, "many_passphrases", "more than two key wraps are for passphrases"};
-  if (identities.empty())
-    return KeyError("identity_needed", "this container is encrypted; say with which identity to open it");
-  std::optional<Error> refusal;
+  std::optional<Error> unfit, refusal;  // of a wrap that opened, and of one that did not
   for (const container::EnvelopeItem& item : items) {
     if (!IsKeyWrap(item)) continue;
     auto key = OpenOneWrap(item.bytes, identities, target);
     if (key.ok() || key.error().stage != Stage::kKey) return key;
     // One bad wrap must not hide a good one.
+    if (!unfit && IsUnfit(key.error())) unfit = key.error();
     if (!refusal && std::string_view(key.error().code) != "no_identity") refusal = key.error();
   }
+  if (unfit) return *unfit;
   return refusal.value_or(KeyError("no_identity", "none of the identities can open this container"));
 }
 

@@ -27,8 +27,9 @@ struct WrapTarget {
 };
 
 // OpenKey goes through the key wraps among `items` and returns the data key of the first that one of the identities
-// opens and whose key is the one that the manifest commits to. Errors: kLimit; else kKey "no_key_wraps",
-// "identity_needed" without identities, "foreign_wrap", "wrong_data_key", "no_identity", and those of age.
+// opens and whose key is the one that the manifest commits to. Errors: kKey "identity_needed" without identities,
+// "no_key_wraps"; kLimit, of all wraps and before one is opened; when none fits, kKey with the first of "foreign_wrap"
+// and "wrong_data_key", else the first error of age, else "no_identity".
 Result<DataKey> OpenKey(std::span<const container::EnvelopeItem> items, std::span<const Identity> identities,
                         const WrapTarget& target);
 

@@ -48,8 +48,8 @@ class ObjectRecord:
                            self.first_chunk, self.plain_size, self.offset) + self.salt + self.slice_digest
 
 
-def alignment_of(form, plain_size):
-    if form == c.CODED:
+def alignment_of(form, plain_size, encrypted=False):
+    if form == c.CODED or encrypted:
         return 64
     return 4096 if plain_size >= 1 << 20 else 256
 
@@ -116,24 +116,26 @@ class Container:
     frame: Frame
 
 
-def lay_out(model, objects, hooks):
+def lay_out(model, objects, hooks, sealing):
     """Places the objects in the order 1 ... n-1, 0, each at its alignment."""
     order = hooks.order or [*range(1, len(objects)), 0]
     core, records, offsets = bytearray(c.PREAMBLE_BYTES), {}, {}
     for number in order:
         object_ = objects[number]
         if object_.plain:
-            padding = bytes(-len(core) % alignment_of(object_.form, len(object_.plain)))
+            padding = bytes(-len(core) % alignment_of(object_.form, len(object_.plain), sealing is not None))
             core += hooks.padding(number, padding) if hooks.padding else padding
         offsets[number], records[number] = len(core), []
-        for codec, stored in object_.stored_chunks(model.chunk_size):
+        size = model.chunk_size
+        for codec, stored in sealing.chunks(number, object_, size) if sealing else object_.stored_chunks(size):
             records[number].append(Record(len(core), len(stored), codec, blake3(stored).digest()))
             core += stored
     rows, first = [], 0
     for number, object_ in enumerate(objects):
         count = len(records[number])
         rows.append(
-            ObjectRecord(object_.kind, object_.form, object_.layout, count, first, len(object_.plain), offsets[number]))
+            ObjectRecord(object_.kind, object_.form, object_.layout, count, first, len(object_.plain), offsets[number],
+                         salt=sealing.salt(number) if sealing else bytes(32)))
         first += count
     return Layout(core, rows, [records[number] for number in range(len(objects))])
 
@@ -146,8 +148,9 @@ def serialize_preamble(p):
         struct.pack("<QQ", p["manifest_offset"], p["manifest_length"]) + p["reserved"]
 
 
-def build(model, signers=None, **steps):
-    """Builds, signs and returns a Container. `signers` is a list of Signer; one builder by default."""
+def build(model, signers=None, sealing=None, **steps):
+    """Builds, signs and returns a Container. `signers` is a list of Signer; one builder by default. With `sealing`, an
+    encryption.Sealing, it is encrypted."""
     hooks = Hooks(**steps)
     tables = apply(hooks.tables, tree.flatten(model.root))
     directory = apply(hooks.directory, m.directory(model, tables))
@@ -156,7 +159,7 @@ def build(model, signers=None, **steps):
     directory_object = m.Object(c.KIND_DIRECTORY, bytes(directory_buffer.data))
     objects = [apply(hooks.directory_object, directory_object), *model.objects]
 
-    layout = apply(hooks.layout, lay_out(model, objects, hooks))
+    layout = apply(hooks.layout, lay_out(model, objects, hooks, sealing))
     core, index = layout.core, bytearray()
     index_offset = len(core)
     for number, record in enumerate(layout.objects):
@@ -187,6 +190,7 @@ def build(model, signers=None, **steps):
         "index_offset": index_offset,
         "table_offset": table_offset,
         "table_digest": m.derive(c.OBJECT_TABLE, bytes(table)),
+        "encryption": sealing.manifest_table() if sealing else None,
     }
     manifest = apply(hooks.manifest, manifest)
     manifest_buffer = flat.write("Manifest", b"SMM1", manifest, hooks.manifest_slots)
@@ -225,7 +229,8 @@ def build(model, signers=None, **steps):
     digest = sha256(manifest_bytes).digest()
     subject = apply(hooks.subject, digest)
     signers = [Signer()] if signers is None else signers
-    frame = Frame(digest, [(s.item_kind(), s.make(stated, subject)) for s in signers])
+    items = [(s.item_kind(), s.make(stated, subject)) for s in signers] + (sealing.items if sealing else [])
+    frame = Frame(digest, items)
     frame = apply(hooks.frame, frame)
     envelope = apply(hooks.envelope, frame.serialize() if frame is not None else b"")
     data = apply(hooks.file, bytearray(core + envelope))

@@ -8,6 +8,7 @@ not kept: a difference becomes a vector, or a sentence of the spec.
 import random
 
 from .container import build
+from .encryption import ALICE, BOB, OTHER_DEK, Sealing, salt_of, wrap, wrap_content
 from .envelope import BUILDER, SECOND, Signer
 from .groups import base, codecs, directory, index, values
 from .planes import encode
@@ -112,6 +113,50 @@ def steps(rng):
     ))
 
 
+def change_chunks(rng, name):
+    """A step of the sealing that changes what is sealed, or what was."""
+
+    def change(place, value):
+        return edit(rng, value) if rng.random() < 0.5 else value
+
+    return {name: change}
+
+
+def change_place(rng, place):
+    name = rng.choice(("object", "chunk", "count", "plain", "codec"))
+    setattr(place, name, (getattr(place, name) + rng.choice((0, 0, 1))) % (256 if name == "codec" else 1 << 32))
+
+
+def sealing(rng):
+    """One container in three is encrypted; what is broken in it, if anything, is done while it is sealed."""
+    if rng.random() < 0.67:
+        return None
+    return Sealing(
+        bucket=rng.choice((1, 16, 64)), **rng.choice((
+            {},
+            {},
+            change_chunks(rng, "content"),
+            change_chunks(rng, "stored"),
+            {
+                "place": lambda place: change_place(rng, place)
+            },
+            {
+                "salt": lambda number: rng.choice((bytes(32), salt_of(0)))
+            },
+            {
+                "table": lambda table: table.update(bucket=rng.choice((0, 1, 2, 3, 32, 128, 1 << 20, 1 << 21)))
+            },
+            {
+                "items": [rng.choice((wrap(content=edit(rng, wrap_content())), wrap(change=lambda f: edit(rng, f)),
+                                      wrap(content=wrap_content(OTHER_DEK)))), wrap(rng.choice((ALICE, BOB)))]
+            },
+        )))
+
+
+def identities(rng):
+    return rng.choice(([ALICE.text()], [ALICE.text()], [ALICE.text(), BOB.text()], [BOB.text()], []))
+
+
 def change_tree(rng, tables):
     part = rng.choice(("nodes", "children", "payload"))
     if part == "nodes":
@@ -137,8 +182,11 @@ def make(seed, count):
     keys = [key_line(BUILDER), key_line(SECOND)]
     shapes = list(models())
     for number in range(count):
-        made = build(rng.choice(shapes), [signer(rng)], **steps(rng))
-        vector = Vector(f"differ-{seed}-{number}", "made at random", ["F-TILES"], made.data, keys=keys)
+        sealed = sealing(rng)
+        broken = {} if sealed and rng.random() < 0.6 else steps(rng)
+        made = build(rng.choice(shapes), [signer(rng)], sealed, **broken)
+        vector = Vector(f"differ-{seed}-{number}", "made at random", ["F-TILES"], made.data, keys=keys,
+                        identities=identities(rng) if sealed else [])
         step, word = answer(vector.serialize())
         vector.expect, vector.at = word, step
         yield vector

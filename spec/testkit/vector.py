@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from . import constants as c
 from .envelope import BUILDER
 
-STAGES = {"ok", "io", "malformed", "unsupported", "limit", "digest_mismatch", "bad_signature", "untrusted", "unsafe", "config"}
+STAGES = {"ok", "io", "malformed", "unsupported", "limit", "digest_mismatch", "bad_signature", "untrusted", "unsafe",
+          "key", "config"}
 STEPS = ("policy", "open", "verify", "load", "content", "logged")
 
 
@@ -38,6 +39,7 @@ class Vector:
     kind: str = "container"  # what is verified; see section 13
     path: str = None  # name of what the bytes of the container are
     limits: list = field(default_factory=list)  # limits of the reader other than the defaults: "tensors=2"
+    identities: list = field(default_factory=list)  # what the reader has to open key wraps with
 
     def header(self):
         assert self.expect in STAGES and set(self.at.split()) <= set(STEPS), self.name
@@ -56,6 +58,7 @@ class Vector:
             lines += [f"key: {key}" for key in self.keys] + [f"rule: {rule}" for rule in self.rules]
         lines += [f"kind: {self.kind}", f"path: {self.path}"] if self.kind != "container" else []
         lines += [f"limit: {limit}" for limit in self.limits]
+        lines += [f"identity: {identity}" for identity in self.identities]
         lines += self.log
         lines += [f"expect-name: {self.expect_name}", f"container: {len(self.container)}"]
         lines += [f"sidecar: {len(self.sidecar)}"] if self.sidecar is not None else []

@@ -9,6 +9,9 @@
 #include <map>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
+
+#include "base/cursor.h"
 
 namespace safemodel::testing {
 namespace {
@@ -100,6 +103,8 @@ Rule ParseRule(const std::string& text) {
 // limit: NAME=VALUE, a limit of the reader other than the default.
 void SetLimit(Limits& limits, const std::string& text) {
   const std::map<std::string, std::function<void(std::uint64_t)>> setters = {
+      {"bucket_bytes_max", [&](std::uint64_t v) { limits.bucket_bytes_max = static_cast<std::uint32_t>(v); }},
+      {"key_wraps", [&](std::uint64_t v) { limits.key_wraps = static_cast<std::uint32_t>(v); }},
       {"total_plain_bytes", [&](std::uint64_t v) { limits.total_plain_bytes = v; }},
       {"directory_bytes", [&](std::uint64_t v) { limits.directory_bytes = v; }},
       {"envelope_bytes", [&](std::uint64_t v) { limits.envelope_bytes = v; }},
@@ -179,6 +184,7 @@ void ReadLine(const std::string& line, VectorFile& vector, Sizes& sizes) {
       {"key", [&](const std::string& v) { vector.keys.push_back(ParseKey(v)); }},
       {"rule", [&](const std::string& v) { vector.rules.push_back(ParseRule(v)); }},
       {"limit", [&](const std::string& v) { SetLimit(vector.limits, v); }},
+      {"identity", [&](const std::string& v) { vector.identities.push_back(v); }},
       {"log", [&](const std::string& v) { vector.log.logs.push_back(ParseLog(v)); }},
       {"witness", [&](const std::string& v) { vector.log.witnesses.push_back(ParseWitness(v)); }},
       {"witnesses",
@@ -198,7 +204,27 @@ void ReadLine(const std::string& line, VectorFile& vector, Sizes& sizes) {
   reader->second(line.substr(colon + 2));
 }
 
+// PassphraseOf answers whoever asks for a passphrase.
+PassphraseSource PassphraseOf(const std::string& text) {
+  return [text] { return Passphrase::FromBytes(AsBytes(text)); };
+}
+
 }  // namespace
+
+std::vector<Identity> VectorFile::MakeIdentities() const {
+  const std::string passphrase = "passphrase:";
+  std::vector<Identity> made;
+  for (const std::string& text : identities) {
+    if (text.starts_with(passphrase)) {
+      made.push_back(Identity::FromPassphrase(PassphraseOf(text.substr(passphrase.size()))));
+      continue;
+    }
+    auto parsed = Identity::FromText(text);
+    if (!parsed.ok() || parsed.value().size() != 1) throw std::runtime_error("no identity: " + text);
+    made.push_back(std::move(parsed.value().front()));
+  }
+  return made;
+}
 
 std::vector<std::string> VectorNames(const std::string& folder) {
   std::vector<std::string> names;

@@ -11,6 +11,7 @@
 #include <safemodel/limits.h>
 #include <safemodel/log.h>
 #include <safemodel/policy.h>
+#include <safemodel/recipients.h>
 
 namespace safemodel::testing {
 
@@ -28,6 +29,7 @@ struct VectorFile {
   std::string expected_name;
   std::optional<std::string> expected_version;
   Limits limits;
+  std::vector<std::string> identities;      // AGE-SECRET-KEY-1…, or "passphrase:" and a text
   LogTrust log;                             // for the step "logged"
   std::optional<LogCheckpoint> before;      // the proof must be in this tree
   std::optional<ConsistencyProof> earlier;  // the proof's checkpoint must continue this state; `after` is not set
@@ -37,6 +39,8 @@ struct VectorFile {
   std::optional<std::string> sidecar;
 
   [[nodiscard]] bool accepted() const { return expect == "ok"; }
+  // MakeIdentities is what `identities` says, made anew: identities cannot be copied.
+  [[nodiscard]] std::vector<Identity> MakeIdentities() const;
 };
 
 // VectorNames lists the files of a folder, sorted. Empty when there is no such folder.

@@ -75,6 +75,9 @@ OpenOptions OptionsOf(const VectorFile& vector, unsigned threads) {
   options.limits = vector.limits;
   options.now = vector.now;
   options.threads = threads;
+  if (!vector.identities.empty()) {
+    options.identities = [&vector]() -> Result<std::vector<Identity>> { return vector.MakeIdentities(); };
+  }
   return options;
 }
 
@@ -191,12 +194,40 @@ void RunListing(const VectorFile& vector, unsigned threads) {
   }
 }
 
+// IsClosed: the container is encrypted, and the vector has no identity for it.
+bool IsClosed(const Result<VerifiedModel>& opened) {
+  return !opened.ok() && std::string(opened.error().code) == "identity_needed";
+}
+
+// RunClosed: who has no key still verifies all stored bytes. Nothing can be read.
+void RunClosed(const VectorFile& vector, const std::string& path, const Status& opened, unsigned threads) {
+  const auto verify = [&](VerifyScope scope) {
+    return Verify(path, PolicyOf(vector), ExpectationOf(vector), scope, OptionsOf(vector, threads));
+  };
+  CHECK(opened.error().stage == Stage::kKey);
+  REQUIRE(vector.identities.empty());
+  REQUIRE_FALSE(Listed(vector, "open"));
+  CheckAccepted(verify(VerifyScope::kManifest).status, "open");
+  const Verdict stored = verify(VerifyScope::kStored);
+  if (!vector.accepted() && Listed(vector, "verify")) {
+    CheckRefusal(vector, stored.status, "verify");
+    return;
+  }
+  CheckAccepted(stored.status, "verify");
+  CHECK(stored.directory == DirectoryState::kHidden);
+  if (!vector.accepted()) CheckRefusal(vector, opened, "load");
+}
+
 void RunVector(const VectorFile& vector, const std::string& path, unsigned threads) {
   const Policy policy = PolicyOf(vector);
   const auto open = [&] {
     return VerifiedModel::Open(path, policy, ExpectationOf(vector), OptionsOf(vector, threads));
   };
   const auto opened = open();
+  if (IsClosed(opened)) {
+    RunClosed(vector, path, opened.error(), threads);
+    return;
+  }
   if (!vector.accepted() && Listed(vector, "open")) {
     CheckRefusal(vector, opened.ok() ? Status() : Status(opened.error()), "open");
     return;
@@ -210,11 +241,23 @@ void RunVector(const VectorFile& vector, const std::string& path, unsigned threa
   RunSteps(vector, [&] { return open().value(); });
 }
 
+// CheckHidden: without a key nothing is shown of what is sealed.
+void CheckHidden(const UnverifiedModel& shown) {
+  REQUIRE(shown.encryption.has_value());
+  CHECK(shown.encryption->directory == UnverifiedModel::Encryption::Directory::kHidden);
+  CHECK(shown.tensors.empty());
+  CHECK(shown.files.empty());
+  CHECK(shown.info.private_metadata.empty());
+  CHECK(shown.info.content_digest == Digest{});
+  CHECK(shown.info.tensor_digest == Digest{});
+}
+
 // CheckInspect: what is loaded is what is shown, and what cannot be shown does not verify. (Inspect looks at the whole
 // index, Open at the directory's part of it.)
 void CheckInspect(const VectorFile& vector, const std::string& path) {
   const auto shown = Inspect(path, OptionsOf(vector, 1));
   const auto opened = VerifiedModel::Open(path, PolicyOf(vector), ExpectationOf(vector), OptionsOf(vector, 1));
+  if (IsClosed(opened) && shown.ok()) CheckHidden(shown.value());
   if (!opened.ok()) return;
   if (!shown.ok()) {
     CheckRefusal(vector, opened.value().CheckAll(), "inspect");

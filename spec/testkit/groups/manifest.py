@@ -148,12 +148,6 @@ def numbers():
     for layout in (5, 255):
         yield vector(f"M5-layout-{layout}", "unsupported", "O-LAYOUT", f"element layout {layout}", twin="M0-ok",
                      layout=record(1, layout=layout))
-    yield vector("M5-encryption", "unsupported", "M-ENCRYPTION", "an encryption table", twin="M0-ok",
-                 manifest=setting(encryption={
-                     "algorithm": 1,
-                     "commitment": bytes(32),
-                     "bucket": 64
-                 }))
     yield vector("M5-object-reserved", "malformed", "O-RESERVED", "the reserved byte of an object record is not zero",
                  twin="M0-ok", layout=record(1, reserved=1))
     yield vector("M5-object-salt", "malformed", "O-RESERVED", "a salt in a container that is not encrypted",

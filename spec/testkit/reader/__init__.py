@@ -6,20 +6,20 @@ It favours being obviously right over speed, and reads whole files into memory.
 
 
 class Refusal(Exception):
-    """The answer of a reader that refuses: the stage word of the spec, and the rule."""
+    """The answer of a reader that refuses: the stage word of the spec, the rule, and the code where one is named."""
 
-    def __init__(self, stage, rule):
+    def __init__(self, stage, rule, code=None):
         super().__init__(f"{stage} [{rule}]")
-        self.stage, self.rule = stage, rule
+        self.stage, self.rule, self.code = stage, rule, code
 
 
-def require(condition, stage, rule):
+def require(condition, stage, rule, code=None):
     if not condition:
-        raise Refusal(stage, rule)
+        raise Refusal(stage, rule, code)
 
 
-def malformed_unless(condition, rule):
-    require(condition, "malformed", rule)
+def malformed_unless(condition, rule, code=None):
+    require(condition, "malformed", rule, code)
 
 
 LIMITS = {
@@ -31,6 +31,7 @@ LIMITS = {
     "chunks": 1 << 28,
     "chunk_bytes_min": 4096,
     "chunk_bytes_max": 64 << 20,
+    "bucket_bytes_max": 1 << 20,
     "tensors": 1 << 22,
     "element_types": 1 << 16,
     "record_fields": 1 << 16,

@@ -10,7 +10,7 @@ from blake3 import blake3
 from .. import constants as c
 from ..container import alignment_of, slice_head, ObjectRecord, Record
 from ..model import derive
-from . import malformed_unless, require
+from . import encryption, malformed_unless, require
 from .flat import Reader
 
 NAME_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -80,7 +80,8 @@ def parse_manifest(data, preamble, limits):
     for name in ("major", "minor", "flags", "file_id", "manifest_offset"):
         malformed_unless(m[name] == getattr(preamble, name), "M-COPY")
     require(m["suite"] == c.SUITE, "unsupported", "M-SUITE")
-    require("encryption" not in m, "unsupported", "M-ENCRYPTION")
+    if "encryption" in m:
+        encryption.check_manifest(m["encryption"], limits)
     check_name(m["name"], limits)
     require(len(m["version"]) <= limits["model_name_bytes"], "limit", "M-VERSION")
     malformed_unless(m["version"] and set(m["version"]) <= NAME_LETTERS, "M-VERSION")
@@ -108,7 +109,7 @@ def parse_objects(table, m, limits):
         require(1 <= kind <= 3, "unsupported", "O-KIND")
         require(1 <= form <= 2, "unsupported", "O-FORM")
         require(layout <= 4, "unsupported", "O-LAYOUT")
-        malformed_unless(row[32:64] == bytes(32), "O-RESERVED")
+        malformed_unless("encryption" in m or row[32:64] == bytes(32), "O-RESERVED")
         malformed_unless((kind == c.KIND_DIRECTORY) == (number == 0), "O-DIRECTORY")
         malformed_unless(number != 0 or size > 0, "O-DIRECTORY")
         require(number != 0 or size <= limits["directory_bytes"], "limit", "L-LIMITS")
@@ -118,8 +119,10 @@ def parse_objects(table, m, limits):
         malformed_unless(size > 0 or form == c.RAW, "O-EMPTY")
         malformed_unless(start == first, "O-FIRST")
         first += count
-        objects.append(ObjectRecord(kind, form, layout, count, start, size, offset, row[64:96]))
+        objects.append(ObjectRecord(kind, form, layout, count, start, size, offset, row[64:96], row[32:64]))
     malformed_unless(first == m["chunk_count"], "M-COUNTS")
+    if "encryption" in m:
+        encryption.check_salts([o.salt for o in objects])
     check_raw_offsets(objects, m)
     return objects
 
@@ -130,13 +133,19 @@ def check_raw_offsets(objects, m):
     for number in [*range(1, len(objects)), 0]:
         o = objects[number]
         if o.plain_size:
-            align = alignment_of(o.form, o.plain_size)
+            align = alignment_of(o.form, o.plain_size, "encryption" in m)
             low, high = (-(-end // align) * align for end in (low, high))
             malformed_unless(o.offset % align == 0, "O-PADDING")
         malformed_unless(low <= o.offset <= high, "O-PADDING")
-        low = o.offset + (o.plain_size if o.form == c.RAW else o.chunk_count)
-        high = o.offset + o.plain_size
+        least, most = stored_bounds(o, m)
+        low, high = o.offset + least, o.offset + most
     malformed_unless(low <= m["index_offset"] <= high, "O-ORDER")
+
+
+def stored_bounds(o, m):
+    if "encryption" in m:
+        return encryption.stored_bounds(o, m)
+    return o.plain_size if o.form == c.RAW else o.chunk_count, o.plain_size
 
 
 def parse_slice(data, number, o, m):
@@ -152,7 +161,10 @@ def parse_slice(data, number, o, m):
         malformed_unless(row[13:16] == bytes(3), "I-RECORD")
         require(codec <= 2, "unsupported", "C-CODEC")
         malformed_unless(offset == end, "I-RECORD")
-        malformed_unless(1 <= length <= plain and (codec != 0 or length == plain), "I-RECORD")
+        if "encryption" in m:
+            encryption.check_length(length, codec, plain, m["encryption"]["bucket"])
+        else:
+            malformed_unless(1 <= length <= plain and (codec != 0 or length == plain), "I-RECORD")
         malformed_unless(o.form == c.CODED or codec == 0, "O-RAW")
         end = offset + length
         malformed_unless(end <= m["index_offset"], "I-RECORD")
@@ -171,7 +183,7 @@ def check_tiling(objects, ends, m):
     end, padding = 64, []
     for number in [*range(1, len(objects)), 0]:
         o = objects[number]
-        align = alignment_of(o.form, o.plain_size) if o.plain_size else 1
+        align = alignment_of(o.form, o.plain_size, "encryption" in m) if o.plain_size else 1
         malformed_unless(o.offset == -(-end // align) * align, "O-PADDING")
         padding.append((end, o.offset))
         end = ends[number]
@@ -204,9 +216,10 @@ def parse_envelope(frame, limits):
         malformed_unless(reserved == 0 and position + 8 + length <= len(frame) - 32, "E-ITEMS")
         items.append((kind, frame[position + 8:position + 8 + length]))
         position += 8 + length
-        family = {1: "statements", 4: "statements", 2: "key_wraps"}.get(kind)
+        family = {1: "statements", 4: "statements", 2: "key_wraps", 5: "notes"}.get(kind)
         counts[family] = counts.get(family, 0) + 1
-        require(family is None or counts[family] <= limits[family], "limit", "L-LIMITS")
+        bound = limits.get({"notes": "key_wraps"}.get(family, family))
+        require(family is None or counts[family] <= bound, "limit", "L-LIMITS")
     malformed_unless(position == len(frame) - 32, "E-FRAME")
     return Envelope(generation, frame[32:64], items)
 

@@ -37,9 +37,9 @@ class Node:
 def take_nodes(d):
     nodes, child, byte = [], 0, 0
     children, payload = d["children"], bytes(d["payload"])
-    for number, row in enumerate(d["nodes"]):
-        kind, flags, reserved, count = struct.unpack("<BBHI", row)
-        malformed_unless(reserved == 0, "T-FLAGS")
+    rows = [struct.unpack("<BBHI", row) for row in d["nodes"]]
+    malformed_unless(all(reserved == 0 for _, _, reserved, _ in rows), "T-FLAGS")
+    for number, (kind, flags, _, count) in enumerate(rows):
         require(t.NONE <= kind <= t.ZONED, "unsupported", "T-KINDS")
         if kind in t.WITH_CHILDREN:
             nodes.append(Node(number, kind, flags, count, children[child:child + count]))

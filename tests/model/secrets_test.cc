@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where secrets lie in memory while an encrypted model is open: nowhere that a core dump has.
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "encryption/key_wraps.h"
+#include "model/encryption_fixture.h"
+#include "model/loaded_model.h"
+
+namespace safemodel {
+namespace {
+
+constexpr std::uint64_t kMostBytes = 1u << 30;  // what is larger is the address sanitizer's own
+
+// Region is a mapping of this process.
+struct Region {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  bool readable = false;
+  bool dumped = true;
+};
+
+std::vector<Region> Regions() {
+  std::vector<Region> regions;
+  std::ifstream maps("/proc/self/smaps");
+  for (std::string line; std::getline(maps, line);) {
+    Region region;
+    char access[5] = {};
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &region.begin, &region.end, access) == 3) {
+      region.readable = access[0] == 'r' && line.find("[v") == std::string::npos;
+      regions.push_back(region);
+    }
+    if (line.starts_with("VmFlags:") && !regions.empty())
+      regions.back().dumped = line.find(" dd ") == std::string::npos && !line.ends_with(" dd");
+  }
+  return regions;
+}
+
+// Masked keeps bytes in a form in which they are not found.
+ByteBuffer Masked(ByteView secret) {
+  ByteBuffer masked(secret.begin(), secret.end());
+  for (std::uint8_t& byte : masked) byte ^= 0x5A;
+  return masked;
+}
+
+// CountIn counts how often a masked secret lies in the mappings that a core dump has, or in the others.
+std::size_t CountIn(const ByteBuffer& masked, bool dumped) {
+  std::ifstream memory("/proc/self/mem", std::ios::binary);
+  REQUIRE(memory.good());
+  std::size_t found = 0;
+  for (const Region& region : Regions()) {
+    if (!region.readable || region.dumped != dumped || region.end - region.begin > kMostBytes) continue;
+    std::vector<char> bytes(static_cast<std::size_t>(region.end - region.begin));
+    memory.clear();
+    memory.seekg(static_cast<std::streamoff>(region.begin));
+    memory.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    const auto size = static_cast<std::size_t>(std::max<std::streamsize>(memory.gcount(), 0));
+    for (char& byte : bytes) byte = static_cast<char>(byte ^ 0x5A);
+    const ByteView view(reinterpret_cast<const std::uint8_t*>(bytes.data()), size);
+    for (auto at = view.begin();; ++at) {
+      at = std::search(at, view.end(), masked.begin(), masked.end());
+      if (at == view.end()) break;
+      ++found;
+    }
+  }
+  return found;
+}
+
+TEST_CASE("secrets: the data key of an open model lies in guarded memory alone") {
+  const TempFolder folder;
+  const std::string path = folder.Path("model");
+  const Pair pair = MakePair();
+  REQUIRE(WriteTo(path, std::move(ModelBuilder().Bytes("a", Noise(9 * kSmallChunk, 1))).Finish(),
+                  EncryptedOptions(pair.recipients))
+              .ok());
+  const VerifiedModel model = OpenTest(path, OpenWith(pair));
+  (void)ReadTensor(model, "a");
+  const encryption::DataKey& key = VerifiedModelAccess::Of(model).store->cipher()->key();
+  const ByteBuffer masked = Masked(key.bytes());
+  const ByteBuffer masked_object_key = [&] {
+    crypto::SecretBytes object_key(32);
+    key.ObjectKey(VerifiedModelAccess::Of(model).store->objects()[1].salt, object_key.bytes());
+    return Masked(object_key.bytes());
+  }();
+  CHECK(CountIn(masked, false) >= 1);  // the search finds it where it is
+  CHECK(CountIn(masked, true) == 0);
+  CHECK(CountIn(masked_object_key, true) == 0);
+}
+
+}  // namespace
+}  // namespace safemodel
