@@ -432,13 +432,35 @@ TEST_CASE("manifest: extensions") {
   CHECK(Parse(build(many)).ok());
 }
 
-TEST_CASE("manifest: an encryption block is unsupported") {
-  const ByteBuffer bytes = Build([](flatbuffers::FlatBufferBuilder& builder) {
+Result<Manifest> ParseWithEncryption(std::optional<std::uint8_t> algorithm, const wire::Hash* commitment,
+                                     std::optional<std::uint32_t> bucket) {
+  return Parse(Build([&](flatbuffers::FlatBufferBuilder& builder) {
     WireParts parts;
-    parts.encryption = wire::CreateEncryption(builder, std::uint8_t{1});
+    wire::EncryptionBuilder table(builder);
+    if (algorithm) table.add_algorithm(*algorithm);
+    if (commitment != nullptr) table.add_commitment(commitment);
+    if (bucket) table.add_bucket(*bucket);
+    parts.encryption = table.Finish();
     return parts;
-  });
-  CheckRefused(Parse(bytes), Stage::kUnsupported, "encrypted");
+  }));
+}
+
+TEST_CASE("manifest: an encryption block is complete, of a known algorithm, and its bucket a power of two") {
+  const wire::Hash commitment;
+  const auto parsed = ParseWithEncryption(std::uint8_t{1}, &commitment, 16384u);
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().encryption == Encryption{1, {}, 16384});
+  CHECK(ParseWithEncryption(std::uint8_t{1}, &commitment, 1u).ok());
+  CHECK(ParseWithEncryption(std::uint8_t{1}, &commitment, 1u << 20).ok());
+
+  CheckRefused(ParseWithEncryption(std::nullopt, &commitment, 1u), Stage::kMalformed, "missing_field");
+  CheckRefused(ParseWithEncryption(std::uint8_t{1}, nullptr, 1u), Stage::kMalformed, "missing_field");
+  CheckRefused(ParseWithEncryption(std::uint8_t{1}, &commitment, std::nullopt), Stage::kMalformed, "missing_field");
+  CheckRefused(ParseWithEncryption(std::uint8_t{0}, &commitment, 1u), Stage::kUnsupported, "unknown_encryption");
+  CheckRefused(ParseWithEncryption(std::uint8_t{2}, &commitment, 1u), Stage::kUnsupported, "unknown_encryption");
+  CheckRefused(ParseWithEncryption(std::uint8_t{1}, &commitment, 0u), Stage::kMalformed, "bad_bucket");
+  CheckRefused(ParseWithEncryption(std::uint8_t{1}, &commitment, 48u), Stage::kMalformed, "bad_bucket");
+  CheckRefused(ParseWithEncryption(std::uint8_t{1}, &commitment, 1u << 21), Stage::kLimit, "large_bucket");
 }
 
 TEST_CASE("manifest: unknown fields are refused in our own minor version and read in a newer one") {

@@ -75,7 +75,7 @@ TEST_CASE("age wrap: what is sealed opens for its recipient and for nobody else"
   CHECK(Opened(for_first, X25519Pair().identity) == "[no_identity]");
   CHECK(Opened(for_second, SshPair().identity) == "[no_identity]");
   CHECK(Opened(for_first, PassphraseIdentity{NeverAsked()}) == "[no_identity]");
-  CHECK(CodeOf(OpenWrap(for_first, {})) == "no_identity");
+  CHECK(CodeOf(OpenWrap(for_first, std::span<const Identity>())) == "no_identity");
   CHECK(for_first != Sealed(first.recipient));  // a fresh file key each time
 }
 
