@@ -26,6 +26,7 @@ std::optional<std::vector<std::uint64_t>> ReadSizes(const RuleContext& context, 
   std::vector<std::uint64_t> sizes;
   const std::span<const NodeIndex> items = context.graph.ItemsOf(tuple);
   if (items.size() > context.limits.rank) return std::nullopt;
+  sizes.reserve(items.size());
   for (const NodeIndex item : items) {
     if (context.graph.kind(item) != Kind::kInt || context.graph.IntOf(item) < 0) return std::nullopt;
     sizes.push_back(static_cast<std::uint64_t>(context.graph.IntOf(item)));
@@ -57,11 +58,7 @@ Result<TorchType> TypeOf(const RuleContext& context, NodeIndex call, const Stora
   const Graph& graph = context.graph;
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
   if (graph.EntryOf(call)->name != "_rebuild_tensor_v3") {
-    for (const char* name : {"float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
-                             "bool", "complex32", "complex64", "complex128"}) {
-      const auto type = FindTorchType(name);
-      if (type && type->dtype == storage.dtype) return *type;
-    }
+    if (const auto type = FindPlainType(storage.dtype)) return *type;
     return Error{Stage::kInternal, "internal", "a storage has a type without a name"};
   }
   const AllowEntry* entry = graph.kind(args[6]) == Kind::kGlobal ? graph.GlobalOf(args[6]).entry : nullptr;
@@ -95,19 +92,20 @@ Status PackPairs(const RuleContext& context, NodeIndex call, ImportedTensor& ten
 Status MakeTensor(RuleContext& context, NodeIndex call) {
   const Graph& graph = context.graph;
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
-  const StorageNote storage = context.tables.storage_of.at(args[0]);
+  const StorageNote& storage = context.tables.storage_of.at(args[0]);
   if (IsQuantised(storage)) {
     return Refuse(graph, call, "MEM-QUANT", "a plain tensor is made of the storage of a quantised one");
   }
   TorchType type;
   SAFEMODEL_ASSIGN(type, TypeOf(context, call, storage));
-  const auto shape = ReadSizes(context, args[2]);
-  const auto strides = ReadSizes(context, args[3]);
+  auto shape = ReadSizes(context, args[2]);
+  auto strides = ReadSizes(context, args[3]);
   const bool offset_fits = graph.kind(args[1]) == Kind::kInt && graph.IntOf(args[1]) >= 0;
   if (!shape || !strides || !offset_fits) {
     return Refuse(graph, call, "MEM-VIEW", "the shape, strides or offset of a tensor are no sizes");
   }
-  auto view = MakeTorchView(storage, type, {*shape, *strides, static_cast<std::uint64_t>(graph.IntOf(args[1]))});
+  const auto offset = static_cast<std::uint64_t>(graph.IntOf(args[1]));
+  auto view = MakeTorchView(storage, type, {std::move(*shape), std::move(*strides), offset});
   if (!view.ok()) return Refuse(graph, call, view.error().code, view.error().text);
   ImportedTensor tensor = std::move(view).value();
   if (type.dtype == Dtype::kF4E2M1) SAFEMODEL_TRY(PackPairs(context, call, tensor));
