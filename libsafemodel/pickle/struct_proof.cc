@@ -58,7 +58,7 @@ Error Proof::Refuse(std::string_view attribute, const char* text) const {
 }
 
 NodeIndex Proof::FindOf(NodeIndex object, std::string_view attribute) {
-  if (graph_.kind(object) != Kind::kCall) return kNoNode;
+  if (object == kNoNode || graph_.kind(object) != Kind::kCall) return kNoNode;
   const NodeIndex state = graph_.CallOf(object).state;
   if (state == kNoNode || graph_.kind(state) != Kind::kDict) return kNoNode;
   const std::span<const NodeIndex> items = graph_.ItemsOf(state);

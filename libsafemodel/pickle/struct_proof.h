@@ -79,8 +79,8 @@ class Proof {
   // Refuse makes the error: `text` says what native code would have done.
   [[nodiscard]] Error Refuse(std::string_view attribute, const char* text) const;
 
-  // Find returns the last value of an attribute, or kNoNode. Of gives the same for another object: kNoNode when it has
-  // no state.
+  // Find returns the last value of an attribute, or kNoNode. Of gives the same for another object: kNoNode when there
+  // is none, or it has no state.
   [[nodiscard]] NodeIndex Find(std::string_view attribute) { return FindOf(object_, attribute); }
   [[nodiscard]] NodeIndex FindOf(NodeIndex object, std::string_view attribute);
   // Has says that an attribute is there and not None.
