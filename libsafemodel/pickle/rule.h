@@ -143,6 +143,10 @@ struct Rule {
   // to_tree makes the node that the call becomes. Without it the call becomes an object node: class, arguments, state,
   // items.
   Result<TreeRef> (*to_tree)(TreeContext& context, NodeIndex call) = nullptr;
+  // kData: the call only spells a value for which newer protocols have an instruction, or could have one: where plain
+  // data may stand, so may it.
+  enum class Spells : std::uint8_t { kObject, kData };
+  Spells spells = Spells::kObject;
 };
 
 // One table a library; FindRule looks in all of them.
