@@ -255,7 +255,8 @@ inline void CheckMachine(const View& view, NodeId machine) {
 }
 
 inline void CheckMersenne(const View& view, NodeId generator) {
-  const auto state = view.State(generator);
+  auto state = view.State(generator);
+  if (state && view.IsSequence(*state) && !view.Items(*state).empty()) state = view.Items(*state)[0];  // and a seed
   const auto inner = state ? view.Get(*state, "state") : std::nullopt;
   if (!inner || !view.Get(*inner, "pos")) return;
   const std::int64_t position = view.IntAt(*inner, "pos").value();
