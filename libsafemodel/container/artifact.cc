@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/checked.h"
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/try.h"
 #include "base/utf8.h"
@@ -19,7 +20,6 @@ namespace {
 using Magic = std::array<std::uint8_t, 8>;
 
 constexpr std::uint16_t kListingVersion = 1;
-constexpr std::int64_t kLastSecond = 253402300799;  // the end of the year 9999
 constexpr std::uint64_t kShortestText = 2;
 constexpr std::uint64_t kShortestFile = kShortestText + 8 + 32;
 constexpr std::uint64_t kShortestMember = 3 * kShortestText + 8 + 32;

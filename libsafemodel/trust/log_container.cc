@@ -3,8 +3,8 @@
 #include <safemodel/log.h>
 
 #include <algorithm>
-#include <ctime>
 
+#include "base/clock.h"
 #include "base/try.h"
 #include "container/parse.h"
 #include "log/entry.h"
@@ -92,7 +92,7 @@ void PutProof(container::Envelope& envelope, ByteBuffer proof, bool replace, con
 Result<ByteBuffer> NewEntry(const Release& release, const LogOwner& owner, const Limits& limits) {
   LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);
   entry.ci_identity = owner.ci_identity;
-  entry.time = owner.time.value_or(std::time(nullptr));
+  entry.time = NowUnless(owner.time);
   return log::SerializeEntry(entry, limits);
 }
 

@@ -17,7 +17,4 @@ inline constexpr std::size_t kMostPolicyKeys = 4096;  // far above any release p
 // KeyOfName returns the key of this name, or null. The empty name is nobody's.
 const TrustedKey* KeyOfName(const std::vector<TrustedKey>& keys, std::string_view name);
 
-// DigestOfHex reads exactly 64 lower-case hex digits.
-std::optional<Digest> DigestOfHex(std::string_view hex);
-
 }  // namespace safemodel::trust

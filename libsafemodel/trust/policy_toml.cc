@@ -8,6 +8,7 @@
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/try.h"
+#include "crypto/hash.h"
 #include "toml/read_file.h"
 #include "toml/toml.h"
 #include "trust/policy_text.h"
@@ -64,7 +65,7 @@ Status ReadTime(Table& table, std::string_view field, std::optional<std::int64_t
 }
 
 Result<Digest> ReadDigest(const Table& table, std::string_view field, const std::string& text) {
-  const auto digest = trust::DigestOfHex(text);
+  const auto digest = crypto::DigestOfHex(text);
   if (!digest.has_value()) return table.Refuse(field, "bad_digest", "a digest is 64 lower-case hex digits");
   return *digest;
 }
