@@ -20,6 +20,10 @@ Error Refuse(const char* code, const char* text, std::string subject = {}) {
 // NameOf is what messages call a key.
 std::string NameOf(const TrustedKey& key) { return key.name.empty() ? key.key.KeyId() : key.name; }
 
+Status CheckCount(std::size_t count, const char* code, const char* text, const std::string& subject = {}) {
+  return count <= trust::kMostPolicyEntries ? Status() : Refuse(code, text, subject);
+}
+
 Status CheckAttests(const TrustedKey& key) {
   std::set<std::string> seen;
   for (const std::string& type : key.attests) {
@@ -47,7 +51,7 @@ Status CheckKey(const TrustedKey& key) {
 
 Status CheckKeys(const std::vector<TrustedKey>& keys) {
   if (keys.empty()) return Refuse("no_keys", "the policy has no keys; nothing could ever satisfy it");
-  if (keys.size() > trust::kMostPolicyKeys) return Refuse("many_keys", "the policy has more than 4096 keys");
+  SAFEMODEL_TRY(CheckCount(keys.size(), "many_keys", "the policy has more than 4096 keys"));
   std::set<PublicKey> seen;
   std::set<std::string> names;
   for (const TrustedKey& key : keys) {
@@ -138,6 +142,7 @@ Status CheckRules(const std::vector<Rule>& rules, const std::vector<TrustedKey>&
                     rule.models);
     }
     SAFEMODEL_TRY(CheckThresholds(rule, keys));
+  SAFEMODEL_TRY(CheckCount(rules.size(), "many_rules", "the policy has more than 4096 rules"));
     SAFEMODEL_TRY(CheckSatisfiable(rule, keys));
     SAFEMODEL_TRY(CheckAttestations(rule, keys));
     SAFEMODEL_TRY(CheckMode(rule, last));
@@ -160,8 +165,11 @@ Status CheckRevoked(const std::vector<RevokedKey>& revoked) {
 }
 
 Status CheckLogs(const PolicyParts& parts) {
+  SAFEMODEL_TRY(CheckCount(revoked.size(), "many_revoked", "the policy has more than 4096 revoked keys"));
   std::set<std::string> names;
   std::set<PublicKey> keys;
+    SAFEMODEL_TRY(CheckCount(entry.except_before.size() + entry.except_statements.size(), "many_exceptions",
+                             "a revoked key has more than 4096 exceptions", entry.key.KeyId()));
   for (const TrustedKey& key : parts.keys) keys.insert(key.key);
   for (const TrustedLog& log : parts.logs) {
     if (log.origin.empty() || !names.insert(log.origin).second)
@@ -174,6 +182,8 @@ Status CheckLogs(const PolicyParts& parts) {
   for (const TrustedWitness& witness : parts.witnesses) {
     if (witness.name.empty() || !names.insert(witness.name).second)
       return Refuse("witness_twice", "a witness has no name, or that of another", witness.name);
+  SAFEMODEL_TRY(CheckCount(parts.logs.size(), "many_logs", "the policy has more than 4096 logs"));
+  SAFEMODEL_TRY(CheckCount(parts.witnesses.size(), "many_witnesses", "the policy has more than 4096 witnesses"));
     if (!keys.insert(witness.key).second)
       return Refuse("key_twice", "the key of a witness has another use in the policy", witness.name);
   }

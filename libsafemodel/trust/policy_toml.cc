@@ -88,7 +88,7 @@ Result<TrustedKey> ReadTrustedKey(Table table) {
 Status ReadRoles(Table& table, Rule& rule) {
   SAFEMODEL_ASSIGN(Table roles, table.RequiredTable("roles"));
   for (const std::string& role : roles.Keys()) {
-    SAFEMODEL_ASSIGN(const std::uint64_t count, roles.RequiredInteger(role, {0, trust::kMostPolicyKeys}));
+    SAFEMODEL_ASSIGN(const std::uint64_t count, roles.RequiredInteger(role, {0, trust::kMostPolicyEntries}));
     rule.required.push_back({role, static_cast<std::uint32_t>(count)});
   }
   SAFEMODEL_TRY(roles.Finish());
@@ -201,7 +201,7 @@ Status ReadLogs(Table& root, PolicyParts& parts) {
     SAFEMODEL_TRY(table.Finish());
     parts.witnesses.push_back({std::move(name), std::move(key)});
   }
-  SAFEMODEL_ASSIGN(const auto threshold, root.OptionalInteger("witness_threshold", {0, trust::kMostPolicyKeys}));
+  SAFEMODEL_ASSIGN(const auto threshold, root.OptionalInteger("witness_threshold", {0, trust::kMostPolicyEntries}));
   parts.witness_threshold = static_cast<std::uint32_t>(threshold.value_or(0));
   return {};
 }
