@@ -83,7 +83,7 @@ Result<std::vector<trust::Statement>> OldStatements(const Work& work) {
   std::vector<trust::Statement> found;
   for (const ResignBasis::Entry& logged : entries) {
     const auto release = std::find_if(releases.begin(), releases.end(), [&](const trust::SignedRelease& one) {
-      return trust::IsAbout(logged.entry, one.payload, one.statement, one.key_id);
+      return trust::IsAbout(logged.entry, trust::EntryOf(one.payload, one.statement, one.key_id));
     });
     if (release == releases.end()) continue;
     const bool has_newer = std::any_of(found.begin(), found.end(), [&](const trust::Statement& other) {

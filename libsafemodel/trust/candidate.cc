@@ -48,8 +48,9 @@ Error NoKeyVerifies(const Dsse& dsse, ByteView message, const Policy& policy) {
   return {Stage::kBadSignature, "bad_signature", "a signature in the name of a key of the policy does not verify"};
 }
 
-Status VerifyRelease(Statement statement, const Examined& examined, Candidate& candidate) {
+Status VerifyRelease(Statement statement, ByteView payload, const Examined& examined, Candidate& candidate) {
   Describe(statement, candidate.report);
+  candidate.entry = EntryOf(payload, statement, examined.policy.keys()[candidate.key].key.KeyId());
   candidate.statement = std::move(statement);
   if (candidate.statement->manifest_digest == examined.manifest_digest) return {};
   return Error{Stage::kDigestMismatch, "other_manifest",
@@ -140,7 +141,7 @@ Status VerifyItem(const container::EnvelopeItem& item, const Examined& examined,
   if (dsse.payload_type != kPayloadType) return OtherStatement();
   if (IsRevoked(trusted.key, dsse.payload, examined)) return RevokedKeyError();
   auto statement = ParseStatement(dsse.payload, examined.limits, examined.kind);
-  if (statement.ok()) return VerifyRelease(std::move(statement).value(), examined, candidate);
+  if (statement.ok()) return VerifyRelease(std::move(statement).value(), dsse.payload, examined, candidate);
   if (statement.error().stage != Stage::kUntrusted) return statement.error();
   return VerifyAttestation(dsse.payload, examined, candidate);
 }

@@ -234,11 +234,10 @@ Result<std::vector<LoggedStatement>> CheckLogged(const std::string& path, const 
   SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened, signers, limits));
   std::vector<LoggedStatement> logged;
   std::optional<Error> refusal;
+  trust::LogProofs proofs(opened.envelope->items, trust, limits);
   for (const Release& release : releases) {
-    const trust::SignedStatement statement{release.payload, release.statement, *release.signer};
-    const auto& items = opened.envelope->items;
-    auto found = before.has_value() ? trust::IsLoggedBefore(items, statement, *before, limits)
-                                    : trust::IsLogged(items, statement, trust, limits);
+    const LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);
+    auto found = before.has_value() ? proofs.LoggedBefore(entry, {&*before, 1}) : proofs.Logged(entry);
     if (found.ok()) {
       logged.push_back(std::move(found).value());
     } else if (!refusal.has_value() || SaysLittle(*refusal)) {

@@ -119,6 +119,20 @@ Status ReadAttestations(Table& table, Rule& rule) {
   return {};
 }
 
+// ReadLogged reads true, false, or the origin of a log.
+Status ReadLogged(Table& table, Rule& rule) {
+  const auto origin = table.OptionalString("logged");
+  if (origin.ok()) {
+    if (origin.value().has_value() && origin.value()->empty())
+      return table.Refuse("logged", "empty_name", "the log that signatures are to be in has no name");
+    if (origin.value().has_value()) rule.logged = RequiredLog{*origin.value()};
+    return {};
+  }
+  SAFEMODEL_ASSIGN(const std::optional<bool> any, table.OptionalBool("logged"));
+  if (any.value_or(false)) rule.logged = RequiredLog{};
+  return {};
+}
+
 Result<Rule> ReadRule(Table table) {
   Rule rule;
   SAFEMODEL_ASSIGN(rule.models, table.RequiredString("models"));
@@ -131,6 +145,7 @@ Result<Rule> ReadRule(Table table) {
   SAFEMODEL_TRY(ReadWord(table, "memory_mapping", kMapping, rule.memory_mapping));
   SAFEMODEL_TRY(ReadWord(table, "expectation", kExpected, rule.expectation));
   SAFEMODEL_TRY(ReadWord(table, "mode", kMode, rule.mode));
+  SAFEMODEL_TRY(ReadLogged(table, rule));
   SAFEMODEL_TRY(table.Finish());
   return rule;
 }
