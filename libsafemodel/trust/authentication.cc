@@ -66,8 +66,7 @@ LogTrust LogTrustOf(const PolicyParts& parts, const RequiredLog& required) {
 // cannot be read, is no news about the statement: anybody may have added them.
 Error NotLogged(const Error& failure) {
   const bool about_it = failure.stage == Stage::kUntrusted && std::string_view(failure.code) != "other_entry";
-  if (about_it) return failure;
-  return Untrusted("not_logged", "a statement has no proof that a log has it, which the policy asks for");
+  return about_it ? failure : NoLogProof();
 }
 
 // CheckRule asks what the rule wants of the release itself.

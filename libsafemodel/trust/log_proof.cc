@@ -37,6 +37,10 @@ bool IsAbout(const LogEntry& entry, const LogEntry& expected) {
   return timeless == expected;
 }
 
+Error NoLogProof() {
+  return {Stage::kUntrusted, "not_logged", "the envelope has no log proof for a signature; log add stores one"};
+}
+
 void LogProofs::ReadAll() {
   if (done_) return;
   done_ = true;
@@ -74,7 +78,7 @@ Result<LoggedStatement> LogProofs::Search(const LogEntry& expected, const std::f
   if (failure.has_value()) return *failure;
   if (unreadable_.has_value()) return *unreadable_;
   if (!reads_.empty()) return Error{Stage::kUntrusted, "other_entry", "a log proof is about another statement"};
-  return Error{Stage::kUntrusted, "not_logged", "the envelope has no log proof for a statement"};
+  return NoLogProof();
 }
 
 Result<LoggedStatement> LogProofs::Logged(const LogEntry& expected) {

@@ -33,6 +33,9 @@ namespace safemodel::trust {
 LogEntry EntryOf(ByteView payload, const Statement& statement, const std::string& key_id);
 [[nodiscard]] bool IsAbout(const LogEntry& entry, const LogEntry& expected);
 
+// NoLogProof is the error (kUntrusted "not_logged") of a statement that no proof is about.
+Error NoLogProof();
+
 // LogProofs is the log proofs of one envelope. A proof is read, and the signatures of its checkpoint are checked, at
 // most once, for however many statements: copies of both cost nothing to whoever makes an envelope.
 class LogProofs {
