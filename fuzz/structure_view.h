@@ -3,6 +3,7 @@
 // memory, attributes by name.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <optional>
@@ -47,11 +48,9 @@ struct Plain {
   }
   // In reads a field of a record.
   [[nodiscard]] std::int64_t In(std::size_t item, std::string_view name) const {
-    for (const Field& field : type->fields) {
-      if (field.name == name) return Signed(item, field.offset, field.dtype);
-    }
-    SAFEMODEL_PROPERTY(!"the record has this field");
-    return 0;
+    const auto field = std::ranges::find(type->fields, name, &Field::name);
+    SAFEMODEL_PROPERTY(field != type->fields.end());
+    return Signed(item, field->offset, field->dtype);
   }
 };
 

@@ -96,6 +96,15 @@ TEST_CASE("jagged: rows that lead out of them") {
 TEST_CASE("jagged: what else is made of it is refused") {
   CHECK(Jagged{.type = "ViewBufferFromNested"}.Code() != "ok");
   CHECK(Jagged{.ragged = 0, .ragged_again = 0}.Code() == "CALL-ARGS");
+  // A set is plain data only when what is in it is.
+  const std::string type = Program()
+                               .Str("_dynamo_static_indices")
+                               .Global("__builtin__", "set")
+                               .Ops("(](")
+                               .Global("collections", "OrderedDict")
+                               .Ops("etR")
+                               .bytes();
+  CHECK(Jagged{.also = type}.Code() == "CALL-ARGS");
   const std::string call = Program().Str("hook").Global("posix", "system").bytes();
   CHECK(Jagged{.also = call}.Code() == "GLOBAL-DANGEROUS");
 }
