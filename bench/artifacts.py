@@ -4,10 +4,13 @@
     python3 bench/artifacts.py [--peer PATH/model_signing] [--files 8] [--gib 2] [--rounds 5] [--json OUT]
 
 Needs the release build, openssl, and the command `model_signing` (pip install model-signing pyopenssl) in the path or named with --peer. It
-installs nothing. Both sign with a key of their own and verify every byte; files are in the page cache; whole-process wall times.
+installs nothing. Both sign with a key of their own and verify every byte; files are in the page cache; times are those of whole processes,
+by the clock and of the processors. The ceiling is raw_blake3 (build its target too): the same bytes read and hashed, and nothing else. What
+the other side needs at least is shown too: SHA-256 of the same bytes, and starting its interpreter with its packages.
 """
 
 import argparse
+import datetime
 import json
 import os
 import shutil
@@ -17,24 +20,39 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 CLI = ROOT / "build/release/bin/safemodel"
+RAW_BLAKE3 = ROOT / "build/release/bin/raw_blake3"
+THREADS = os.cpu_count()
 
 
 def missing(peer):
     if not CLI.is_file():
         yield f"{CLI}: build the release preset"
+    if not RAW_BLAKE3.is_file():
+        yield f"{RAW_BLAKE3}: build the target raw_blake3"
     if shutil.which("openssl") is None:
         yield "openssl: install it"
     if peer is None:
         yield "model_signing: pip install model-signing pyopenssl, then name it with --peer"
 
 
-def seconds(command, cwd):
+class Times(NamedTuple):
+    wall: float
+    cpu: float
+
+
+def run(command, cwd):
+    """Runs a command; the time of the processors is that of all its threads."""
     start = time.perf_counter()
-    subprocess.run([str(part) for part in command], check=True, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    process = subprocess.Popen([str(part) for part in command], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Times(time.perf_counter() - start, used.ru_utime + used.ru_stime)
 
 
 def write_model(folder, files, size):
@@ -55,34 +73,60 @@ def warm(folder):
                 pass
 
 
-def commands(peer):
-    """What each side runs: (sign, verify)."""
-    ours = ([CLI, "sign", "model", "-k", "ours.key", "--update", "--quiet"], [CLI, "verify", "model", "--key", "ours.pub", "--no-progress"])
-    theirs = ([peer, "sign", "key", "model", "--private_key", "peer.pem", "--signature", "model.sig"],
-              [peer, "verify", "key", "model", "--signature", "model.sig", "--public_key", "peer.pub"])
-    return ours, theirs
-
-
 def make_keys(folder):
-    seconds([CLI, "keygen", "-o", "ours", "--no-passphrase"], folder)
-    seconds(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "peer.pem"], folder)
-    seconds(["openssl", "ec", "-in", "peer.pem", "-pubout", "-out", "peer.pub"], folder)
+    run([CLI, "keygen", "-o", "ours", "--no-passphrase"], folder)
+    run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "peer.pem"], folder)
+    run(["openssl", "ec", "-in", "peer.pem", "-pubout", "-out", "peer.pub"], folder)
 
 
-def measure(folder, peer, rounds):
-    ours, theirs = commands(peer)
-    results = {}
-    for number, what in enumerate(("sign", "verify")):
-        seconds(ours[number], folder), seconds(theirs[number], folder)
-        pairs = []
-        for _ in range(rounds):
-            pairs.append((seconds(ours[number], folder), seconds(theirs[number], folder)))
-        results[what] = {
-            "ours_s": statistics.median(a for a, _ in pairs),
-            "peer_s": statistics.median(b for _, b in pairs),
-            "speed_ratio": statistics.median(b / a for a, b in pairs),
-        }
-    return results
+SHA256 = """
+import hashlib, sys
+for path in sys.argv[1:]:
+    with open(path, "rb") as file:
+        hashlib.file_digest(file, "sha256")
+"""
+
+
+def contenders(folder, peer):
+    """What runs in turn, by what is measured."""
+    files = sorted((folder / "model").iterdir())
+    raw = [RAW_BLAKE3, *files, THREADS]
+    return {
+        "sign": {
+            "ours": [CLI, "sign", "model", "-k", "ours.key", "--update", "--quiet"],
+            "peer": [peer, "sign", "key", "model", "--private_key", "peer.pem", "--signature", "model.sig"],
+            "ceiling": raw,
+        },
+        "verify": {
+            "ours": [CLI, "verify", "model", "--key", "ours.pub", "--no-progress"],
+            "peer": [peer, "verify", "key", "model", "--signature", "model.sig", "--public_key", "peer.pub"],
+            "ceiling": raw,
+            "sha256": [sys.executable, "-c", SHA256, *files],
+            "peer_start": [peer, "--version"],
+        },
+    }
+
+
+def measure(commands, folder, rounds):
+    """Medians, and medians of the ratios within a round: what else the machine does hits all of a round alike."""
+    for command in commands.values():
+        run(command, folder)
+    times = [{who: run(command, folder) for who, command in commands.items()} for _ in range(rounds)]
+    result = {f"{who}_{field}_s": statistics.median(getattr(one[who], field) for one in times) for who in commands for field in Times._fields}
+    for field in Times._fields:
+        for other in ("peer", "ceiling"):
+            ratios = [getattr(one[other], field) / getattr(one["ours"], field) for one in times]
+            result[f"{field}_ratio_to_{other}"] = statistics.median(ratios)
+    return result
+
+
+def show(what, result):
+    for field, target in (("wall", "; target: at least 5 times the peer" if what == "verify" else ""), ("cpu", "")):
+        print(f"{what} {field}: ours {result[f'ours_{field}_s']:.3f} s, model-signing {result[f'peer_{field}_s']:.3f} s, raw BLAKE3 {result[f'ceiling_{field}_s']:.3f} s; "
+              f"{result[f'{field}_ratio_to_peer']:.2f} times as fast as the peer; {result[f'{field}_ratio_to_ceiling']:.2f} of raw BLAKE3's speed{target}")
+    if "sha256_cpu_s" in result:
+        print(f"{what} cpu: of the peer's, SHA-256 of the bytes is {result['sha256_cpu_s']:.3f} s, starting {result['peer_start_cpu_s']:.3f} s; "
+              f"raw BLAKE3 is {result['peer_cpu_s'] / result['ceiling_cpu_s']:.2f} times as fast as the peer, which nobody who hashes with it can exceed")
 
 
 def main():
@@ -103,12 +147,13 @@ def main():
         write_model(folder / "model", options.files, int(options.gib * (1 << 30)) // options.files)
         warm(folder / "model")
         make_keys(folder)
-        results = measure(folder, options.peer, options.rounds)
+        results = {what: measure(commands, folder, options.rounds) for what, commands in contenders(folder, options.peer).items()}
+    load = os.getloadavg()[0]
+    print(f"{options.files} files, {options.gib} GiB, {THREADS} processors, {options.rounds} rounds, load {load:.1f}, {datetime.date.today()}")
     for what, result in results.items():
-        print(f"{what}: ours {result['ours_s']:.3f} s, model-signing {result['peer_s']:.3f} s, speed ratio {result['speed_ratio']:.2f}"
-              + (" (target: at least 5)" if what == "verify" else ""))
+        show(what, result)
     if options.json:
-        options.json.write_text(json.dumps({"files": options.files, "gib": options.gib, "processors": os.cpu_count(), **results}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"files": options.files, "gib": options.gib, "processors": THREADS, "rounds": options.rounds, "load": load, **results}, indent=1) + "\n")
     return 0
 
 

@@ -10,10 +10,6 @@
 namespace safemodel::cli {
 namespace {
 
-Error BadArguments(const char* text, const std::string& subject = {}) {
-  return {Stage::kUsage, "bad_arguments", text, kNoOffset, subject};
-}
-
 void PrintLeftOut(const std::vector<std::string>& patterns, const std::vector<std::string>& paths) {
   for (const std::string& pattern : patterns)
     std::printf("ignoring   %s (what it matches is not covered)\n", EscapeForTerminal(pattern).c_str());

@@ -29,10 +29,6 @@ struct State {
   AttestOptions options;
 };
 
-Error BadArguments(const char* text, const std::string& subject = {}) {
-  return {Stage::kUsage, "bad_arguments", text, kNoOffset, subject};
-}
-
 // TypeOf turns the short names into predicate types. A URI has a colon.
 Result<std::string> TypeOf(const State& state) {
   if (state.type.empty() && !state.scan_source.empty()) return std::string(kScanPredicate);

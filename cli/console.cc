@@ -48,6 +48,10 @@ void Console::AddOptions(CLI::App& verb) {
   verb.add_flag("--no-progress", no_progress_, "Draw no progress bar");
 }
 
+Error BadArguments(const char* text, std::string subject) {
+  return {Stage::kUsage, "bad_arguments", text, kNoOffset, std::move(subject)};
+}
+
 std::string Describe(const Error& error, const std::string& input) {
   std::string line;
   if (!input.empty()) line += EscapeForTerminal(input) + ": ";

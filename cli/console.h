@@ -60,6 +60,9 @@ class Console {
   bool no_progress_ = false;
 };
 
+// BadArguments is the error of arguments that do not go together, or of one that is not what it should be.
+Error BadArguments(const char* text, std::string subject = {});
+
 // Describe returns the line of an error, escaped: what and why, where, and its stage and code.
 std::string Describe(const Error& error, const std::string& input);
 

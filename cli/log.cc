@@ -136,7 +136,7 @@ int RunVerify(const State& state) {
 
 int PrintConsistency(const State& state, const Trusted& trusted) {
   if (!trusted.checkpoint.has_value()) {
-    return state.console.Fail(Error{Stage::kUsage, "bad_arguments", "--consistency needs --checkpoint"});
+    return state.console.Fail(BadArguments("--consistency needs --checkpoint"));
   }
   const auto proof = ProveConsistency(state.folder, trusted.trust, *trusted.checkpoint);
   if (!proof.ok()) return Fail(state, proof.error());
@@ -162,8 +162,7 @@ int RunProve(const State& state) {
   if (!trusted.ok()) return Fail(state, trusted.error());
   if (state.consistency) return PrintConsistency(state, trusted.value());
   if (state.index.has_value() != state.file.empty()) {
-    return state.console.Fail(
-        Error{Stage::kUsage, "bad_arguments", "give --index or --container: what is to be proven"});
+    return state.console.Fail(BadArguments("give --index or --container: what is to be proven"));
   }
   const auto& [trust, at] = trusted.value();
   std::vector<ByteBuffer> proofs;

@@ -16,7 +16,7 @@ namespace {
 Result<TrustedWitness> ParseWitness(const std::string& text) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    return Error{Stage::kUsage, "bad_arguments", "--witness takes NAME=KEY", kNoOffset, text};
+    return BadArguments("--witness takes NAME=KEY", text);
   }
   auto key = PublicKey::Parse(text.substr(equals + 1));
   if (!key.ok()) return key.error();
@@ -70,7 +70,7 @@ Result<LogTrust> LogOptions::Trust(const std::string& folder) const {
   std::string origin = origin_;
   if (origin.empty()) {
     if (folder.empty()) {
-      return Error{Stage::kUsage, "bad_arguments", "without the log's folder, --origin must name the log"};
+      return BadArguments("without the log's folder, --origin must name the log");
     }
     const auto note = ReadNote(folder + "/checkpoint");
     if (!note.ok()) return note.error();
@@ -88,7 +88,7 @@ Result<LogTrust> LogOptions::Trust(const std::string& folder) const {
   }
   trust.witness_threshold = threshold_;
   if (threshold_ > trust.witnesses.size()) {
-    return Error{Stage::kUsage, "bad_arguments", "--witnesses asks for more than there are"};
+    return BadArguments("--witnesses asks for more than there are");
   }
   return trust;
 }

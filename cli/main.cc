@@ -2,6 +2,7 @@
 // The command line: one subcommand for each verb. Exit codes and output rules are a contract with scripts.
 #include <csignal>
 #include <cstdio>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -62,6 +63,28 @@ int ReportParse(CLI::App& app, const CLI::ParseError& error, Output output) {
   return safemodel::cli::kUsage;
 }
 
+// RefuseEmpty: an empty value is a variable of a script that was never set. No option means something by it, and one
+// that is taken for "not given" would sign, name or trust something else than was asked for.
+void RefuseEmpty(const CLI::App& app) {
+  for (const CLI::App* verb : app.get_subcommands()) {
+    for (const CLI::Option* option : verb->get_options()) {
+      for (const std::string& value : option->results()) {
+        if (value.empty()) throw CLI::ValidationError(option->get_name(), "the value is empty");
+      }
+    }
+    RefuseEmpty(*verb);
+  }
+}
+
+// RefuseEmptyText refuses `--option=`, for which CLI11 would take the next argument.
+void RefuseEmptyText(int argc, char** argv) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.substr(0, 2) == "--" && argument.find('=') == argument.size() - 1)
+      throw CLI::ValidationError(std::string(argument), "the value is empty");
+  }
+}
+
 int RunVerb(const std::vector<Verb>& verbs) {
   for (const Verb& verb : verbs) {
     if (!verb.app->parsed()) continue;
@@ -93,7 +116,9 @@ int Run(int argc, char** argv) {
       safemodel::cli::AddRecipients(app, console),
   };
   try {
+    RefuseEmptyText(argc, argv);
     app.parse(argc, argv);
+    RefuseEmpty(app);
   } catch (const CLI::ParseError& error) {
     return ReportParse(app, error, OutputOf(argc, argv));
   }

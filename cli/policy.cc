@@ -56,6 +56,23 @@ std::string Holders(const Policy& policy, const std::string& role) {
   return names;
 }
 
+std::vector<std::string> LogsOf(const Policy& policy, const RequiredLog& required) {
+  if (!required.origin.empty()) return {required.origin};
+  std::vector<std::string> origins;
+  for (const TrustedLog& log : policy.parts().logs) origins.push_back(log.origin);
+  return origins;
+}
+
+void PrintLogged(const Policy& policy, const RequiredLog& required) {
+  std::string names;
+  for (const std::string& origin : LogsOf(policy, required))
+    names += (names.empty() ? "" : ", ") + EscapeForTerminal(origin);
+  const std::uint32_t witnesses = policy.parts().witness_threshold;
+  std::printf("  each signature must be in a log: %s", names.c_str());
+  if (witnesses != 0) std::printf(", with cosignatures of %u witness%s", witnesses, witnesses == 1 ? "" : "es");
+  std::printf("\n");
+}
+
 void PrintRule(const Policy& policy, const Rule& rule) {
   std::printf("models %s\n", EscapeForTerminal(rule.models).c_str());
   for (const RoleThreshold& threshold : rule.required) {
@@ -72,6 +89,7 @@ void PrintRule(const Policy& policy, const Rule& rule) {
       std::printf(", at most %lld days old", static_cast<long long>(*required.maximum_age / 86400));
     std::printf("\n");
   }
+  if (rule.logged) PrintLogged(policy, *rule.logged);
   if (rule.minimum_sequence)
     std::printf("  release sequence %llu or higher\n", static_cast<unsigned long long>(*rule.minimum_sequence));
   if (rule.encryption != Rule::Encryption::kAny) std::printf("  encryption %s\n", EncryptionName(rule.encryption));
@@ -102,7 +120,16 @@ void PrintText(const Policy& policy, const std::vector<PolicyWarning>& warnings)
   }
 }
 
-void WriteRule(JsonWriter& json, const Rule& rule) {
+void WriteLogged(JsonWriter& json, const Policy& policy, const RequiredLog& required) {
+  json.Key("logged"), json.BeginObject();
+  json.Key("logs"), json.BeginArray();
+  for (const std::string& origin : LogsOf(policy, required)) json.Text(origin);
+  json.EndArray();
+  json.Member("witnesses", static_cast<std::uint64_t>(policy.parts().witness_threshold));
+  json.EndObject();
+}
+
+void WriteRule(JsonWriter& json, const Policy& policy, const Rule& rule) {
   json.BeginObject();
   json.Member("models", rule.models);
   json.Key("roles"), json.BeginArray();
@@ -128,6 +155,7 @@ void WriteRule(JsonWriter& json, const Rule& rule) {
   json.Member("expectation", rule.expectation == Rule::Expected::kDemanded ? "required" : "optional");
   json.Member("memory_mapping", rule.memory_mapping == Rule::Mapping::kForbidden ? "forbidden" : "allowed");
   json.Member("mode", ModeName(rule.mode));
+  if (rule.logged) WriteLogged(json, policy, *rule.logged);
   json.EndObject();
 }
 
@@ -153,7 +181,7 @@ void PrintJson(const Policy& policy, const std::vector<PolicyWarning>& warnings)
   for (const TrustedKey& key : parts.keys) WriteKey(json, key);
   json.EndArray();
   json.Key("rules"), json.BeginArray();
-  for (const Rule& rule : parts.rules) WriteRule(json, rule);
+  for (const Rule& rule : parts.rules) WriteRule(json, policy, rule);
   json.EndArray();
   json.Key("revoked"), json.BeginArray();
   for (const RevokedKey& revoked : parts.revoked) json.Text(revoked.key.KeyId());

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "console.h"
 #include "encryption_options.h"
 #include "escape.h"
 #include "json_writer.h"
@@ -142,8 +143,7 @@ Result<Denial> DenialOf(const DenyState& state) {
 int RunDeny(const DenyState& state) {
   const bool digests = !state.manifest.empty() || !state.content.empty();
   if (digests == !state.container.empty()) {
-    return state.console.Fail(
-        Error{Stage::kUsage, "bad_arguments", "give a container, or --manifest or --content with a digest, not both"});
+    return state.console.Fail(BadArguments("give a container, or --manifest or --content with a digest, not both"));
   }
   if (const Status usable = state.identities.Check(); !usable.ok()) return state.console.Fail(usable.error());
   const auto denial = DenialOf(state);

@@ -41,6 +41,12 @@ void WriteSignatures(JsonWriter& json, std::span<const SignatureReport> signatur
     json.Member("not_after", signature.not_after);
     json.Member("code", signature.code);
     json.Key("counted"), json.Boolean(signature.counted);
+    if (signature.logged) {
+      json.Key("logged"), json.BeginObject();
+      json.Member("origin", signature.logged->origin);
+      json.Member("index", signature.logged->index);
+      json.EndObject();
+    }
     json.EndObject();
   }
   json.EndArray();
@@ -275,10 +281,15 @@ void PrintSignatures(std::span<const SignatureReport> signatures) {
   for (const SignatureReport& signature : signatures) {
     const std::string key = signature.key_name.empty() ? "" : " (" + EscapeForTerminal(signature.key_name) + ")";
     const bool attests = !signature.predicate_type.empty();
-    std::printf("  %s  %-10s key %.16s%s  %s  %s\n", attests ? "attestation" : "signature",
+    std::printf("  %s  %-10s key %.16s%s  %s  %s", attests ? "attestation" : "signature",
                 EscapeForTerminal(attests ? signature.predicate_type : signature.role).c_str(),
                 EscapeForTerminal(signature.key_id).c_str(), key.c_str(),
                 EscapeForTerminal(signature.issued_at).c_str(), signature.code.c_str());
+    if (signature.logged) {
+      std::printf("  in %s at %llu", EscapeForTerminal(signature.logged->origin).c_str(),
+                  static_cast<unsigned long long>(signature.logged->index));
+    }
+    std::printf("\n");
   }
 }
 

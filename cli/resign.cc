@@ -14,8 +14,6 @@
 namespace safemodel::cli {
 namespace {
 
-Error BadArguments(const char* text) { return {Stage::kUsage, "bad_arguments", text}; }
-
 struct Outcome {
   std::string file;
   std::optional<Error> refusal = {};

@@ -93,19 +93,19 @@ int SignAnew(const State& state, const Signer& key) {
 
 // CheckArguments is told whether what is to be signed is no container: that is decided once.
 Status CheckArguments(const State& state, bool foreign) {
-  const auto bad = [](const char* text) { return Error{Stage::kUsage, "bad_arguments", text}; };
-  if (state.detached && state.append) return bad("--detached and --append exclude each other");
-  if (!state.log.empty() && state.log_key.empty()) return bad("--log needs --log-key, the log's own secret key");
+  if (state.detached && state.append) return BadArguments("--detached and --append exclude each other");
+  if (!state.log.empty() && state.log_key.empty())
+    return BadArguments("--log needs --log-key, the log's own secret key");
   if (!state.log_key.empty() && state.log.empty() && !state.resign.from_log())
-    return bad("--log-key goes with --log or --from-log");
-  if (state.resign.from_log() && state.log_key.empty()) return bad("--from-log needs --log-key");
-  if (state.files.empty() && !foreign) return bad("name what is to be signed");
+    return BadArguments("--log-key goes with --log or --from-log");
+  if (state.resign.from_log() && state.log_key.empty()) return BadArguments("--from-log needs --log-key");
+  if (state.files.empty() && !foreign) return BadArguments("name what is to be signed");
   if (!foreign) {
     if (const Status unused = state.artifact.CheckUnused(); !unused.ok()) return unused;
     if (state.files.size() > 1 && !state.resign.given())
-      return bad("sign takes one container; several only with --set, --from-log or --manifest");
+      return BadArguments("sign takes one container; several only with --set, --from-log or --manifest");
   } else if (!state.log.empty()) {
-    return bad("only signatures of containers can be logged");
+    return BadArguments("only signatures of containers can be logged");
   }
   return state.resign.Check(state.options);
 }

@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "console.h"
+
 namespace safemodel::cli {
 
 void TrustOptions::AddOptions(CLI::App& verb) {
@@ -23,7 +25,7 @@ void TrustOptions::AddOptions(CLI::App& verb) {
 
 Result<Policy> TrustOptions::MakePolicy() const {
   if (!policy_.empty() && !keys_.empty())
-    return Error{Stage::kUsage, "bad_arguments", "--policy and --key exclude each other: put the key into the policy"};
+    return BadArguments("--policy and --key exclude each other: put the key into the policy");
   if (!policy_.empty()) return Policy::FromFile(policy_);
   if (keys_.empty()) {
     return Error{Stage::kUntrusted, "no_policy",

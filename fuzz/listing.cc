@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool set = Check(input, ParseSetManifest, SerializeSetManifest);
   SAFEMODEL_PROPERTY(!(files && set));
   if (files || set) {
-    const auto length = MeasureListing(head, files ? kFilesMagic : kSetMagic, size);
+    const auto length = MeasureListing(head, files ? kFilesMagic : kSetMagic, size, limits);
     SAFEMODEL_PROPERTY(length.ok() && length.value() == size);
   }
   return 0;

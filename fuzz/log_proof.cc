@@ -22,10 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SAFEMODEL_PROPERTY(size <= limits.log_proof_bytes && proof.value().hashes.size() <= kMostProofHashes);
   const ByteBuffer written = SerializeProof(proof.value());
   SAFEMODEL_PROPERTY(std::equal(written.begin(), written.end(), bytes.begin(), bytes.end()));
-  const auto entry = ProvenEntry(proof.value(), limits);
-  if (!entry.ok()) return 0;
+  const auto entry = EntryIn(proof.value(), limits);
+  SAFEMODEL_PROPERTY(entry.ok() || entry.error().stage == Stage::kMalformed || entry.error().stage == Stage::kLimit);
+  if (!CheckInclusion(proof.value()).ok()) return 0;
   Proof moved = proof.value();
   moved.index = moved.checkpoint.state.size;
-  SAFEMODEL_PROPERTY(!ProvenEntry(moved, limits).ok());
+  SAFEMODEL_PROPERTY(!CheckInclusion(moved).ok());
   return 0;
 }

@@ -23,7 +23,7 @@ using safemodel::TrustedKey;
 
 void CheckKeys(const Policy& policy) {
   std::set<safemodel::PublicKey> keys;
-  SAFEMODEL_PROPERTY(!policy.keys().empty() && policy.keys().size() <= safemodel::trust::kMostPolicyKeys);
+  SAFEMODEL_PROPERTY(!policy.keys().empty() && policy.keys().size() <= safemodel::trust::kMostPolicyEntries);
   for (const TrustedKey& key : policy.keys()) {
     SAFEMODEL_PROPERTY(keys.insert(key.key).second);
     SAFEMODEL_PROPERTY(!key.roles.empty() || !key.attests.empty());

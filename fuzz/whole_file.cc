@@ -60,7 +60,22 @@ void RepairSlice(ByteBuffer& file, const container::Manifest& manifest, std::uin
   if (slice) object.slice_digest = SliceDigest(number, object, manifest.chunk_size, *slice);
 }
 
-// Repair makes the digests of a file right, as far as its shape allows, and cuts it at the end of the core.
+// WithKeyWraps appends the items of an envelope, if `frame` is one, to a core with another manifest.
+void WithKeyWraps(ByteBuffer& core, ByteView frame, ByteView manifest, const Limits& limits) {
+  Digest stated{};
+  if (frame.size() < stated.size()) return;
+  std::copy_n(frame.end() - static_cast<std::ptrdiff_t>(stated.size()), stated.size(), stated.begin());
+  auto envelope = container::ParseEnvelope(frame, stated, limits);
+  if (!envelope.ok()) return;
+  envelope.value().manifest_digest = crypto::Sha256Of(manifest);
+  const ByteBuffer body = container::SerializeEnvelopeBody(envelope.value());
+  const Digest digest = crypto::Blake3Of(body);
+  core.insert(core.end(), body.begin(), body.end());
+  core.insert(core.end(), digest.begin(), digest.end());
+}
+
+// Repair makes the digests of a file right, as far as its shape allows. Of what lies behind the core only an encrypted
+// one keeps something: its key wraps.
 ByteBuffer Repair(ByteView input, const Limits& limits) {
   ByteBuffer file(input.begin(), input.end());
   auto preamble =
@@ -71,6 +86,8 @@ ByteBuffer Repair(ByteView input, const Limits& limits) {
   auto manifest = container::ParseManifest(*bytes, preamble.value(), limits);
   if (!manifest.ok()) return file;
   container::Manifest& fixed = manifest.value();
+  const ByteView behind_core =
+      input.subspan(static_cast<std::size_t>(preamble.value().manifest_offset + preamble.value().manifest_length));
   const auto table = Part(file, fixed.table_offset, container::kObjectRecordBytes * fixed.object_count);
   if (!table) return file;
   if (auto objects = container::ParseObjectTable(*table, fixed, limits); objects.ok()) {
@@ -86,7 +103,13 @@ ByteBuffer Repair(ByteView input, const Limits& limits) {
   file.insert(file.end(), written.value().begin(), written.value().end());
   preamble.value().manifest_length = written.value().size();
   Put(file, 0, container::SerializePreamble(preamble.value()));
+  if (fixed.encryption) WithKeyWraps(file, behind_core, written.value(), limits);
   return file;
+}
+
+// SeedIdentities opens the key wraps of the seeds.
+Result<std::vector<Identity>> SeedIdentities() {
+  return Identity::FromText("AGE-SECRET-KEY-1G9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9Q5ZS2PG9QSC006VW\n");
 }
 
 // MemoryFile is a file without a disk.
@@ -129,6 +152,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   OpenOptions options;
   options.limits = SmallLimits();
   options.threads = 1;
+  options.identities = &SeedIdentities;
   const MemoryFile file(Repair({data, size}, options.limits));
   const auto model = OpenUnverified(file.path(), InsecureSkipVerification(), options);
   const auto inspected = Inspect(file.path(), options);

@@ -142,6 +142,16 @@ Status File::CheckUnchanged() const {
   return Error{Stage::kIo, "changed", "the file changed while it was read; try again", kNoOffset, path_};
 }
 
+Status CheckOnlyOwnerWrites(const File& file) {
+  struct stat status {};
+  if (fstat(file.descriptor(), &status) != 0)
+    return SystemError("open_failed", "the file cannot be examined", file.path());
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return {};
+  return Error{Stage::kConfig, "writable_by_others",
+               "others may write to this file, so it cannot say what is trusted; use chmod go-w", kNoOffset,
+               file.path()};
+}
+
 Result<std::optional<FileIdentity>> IdentityOf(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) == 0) return std::optional(StateOf(status).identity);

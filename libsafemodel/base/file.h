@@ -69,6 +69,10 @@ class File final : public ByteSource {
   std::string path_;
 };
 
+// CheckOnlyOwnerWrites refuses (kConfig "writable_by_others") an open file that its group or everybody may write to:
+// whoever may change what is trusted is trusted with everything. kIo.
+Status CheckOnlyOwnerWrites(const File& file);
+
 // IdentityOf returns the identity of what a path names, or nothing when there is no such file.
 Result<std::optional<FileIdentity>> IdentityOf(const std::string& path);
 

@@ -3,6 +3,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+
 namespace safemodel {
 namespace {
 
@@ -23,6 +25,14 @@ void* AllocateLarge(std::size_t bytes) {
 void FreeLarge(void* memory, std::size_t bytes) noexcept {
   if (bytes < kLargePage) return ::operator delete(memory);
   ::operator delete(memory, kAlignment);
+}
+
+MutableBytes ReadBuffer::First(std::size_t bytes) {
+  if (bytes_.size() < bytes) {
+    bytes_ = {};  // before it grows: nothing is to be copied
+    bytes_.resize(std::max(bytes, kLargePage));
+  }
+  return MutableBytes(bytes_.data(), bytes);
 }
 
 }  // namespace safemodel

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <safemodel/bytes.h>
+
 namespace safemodel {
 
 // AllocateLarge returns memory whose content is not set; throws std::bad_alloc. From the size of a large page on, the
@@ -45,5 +47,16 @@ struct LargePageAllocator {
 
 template <typename T>
 using LargeVector = std::vector<T, LargePageAllocator<T>>;
+
+// ReadBuffer is memory that files are read into, again and again. It begins on a page: the system copies what a file
+// holds about twice as fast to there as to where `new` usually returns memory, 16 bytes behind a cache line.
+class ReadBuffer {
+ public:
+  // First returns the first `bytes` of it, and gets more memory where there is too little. What they hold is not set.
+  MutableBytes First(std::size_t bytes);
+
+ private:
+  LargeVector<std::uint8_t> bytes_;
+};
 
 }  // namespace safemodel

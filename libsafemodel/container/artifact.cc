@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/checked.h"
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/try.h"
 #include "base/utf8.h"
@@ -19,7 +20,6 @@ namespace {
 using Magic = std::array<std::uint8_t, 8>;
 
 constexpr std::uint16_t kListingVersion = 1;
-constexpr std::int64_t kLastSecond = 253402300799;  // the end of the year 9999
 constexpr std::uint64_t kShortestText = 2;
 constexpr std::uint64_t kShortestFile = kShortestText + 8 + 32;
 constexpr std::uint64_t kShortestMember = 3 * kShortestText + 8 + 32;
@@ -72,8 +72,8 @@ void SerializeHead(const Magic& magic, const Head& head, const ListingIdentity& 
   writer.Zeros(4);
 }
 
-Status CheckLength(const Head& head, std::uint64_t available) {
-  if (head.total_length > kListingBytes)
+Status CheckLength(const Head& head, std::uint64_t available, const Limits& limits) {
+  if (head.total_length > limits.listing_bytes)
     return OverLimit("large_listing", "the manifest is larger than its limit", {}, 16);
   if (head.total_length < kListingHeadBytes)
     return Malformed("bad_listing_length", "the manifest is shorter than its own head", {}, 16);
@@ -92,9 +92,21 @@ Status CheckCounts(const Head& head, std::uint64_t shortest_entry, std::uint32_t
   if (head.entries > most_entries || head.left_out > limits.files) {
     return OverLimit("many_files", "the manifest lists more files than the limit", {}, 56);
   }
-  if (head.patterns > kListingPatterns)
+  if (head.patterns > limits.listing_patterns)
     return OverLimit("many_patterns", "the manifest has more patterns than the limit", {}, 60);
   return {};
+}
+
+// ParseWholeHead reads the head of a manifest that `reader` holds all of, and nothing else.
+Result<Head> ParseWholeHead(ByteReader& reader, const Magic& magic, std::uint64_t shortest_entry,
+                            std::uint32_t most_entries, const Limits& limits) {
+  const std::uint64_t available = reader.remaining();
+  SAFEMODEL_ASSIGN(const Head head, ParseHead(reader, magic));
+  SAFEMODEL_TRY(CheckLength(head, available, limits));
+  SAFEMODEL_TRY(CheckCounts(head, shortest_entry, most_entries, limits));
+  if (head.total_length < available)
+    return Malformed("trailing_bytes", "there is something behind the manifest", {}, head.total_length);
+  return head;
 }
 
 Result<std::string> ParseText(ByteReader& reader) {
@@ -162,7 +174,7 @@ Status CheckPattern(std::string_view pattern, const Limits& limits) {
 }
 
 Status CheckPatterns(const FilesManifest& manifest, const Limits& limits) {
-  if (manifest.patterns.size() > kListingPatterns)
+  if (manifest.patterns.size() > limits.listing_patterns)
     return OverLimit("many_patterns", "the manifest has more patterns than the limit");
   if (manifest.patterns.empty() && !manifest.left_out.empty())
     return Malformed("left_out_alone", "files are left out although no pattern says so");
@@ -258,7 +270,7 @@ Result<std::vector<SetMember>> ParseMembers(ByteReader& reader, std::uint32_t co
 Status CheckSet(const SetManifest& manifest, const Limits& limits) {
   SAFEMODEL_TRY(CheckIdentity(manifest.identity, limits));
   if (manifest.members.empty()) return Malformed("no_members", "the set has no member");
-  if (manifest.members.size() > kSetMembers)
+  if (manifest.members.size() > limits.set_members)
     return OverLimit("many_members", "the set has more members than the limit");
   std::vector<std::string_view> paths;
   std::string_view before;
@@ -276,9 +288,10 @@ Status CheckSet(const SetManifest& manifest, const Limits& limits) {
 }
 
 // Whole turns the written parts into a manifest whose head says its length, which is known last.
-Result<ByteBuffer> Whole(const Magic& magic, Head head, const ListingIdentity& identity, ByteView body) {
+Result<ByteBuffer> Whole(const Magic& magic, Head head, const ListingIdentity& identity, ByteView body,
+                         const Limits& limits) {
   head.total_length = kListingHeadBytes + body.size();
-  if (head.total_length > kListingBytes)
+  if (head.total_length > limits.listing_bytes)
     return OverLimit("large_listing", "the manifest would be larger than its limit");
   ByteWriter writer;
   SerializeHead(magic, head, identity, writer);
@@ -288,29 +301,25 @@ Result<ByteBuffer> Whole(const Magic& magic, Head head, const ListingIdentity& i
 
 }  // namespace
 
-Result<std::uint64_t> MeasureListing(ByteView head, const Magic& magic, std::uint64_t available) {
+Result<std::uint64_t> MeasureListing(ByteView head, const Magic& magic, std::uint64_t available, const Limits& limits) {
   ByteReader reader(head);
   SAFEMODEL_ASSIGN(const Head parsed, ParseHead(reader, magic));
-  SAFEMODEL_TRY(CheckLength(parsed, available));
+  SAFEMODEL_TRY(CheckLength(parsed, available, limits));
   return parsed.total_length;
 }
 
 Result<FilesManifest> ParseFilesManifest(ByteView bytes, const Limits& limits) {
   ByteReader reader(bytes);
-  SAFEMODEL_ASSIGN(const Head head, ParseHead(reader, kFilesMagic));
-  SAFEMODEL_TRY(CheckLength(head, bytes.size()));
-  SAFEMODEL_TRY(CheckCounts(head, kShortestFile, limits.files, limits));
+  SAFEMODEL_ASSIGN(const Head head, ParseWholeHead(reader, kFilesMagic, kShortestFile, limits.files, limits));
   FilesManifest manifest;
   manifest.shape = static_cast<FilesManifest::Shape>(head.shape);
   if (manifest.shape != FilesManifest::Shape::kFile && manifest.shape != FilesManifest::Shape::kFolder)
     return Malformed("bad_shape", "the manifest is neither of a file nor of a folder", {}, 10);
-  SAFEMODEL_ASSIGN(ByteReader body, reader.Sub(head.total_length - kListingHeadBytes));
+  SAFEMODEL_ASSIGN(manifest.identity, ParseIdentity(head, reader));
+  SAFEMODEL_ASSIGN(manifest.patterns, ParseTexts(reader, head.patterns));
+  SAFEMODEL_ASSIGN(manifest.left_out, ParseTexts(reader, head.left_out));
+  SAFEMODEL_ASSIGN(manifest.files, ParseFileEntries(reader, head.entries));
   SAFEMODEL_TRY(reader.ExpectEnd());
-  SAFEMODEL_ASSIGN(manifest.identity, ParseIdentity(head, body));
-  SAFEMODEL_ASSIGN(manifest.patterns, ParseTexts(body, head.patterns));
-  SAFEMODEL_ASSIGN(manifest.left_out, ParseTexts(body, head.left_out));
-  SAFEMODEL_ASSIGN(manifest.files, ParseFileEntries(body, head.entries));
-  SAFEMODEL_TRY(body.ExpectEnd());
   SAFEMODEL_TRY(CheckFiles(manifest, limits));
   return manifest;
 }
@@ -332,22 +341,18 @@ Result<ByteBuffer> SerializeFilesManifest(const FilesManifest& manifest, const L
     body.U64(file.size);
     body.Bytes(file.digest);
   }
-  return Whole(kFilesMagic, head, manifest.identity, body.view());
+  return Whole(kFilesMagic, head, manifest.identity, body.view(), limits);
 }
 
 Result<SetManifest> ParseSetManifest(ByteView bytes, const Limits& limits) {
   ByteReader reader(bytes);
-  SAFEMODEL_ASSIGN(const Head head, ParseHead(reader, kSetMagic));
-  SAFEMODEL_TRY(CheckLength(head, bytes.size()));
+  SAFEMODEL_ASSIGN(const Head head, ParseWholeHead(reader, kSetMagic, kShortestMember, limits.set_members, limits));
   if (head.shape != 0 || head.patterns != 0 || head.left_out != 0)
     return Malformed("bad_shape", "the manifest of a set has fields that only one of files has", {}, 10);
-  SAFEMODEL_TRY(CheckCounts(head, kShortestMember, kSetMembers, limits));
   SetManifest manifest;
-  SAFEMODEL_ASSIGN(ByteReader body, reader.Sub(head.total_length - kListingHeadBytes));
+  SAFEMODEL_ASSIGN(manifest.identity, ParseIdentity(head, reader));
+  SAFEMODEL_ASSIGN(manifest.members, ParseMembers(reader, head.entries));
   SAFEMODEL_TRY(reader.ExpectEnd());
-  SAFEMODEL_ASSIGN(manifest.identity, ParseIdentity(head, body));
-  SAFEMODEL_ASSIGN(manifest.members, ParseMembers(body, head.entries));
-  SAFEMODEL_TRY(body.ExpectEnd());
   SAFEMODEL_TRY(CheckSet(manifest, limits));
   return manifest;
 }
@@ -366,7 +371,7 @@ Result<ByteBuffer> SerializeSetManifest(const SetManifest& manifest, const Limit
     body.U64(member.sequence);
     body.Bytes(member.manifest_digest);
   }
-  return Whole(kSetMagic, head, manifest.identity, body.view());
+  return Whole(kSetMagic, head, manifest.identity, body.view(), limits);
 }
 
 }  // namespace safemodel::container

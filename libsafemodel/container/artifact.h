@@ -17,10 +17,6 @@ namespace safemodel::container {
 inline constexpr std::array<std::uint8_t, 8> kFilesMagic = {0x89, 'S', 'M', 'F', 'I', 'L', 0x0D, 0x0A};
 inline constexpr std::array<std::uint8_t, 8> kSetMagic = {0x89, 'S', 'M', 'S', 'E', 'T', 0x0D, 0x0A};
 inline constexpr std::uint64_t kListingHeadBytes = 72;
-// Bounds of a listing, beside those of names and paths: 64 MiB are 2^17 files with long paths.
-inline constexpr std::uint64_t kListingBytes = 64u << 20;
-inline constexpr std::uint32_t kListingPatterns = 256;
-inline constexpr std::uint32_t kSetMembers = 4096;
 // Files are hashed in chunks of this size, so that one large file keeps all processors busy.
 inline constexpr std::uint32_t kFileChunkBytes = 1u << 20;
 // Context string of the digest of a file: derive-key BLAKE3 of its size and of the digests of its chunks in order.
@@ -72,7 +68,8 @@ struct SetManifest {
 
 // MeasureListing reads the head of a manifest with this magic and returns the manifest's length, which is within its
 // limit and not more than `available`; [F-HEAD].
-Result<std::uint64_t> MeasureListing(ByteView head, const std::array<std::uint8_t, 8>& magic, std::uint64_t available);
+Result<std::uint64_t> MeasureListing(ByteView head, const std::array<std::uint8_t, 8>& magic, std::uint64_t available,
+                                     const Limits& limits);
 
 // Parse takes a whole manifest. Call only when a signature over `bytes` was verified, or to show what nobody vouched
 // for. Errors: kMalformed, kUnsupported, kLimit. Serialize refuses what Parse would.

@@ -2,14 +2,13 @@
 // Spec section 5. The bytes are parsed where they lie and never made again from the struct to be compared: FlatBuffers
 // is not canonical.
 #include "base/checked.h"
+#include "base/clock.h"
 #include "container/names.h"
 #include "container/parse.h"
 #include "container/wire.h"
 
 namespace safemodel::container {
 namespace {
-
-constexpr std::int64_t kLastSecond = 253402300799;  // the end of the year 9999
 
 // DecodeNumbers takes over the required scalars; [M-REQUIRED].
 Status DecodeNumbers(const wire::Manifest& root, Manifest& manifest) {

@@ -77,15 +77,31 @@ void RandomBytes(MutableBytes out) {
   randombytes_buf(out.data(), out.size());
 }
 
+namespace {
+
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
+}  // namespace
+
 std::string Hex(ByteView bytes) {
-  constexpr const char* kDigits = "0123456789abcdef";
   std::string text;
   text.reserve(2 * bytes.size());
   for (const std::uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
+    text += kHexDigits[byte >> 4];
+    text += kHexDigits[byte & 15];
   }
   return text;
+}
+
+std::optional<Digest> DigestOfHex(std::string_view hex) {
+  Digest digest{};
+  if (hex.size() != 2 * digest.size()) return std::nullopt;
+  for (std::size_t i = 0; i < hex.size(); ++i) {
+    const auto value = kHexDigits.find(hex[i]);
+    if (value == std::string_view::npos) return std::nullopt;
+    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] * 16u + value);
+  }
+  return digest;
 }
 
 }  // namespace safemodel::crypto

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <safemodel/bytes.h>
 
@@ -47,7 +49,8 @@ Digest Sha256Of(ByteView bytes);
 // RandomBytes fills `out` from the system's generator.
 void RandomBytes(MutableBytes out);
 
-// Hex returns lower-case hexadecimal.
+// Hex returns lower-case hexadecimal. DigestOfHex reads exactly 64 lower-case digits.
 std::string Hex(ByteView bytes);
+std::optional<Digest> DigestOfHex(std::string_view hex);
 
 }  // namespace safemodel::crypto

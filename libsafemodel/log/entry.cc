@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "log/entry.h"
 
-#include <algorithm>
-
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/try.h"
 #include "base/utf8.h"
@@ -14,14 +13,11 @@ namespace {
 
 constexpr std::size_t kRoleBytes = 64;
 constexpr std::size_t kKeyIdBytes = 64;
-constexpr std::int64_t kLastTime = 253402300799;  // the end of year 9999
 constexpr std::uint32_t kDepth = 1;
 
 Error BadEntry(const char* field) {
   return {Stage::kMalformed, "bad_entry", "a log entry is not written as this version writes it", kNoOffset, field};
 }
-
-bool IsHex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
 Status TakeText(const json::Value& root, const char* name, std::size_t most, std::string& out) {
   const json::Value* member = root.Find(name);
@@ -36,11 +32,9 @@ Status TakeText(const json::Value& root, const char* name, std::size_t most, std
 Status TakeDigest(const json::Value& root, const char* name, Digest& out) {
   std::string hex;
   SAFEMODEL_TRY(TakeText(root, name, 2 * out.size(), hex));
-  if (hex.size() != 2 * out.size() || !std::all_of(hex.begin(), hex.end(), IsHex)) return BadEntry(name);
-  for (std::size_t i = 0; i < hex.size(); ++i) {
-    const int value = hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10;
-    out[i / 2] = static_cast<std::uint8_t>(out[i / 2] * 16 + value);
-  }
+  const auto digest = crypto::DigestOfHex(hex);
+  if (!digest.has_value()) return BadEntry(name);
+  out = *digest;
   return {};
 }
 
@@ -85,7 +79,7 @@ Result<LogEntry> ParseEntry(ByteView text, const Limits& limits) {
   SAFEMODEL_TRY(TakeDigest(root, "manifest", entry.manifest_digest));
   SAFEMODEL_TRY(TakeDigest(root, "statement", entry.statement_digest));
   SAFEMODEL_TRY(TakeText(root, "ci", kCiIdentityBytes, entry.ci_identity));
-  SAFEMODEL_ASSIGN(const std::uint64_t time, TakeNumber(root, "time", static_cast<std::uint64_t>(kLastTime)));
+  SAFEMODEL_ASSIGN(const std::uint64_t time, TakeNumber(root, "time", static_cast<std::uint64_t>(kLastSecond)));
   entry.time = static_cast<std::int64_t>(time);
   // Other spaces, escapes, members or orders would be another leaf that says the same.
   if (Written(entry) != AsText(text)) return BadEntry("encoding");

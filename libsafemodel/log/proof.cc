@@ -16,6 +16,8 @@ constexpr std::string_view kIndex = "index ";
 
 Error BadProof(const char* text) { return {Stage::kMalformed, "bad_proof", text}; }
 
+Error NoEntry() { return BadProof("a log proof has no entry in its extra data"); }
+
 Result<ByteBuffer> ParseExtra(std::string_view text) {
   ByteBuffer bytes(text.size() / 4 * 3);
   const auto size = crypto::DecodeBase64(text, crypto::Base64Alphabet::kStandard, bytes);
@@ -72,14 +74,17 @@ ByteBuffer SerializeProof(const Proof& proof) {
   return std::move(writer).Finish();
 }
 
-Result<LogEntry> ProvenEntry(const Proof& proof, const Limits& limits) {
-  if (!proof.extra.has_value()) return BadProof("a log proof has no entry in its extra data");
-  const LogCheckpoint& state = proof.checkpoint.state;
-  if (!HoldsInclusion(proof.index, state.size, LeafHash(*proof.extra), proof.hashes, state.root)) {
-    return Error{Stage::kUntrusted, "not_in_log", "the hashes of a log proof do not lead to the root of its checkpoint",
-                 kNoOffset, state.origin};
-  }
+Result<LogEntry> EntryIn(const Proof& proof, const Limits& limits) {
+  if (!proof.extra.has_value()) return NoEntry();
   return ParseEntry(*proof.extra, limits);
+}
+
+Status CheckInclusion(const Proof& proof) {
+  if (!proof.extra.has_value()) return NoEntry();
+  const LogCheckpoint& state = proof.checkpoint.state;
+  if (HoldsInclusion(proof.index, state.size, LeafHash(*proof.extra), proof.hashes, state.root)) return {};
+  return Error{Stage::kUntrusted, "not_in_log", "the hashes of a log proof do not lead to the root of its checkpoint",
+               kNoOffset, state.origin};
 }
 
 }  // namespace safemodel::log

@@ -21,8 +21,10 @@ struct Proof {
 Result<Proof> ParseProof(ByteView bytes, const Limits& limits);
 ByteBuffer SerializeProof(const Proof& proof);
 
-// ProvenEntry returns the entry of a proof whose hashes lead from it to the root of its checkpoint. kUntrusted
-// "not_in_log"; kMalformed; [L-INCLUSION].
-Result<LogEntry> ProvenEntry(const Proof& proof, const Limits& limits);
+// EntryIn returns the entry that a proof is about. kMalformed, kLimit.
+Result<LogEntry> EntryIn(const Proof& proof, const Limits& limits);
+// CheckInclusion asks whether the hashes lead from the entry to the root of the checkpoint. kUntrusted "not_in_log";
+// kMalformed; [L-INCLUSION].
+Status CheckInclusion(const Proof& proof);
 
 }  // namespace safemodel::log

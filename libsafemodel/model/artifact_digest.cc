@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/cursor.h"
+#include "base/large_pages.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "crypto/hash.h"
@@ -76,12 +77,10 @@ class Digester {
   }
 
   Status Hash(Window& window) {
-    std::vector<ByteBuffer> buffers(WorkerCount(window.pieces.size(), threads_));
+    std::vector<ReadBuffer> buffers(WorkerCount(window.pieces.size(), threads_));
     return ParallelFor(window.pieces.size(), threads_, [&](std::size_t i, unsigned worker) -> Status {
       Piece& piece = window.pieces[i];
-      ByteBuffer& buffer = buffers[worker];
-      buffer.resize(container::kFileChunkBytes);
-      const MutableBytes chunk = MutableBytes(buffer).first(piece.length);
+      const MutableBytes chunk = buffers[worker].First(piece.length);
       SAFEMODEL_TRY(piece.file->ReadAt(piece.offset, chunk));
       piece.digest = crypto::Blake3Of(chunk);
       if (!progress_) return {};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 
+#include "base/clock.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
@@ -32,7 +32,7 @@ container::ListingIdentity NewIdentity(const std::string& default_name, const co
   identity.name = artifact.name.value_or(before != nullptr ? before->name : default_name);
   identity.version = artifact.version.value_or(before != nullptr ? before->version : "0");
   identity.sequence = artifact.sequence.value_or(before != nullptr ? before->sequence + 1 : 0);
-  identity.created = options.issued_at.value_or(static_cast<std::int64_t>(std::time(nullptr)));
+  identity.created = NowUnless(options.issued_at);
   return identity;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 
+#include "base/clock.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/artifact_files.h"
@@ -67,7 +67,7 @@ Status VerifyInto(const std::string& path, const Policy& policy, const Expectati
                   const OpenOptions& options, const Progress& progress, ArtifactVerdict& verdict) {
   SAFEMODEL_ASSIGN(const ArtifactRoot root, ArtifactRoot::Open(path));
   SAFEMODEL_ASSIGN(const trust::DetachedRelease detached, OpenEnvelope(root, options));
-  const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
+  const std::int64_t now = NowUnless(options.now);
   trust::ListingTrace trace;
   const auto trusted = trust::AuthenticateFiles(detached, policy, expectation, now, options.limits, trace);
   TakeTrace(std::move(trace), detached.manifest_digest, verdict);

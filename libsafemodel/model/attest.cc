@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
@@ -157,7 +158,7 @@ std::string PredicateText(const ScanReport& report, const Digest& sha256, std::i
 }
 
 Result<std::string> ScanOne(const std::string& source, std::int64_t now, const ScanOptions& options) {
-  if (now < 0 || now > trust::kLastTimestamp)
+  if (now < 0 || now > kLastSecond)
     return Error{Stage::kUsage, "bad_time", "the time of the scan is not between 1970 and 9999"};
   if (!options.allowed.files().empty()) {
     return Error{Stage::kUsage, "bad_arguments",

@@ -2,6 +2,7 @@
 // Every stored byte of the core. Preamble, object table and manifest were checked when the container was opened.
 #include <algorithm>
 
+#include "base/large_pages.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "crypto/hash.h"
@@ -34,12 +35,12 @@ void AppendRuns(std::uint32_t object, const Slice& slice, std::vector<Run>& runs
   if (run.count > 0) runs.push_back(run);
 }
 
-Status CheckRun(const ObjectStore& store, const Run& run, ByteBuffer& buffer) {
+Status CheckRun(const ObjectStore& store, const Run& run, ReadBuffer& buffer) {
   SAFEMODEL_ASSIGN(const Slice* slice, store.SliceOf(run.object));
   SAFEMODEL_TRY(store.Refused(run.object, run.first, run.count));
-  buffer.resize(static_cast<std::size_t>(run.bytes));
-  SAFEMODEL_TRY(store.file().ReadAt((*slice)[run.first].stored_offset, buffer));
-  ByteView rest = buffer;
+  const MutableBytes stored = buffer.First(static_cast<std::size_t>(run.bytes));
+  SAFEMODEL_TRY(store.file().ReadAt((*slice)[run.first].stored_offset, stored));
+  ByteView rest = stored;
   for (std::uint32_t chunk = run.first; chunk < run.first + run.count; ++chunk) {
     const container::ChunkRecord& record = (*slice)[chunk];
     if (crypto::Blake3Of(rest.first(record.stored_length)) != record.digest) {
@@ -77,7 +78,7 @@ Status CheckStored(const ObjectStore& store, unsigned threads, const Progress& p
   for (const container::Range& range : padding) SAFEMODEL_TRY(CheckPadding(store.file(), range));
   std::uint64_t total = 0;
   for (const Run& run : runs) total += run.bytes;
-  std::vector<ByteBuffer> buffers(WorkerCount(runs.size(), threads));
+  std::vector<ReadBuffer> buffers(WorkerCount(runs.size(), threads));
   std::mutex mutex;
   std::uint64_t done = 0;
   return ParallelFor(runs.size(), threads, [&](std::size_t i, unsigned worker) -> Status {

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <ctime>
 
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/try.h"
 #include "base/utf8.h"
@@ -18,7 +18,6 @@ namespace safemodel {
 namespace {
 
 constexpr std::size_t kGlobalsBytes = 256u << 10;
-constexpr std::int64_t kLastSecond = 253402300799;  // the year 9999
 
 Error Usage(const char* code, const char* text, std::string subject) {
   return {Stage::kUsage, code, text, kNoOffset, std::move(subject)};
@@ -30,7 +29,7 @@ bool IsNameLetter(char letter) {
 }
 
 Result<std::int64_t> CreatedTime(ConvertOptions::Reproducible reproducible) {
-  if (reproducible == ConvertOptions::Reproducible::kNo) return static_cast<std::int64_t>(std::time(nullptr));
+  if (reproducible == ConvertOptions::Reproducible::kNo) return NowUnless(std::nullopt);
   const char* text = std::getenv("SOURCE_DATE_EPOCH");
   if (text == nullptr) return std::int64_t{0};
   const std::string_view digits = text;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sets of containers: one signature for releases that belong together. Spec section 15.
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 
+#include "base/clock.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "container/parse.h"
@@ -145,7 +145,7 @@ Status VerifySetInto(const std::string& set_path, const Policy& policy, const Ex
   SAFEMODEL_ASSIGN(const auto file, File::Open(set_path));
   SAFEMODEL_ASSIGN(const trust::DetachedRelease detached,
                    trust::ReadDetached(*file, trust::ReleaseKind::kSet, options.limits));
-  const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
+  const std::int64_t now = NowUnless(options.now);
   trust::ListingTrace trace;
   const auto trusted = trust::AuthenticateSet(detached, policy, expectation, now, options.limits, trace);
   TakeTrace(std::move(trace), detached.manifest_digest, verdict);

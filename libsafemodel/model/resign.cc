@@ -2,8 +2,8 @@
 #include <safemodel/resign.h>
 
 #include <algorithm>
-#include <ctime>
 
+#include "base/clock.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "container/parse.h"
@@ -20,8 +20,6 @@ namespace {
 Error Untrusted(const char* code, const char* text, std::string subject = {}) {
   return {Stage::kUntrusted, code, text, kNoOffset, std::move(subject)};
 }
-
-std::int64_t NowOf(const SignOptions& options) { return options.issued_at.value_or(std::time(nullptr)); }
 
 bool HasEnded(const std::optional<std::int64_t>& not_after, std::int64_t now) {
   return not_after.has_value() && *not_after < now;
@@ -85,7 +83,7 @@ Result<std::vector<trust::Statement>> OldStatements(const Work& work) {
   std::vector<trust::Statement> found;
   for (const ResignBasis::Entry& logged : entries) {
     const auto release = std::find_if(releases.begin(), releases.end(), [&](const trust::SignedRelease& one) {
-      return trust::IsAbout(logged.entry, one.payload, one.statement, one.key_id);
+      return trust::IsAbout(logged.entry, trust::EntryOf(one.payload, one.statement, one.key_id));
     });
     if (release == releases.end()) continue;
     const bool has_newer = std::any_of(found.begin(), found.end(), [&](const trust::Statement& other) {
@@ -108,7 +106,7 @@ Result<SignOptions> OptionsLike(const trust::Statement& old, const Work& work) {
   options.role = old.role.value_or("");
   options.requires_roles = old.requires_roles;
   if (!options.not_after.has_value()) options.not_after = old.not_after;
-  if (HasEnded(options.not_after, NowOf(options)))
+  if (HasEnded(options.not_after, NowUnless(options.issued_at)))
     return Untrusted("expired", "the old signature has ended; if it is to count again, give it a new end",
                      options.role);
   return options;
@@ -140,7 +138,7 @@ void DropSigned(const Work& work, std::vector<SignOptions>& plan, ResignReport& 
     const bool is_signed = std::any_of(all.begin(), all.end(), [&](const trust::SignedRelease& release) {
       const trust::Statement& statement = release.statement;
       return statement.role == options.role && statement.requires_roles == options.requires_roles &&
-             !HasEnded(statement.not_after, NowOf(options)) &&
+             !HasEnded(statement.not_after, NowUnless(options.issued_at)) &&
              trust::Matches(statement, trust::ReleaseOf(work.manifest));
     });
     if (is_signed) report.already_roles.push_back(options.role);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/verify.h>
 
-#include <ctime>
-
+#include "base/clock.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
@@ -56,7 +55,7 @@ Status VerifyInto(const std::string& path, const Policy& policy, const Expectati
                   const OpenOptions& options, const Progress& progress, Verdict& verdict) {
   SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
   const Digest manifest_digest = opened.manifest_digest;
-  const std::int64_t now = options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
+  const std::int64_t now = NowUnless(options.now);
   trust::AuthenticationTrace trace;
   auto trusted = trust::Authenticate(std::move(opened), policy, expectation, now, options.limits, &trace);
   Explain(std::move(trace), manifest_digest, verdict);

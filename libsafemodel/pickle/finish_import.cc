@@ -2,6 +2,7 @@
 #include "pickle/finish_import.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
 #include <utility>
@@ -34,7 +35,7 @@ Result<ImportedModel> FinishImport(const Graph& graph, ImportTables tables, Node
   if (!model.inert.empty()) model.verdict = "unknown";
   model.storages = std::move(tables.storages);
   model.element_types = std::move(tables.element_types);
-  model.tensors = std::move(tables.tensors);
+  model.tensors.assign(std::make_move_iterator(tables.tensors.begin()), std::make_move_iterator(tables.tensors.end()));
   SAFEMODEL_TRY(NameTensors(model, options.limits));
   return model;
 }

@@ -2,7 +2,6 @@
 #include "pickle/judge.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/try.h"
@@ -203,6 +202,8 @@ Result<NodeIndex> Judge::Reduce(std::uint64_t offset, NodeIndex callee, NodeInde
   if (call.entry->module == "copyreg" && call.entry->name == "_reconstructor") return Reconstruct(offset, callee, args);
   if (call.entry->module == "torch._tensor" && call.entry->name == "_rebuild_from_type_v2")
     return RebuildTyped(offset, callee, args);
+  if (call.entry->module == "torch._utils" && call.entry->name == "_rebuild_wrapper_subclass")
+    return Wrap(offset, call);
   if (call.entry->call.empty() && call.entry->support == AllowEntry::Support::kYes) {
     return RefuseCall("CALL-UNLISTED", "the pickle calls a name that the allow-list knows only as a value", offset,
                       call);
@@ -251,62 +252,6 @@ Result<NodeIndex> Judge::Instance(std::uint64_t offset, NodeIndex cls, NodeIndex
   const bool bare = graph_.ItemsOf(args).empty() && !call.entry->make.empty();
   if (bare) call.how = How::kNew;
   return Make(offset, call, bare ? call.entry->make : call.entry->call);
-}
-
-// Reconstruct is copyreg._reconstructor(cls, base, state): base.__new__(cls, state), which is the object protocol.
-Result<NodeIndex> Judge::Reconstruct(std::uint64_t offset, NodeIndex callee, NodeIndex args) {
-  const Call written{.callee = callee, .args = args, .how = How::kReduce};
-  const std::span<const NodeIndex> items = graph_.ItemsOf(args);
-  if (items.size() != 3) {
-    return Error{Stage::kMalformed, "PKL-MALFORMED", "an object is made with a wrong number of arguments", offset};
-  }
-  const NodeIndex cls = items[0];
-  const NodeIndex base = items[1];
-  const NodeIndex state = items[2];
-  if (const auto error = CheckCallable(offset, cls, args)) return RefuseCall(*error, offset, written);
-  const AllowEntry* base_entry = graph_.kind(base) == Kind::kGlobal ? graph_.GlobalOf(base).entry : nullptr;
-  if (base_entry == nullptr || base_entry->module != "builtins" || base_entry->kind != EntryKind::kType) {
-    return RefuseCall(
-        ErrorAbout(Stage::kUnsafe, "CALL-ARGS",
-                   "the pickle makes an object by means of something that is no built-in type", offset, base),
-        offset, written);
-  }
-  const auto entry = EntryOfClass(offset, cls);
-  if (!entry.ok()) return RefuseCall(entry.error(), offset, written);
-  const bool plain = base_entry->name == "object" && graph_.kind(state) == Kind::kNone;
-  Call call{.callee = cls, .args = graph_.AddContainer(Kind::kTuple, offset), .entry = entry.value(), .how = How::kNew};
-  if (plain) return call.entry == nullptr ? MakeInert(offset, call) : Make(offset, call, call.entry->make);
-  SAFEMODEL_TRY(Fill(offset, call.args, std::array<NodeIndex, 2>{base, state}));
-  call.how = How::kReconstruct;
-  if (call.entry == nullptr) return MakeInert(offset, call);
-  if (call.entry->base != std::string(base_entry->module) + "." + std::string(base_entry->name)) {
-    return RefuseCall("CALL-ARGS", "the pickle makes an object by means of a type that is not its base", offset, call);
-  }
-  const Schema any{};
-  Schema wanted{};
-  wanted.form = Schema::Form::kTuple;
-  wanted.parts = {&any, call.entry->base_state};
-  return Make(offset, call, {&wanted});
-}
-
-// RebuildTyped is torch._tensor._rebuild_from_type_v2(func, type, args, state), which calls func(*args).
-Result<NodeIndex> Judge::RebuildTyped(std::uint64_t offset, NodeIndex callee, NodeIndex args) {
-  Call call{.callee = callee, .args = args, .entry = graph_.GlobalOf(callee).entry, .how = How::kReduce};
-  const std::span<const NodeIndex> items = graph_.ItemsOf(args);
-  if (items.size() != 4) {
-    return Error{Stage::kMalformed, "PKL-MALFORMED", "a tensor is made with a wrong number of arguments", offset};
-  }
-  const NodeIndex type = items[1];
-  const NodeIndex state = items[3];
-  NodeIndex inner = items[0];
-  // One level only: a function that calls another of its kind matches no schema.
-  if (graph_.kind(inner) == Kind::kGlobal && graph_.GlobalOf(inner).entry == call.entry) {
-    return RefuseCall("CALL-ARGS", "the pickle passes a function where the callee takes data", offset, call);
-  }
-  SAFEMODEL_ASSIGN(inner, Reduce(offset, inner, items[2]));
-  call.args = graph_.AddContainer(Kind::kTuple, offset);
-  SAFEMODEL_TRY(Fill(offset, call.args, std::array<NodeIndex, 3>{inner, type, state}));
-  return Make(offset, call, call.entry->call);
 }
 
 void Judge::CheckAttributes(std::uint64_t offset, NodeIndex target, NodeIndex dict) {

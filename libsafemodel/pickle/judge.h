@@ -77,6 +77,7 @@ class Judge {
   [[nodiscard]] Result<const AllowEntry*> EntryOfClass(std::uint64_t offset, NodeIndex cls) const;
   Result<NodeIndex> Reconstruct(std::uint64_t offset, NodeIndex callee, NodeIndex args);
   Result<NodeIndex> RebuildTyped(std::uint64_t offset, NodeIndex callee, NodeIndex args);
+  Result<NodeIndex> Wrap(std::uint64_t offset, const Call& call);
   NodeIndex MakeInert(std::uint64_t offset, Call call);
   Result<NodeIndex> Make(std::uint64_t offset, const Call& call, const std::vector<const Schema*>& alternatives);
   Result<NodeIndex> Apply(std::uint64_t offset, const Call& call);

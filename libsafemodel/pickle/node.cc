@@ -77,6 +77,7 @@ NodeIndex Graph::AddStreamBytes(Kind kind, std::uint64_t offset, std::uint64_t d
 NodeIndex Graph::AddSameBytes(Kind kind, std::uint64_t offset, NodeIndex bytes) {
   const NodeIndex node = Add(kind, offset);
   const Node& same = nodes_[bytes];
+  nodes_[node].copied = true;
   nodes_[node].in_stream = same.in_stream;
   nodes_[node].size = same.size;
   if (same.in_stream) {

@@ -140,7 +140,7 @@ class Graph {
   // AddStreamBytes stands for `size` bytes of the stream that were not read; `header` bytes lie between opcode and
   // data.
   NodeIndex AddStreamBytes(Kind kind, std::uint64_t offset, std::uint64_t data_offset, std::uint64_t size);
-  // AddSameBytes makes a node of another kind with the bytes of `bytes`.
+  // AddSameBytes makes a node of another kind with the bytes of `bytes`, which it is a copy of.
   NodeIndex AddSameBytes(Kind kind, std::uint64_t offset, NodeIndex bytes);
   NodeIndex AddContainer(Kind kind, std::uint64_t offset);
   NodeIndex AddGlobal(std::uint64_t offset, std::uint32_t global);
@@ -174,6 +174,13 @@ class Graph {
   [[nodiscard]] Plain plain(NodeIndex node) const { return nodes_[node].plain; }
   void SetPlain(NodeIndex node, Plain plain) { nodes_[node].plain = plain; }
 
+  // Copied says that the bytes of a node are those of another one (AddSameBytes): who looks at all constants has seen
+  // them there.
+  [[nodiscard]] bool copied(NodeIndex node) const { return nodes_[node].copied; }
+  // MarkNumbers says of bytes that they are the elements of an array of numbers, and no text.
+  void MarkNumbers(NodeIndex node) { nodes_[node].numbers = true; }
+  [[nodiscard]] bool numbers(NodeIndex node) const { return nodes_[node].numbers; }
+
   [[nodiscard]] const SharedSource& stream() const { return stream_; }
 
  private:
@@ -190,7 +197,9 @@ class Graph {
     Plain plain : 2;
     bool in_stream : 1;
     bool tainted : 1;
-    std::uint64_t : 3;
+    bool copied : 1;
+    bool numbers : 1;
+    std::uint64_t : 1;
     union {
       std::int64_t integer;
       double real;

@@ -305,11 +305,24 @@ Result<ArrayState> TakeArray(RuleContext& context, NodeIndex call) {
   return out;
 }
 
+// HoldsNumbers says that elements are numbers of more than a byte, or records of numbers.
+bool HoldsNumbers(const ImportTables& tables, const DtypeNote& type) {
+  const auto is_number = [](Dtype dtype) { return !IsExtended(dtype) && BitsPerElement(dtype) > 8; };
+  if (type.dtype != Dtype::kRecord) return is_number(type.dtype);
+  const std::vector<Field>& fields = tables.element_types[type.element_type].fields;
+  const auto is_part = [&](const Field& field) {
+    return is_number(field.dtype) || (!IsExtended(field.dtype) && field.shape.empty());
+  };
+  return std::ranges::all_of(fields, is_part) &&
+         std::ranges::any_of(fields, [&](const Field& field) { return is_number(field.dtype); });
+}
+
 Result<std::uint32_t> AddArrayOf(RuleContext& context, NodeIndex call, NodeIndex data, const DtypeNote& type,
                                  std::vector<std::uint64_t> shape, ArrayOrder order) {
   SAFEMODEL_ASSIGN(SharedSource source, context.graph.SourceOf(data));
   auto tensor = AddArray(context.tables, std::move(source), type, std::move(shape), order, context.limits);
   if (!tensor.ok()) return At(context.graph, call, tensor.error());
+  if (HoldsNumbers(context.tables, type)) context.graph.MarkNumbers(data);
   return tensor;
 }
 

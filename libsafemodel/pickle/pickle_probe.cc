@@ -35,6 +35,37 @@ constexpr Opcode kStarts[] = {
     Opcode::kGlobal,     Opcode::kExt1,        Opcode::kExt2,           Opcode::kExt4,      Opcode::kPersId,
 };
 
+// ConstantBytes is the size of an instruction that only pushes a constant of a fixed size; 0 for others.
+std::size_t ConstantBytes(std::uint8_t opcode) {
+  switch (static_cast<Opcode>(opcode)) {
+    case Opcode::kMark:
+    case Opcode::kNone:
+    case Opcode::kNewTrue:
+    case Opcode::kNewFalse:
+    case Opcode::kEmptyList:
+    case Opcode::kEmptyTuple:
+    case Opcode::kEmptyDict:
+    case Opcode::kEmptySet: return 1;
+    case Opcode::kBinInt1: return 2;
+    case Opcode::kBinInt2: return 3;
+    case Opcode::kBinInt: return 5;
+    case Opcode::kBinFloat: return 9;
+    default: return 0;
+  }
+}
+
+// DiesAtOnce says that a stream pushes constants, and then has a byte that is no instruction: the second quickest no,
+// of which an archive of many tensors needs many.
+bool DiesAtOnce(ByteView start) {
+  std::size_t at = 0;
+  while (at < start.size()) {
+    const std::size_t size = ConstantBytes(start[at]);
+    if (size == 0) return *OpcodeName(start[at]) == '\0';
+    at += size;
+  }
+  return false;
+}
+
 constexpr const char* kProbeEnd = "probe_end";
 
 // PrefixSource has the size of a source and only its first bytes: what a probe may cost is bounded, and frames and
@@ -133,8 +164,11 @@ Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeD
   for (std::size_t streams = 0; streams < kSurelyPickles; ++streams) {
     const std::uint64_t rest = source->size() - begin;
     if (rest == 0) return false;
-    SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, begin, std::min<std::uint64_t>(rest, 2), 2));
-    if (!MayStartPickle(head[0])) return false;
+    std::array<std::uint8_t, 16> bytes{};
+    const MutableBytes start = MutableBytes(bytes).first(std::min<std::uint64_t>(rest, bytes.size()));
+    SAFEMODEL_TRY(source->ReadAt(begin, start));
+    if (!MayStartPickle(start[0]) || DiesAtOnce(start)) return false;
+    const ByteView head = start.first(std::min<std::size_t>(start.size(), 2));
     const std::uint64_t first = std::min(rest, depth == ProbeDepth::kWhole ? kFirstLook : kShallowLook);
     SAFEMODEL_ASSIGN(Look look, LookAt(source, begin, first, limits));
     if (IsPickle(look, head, rest, depth)) return true;

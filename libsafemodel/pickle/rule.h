@@ -14,6 +14,7 @@
 #include <safemodel/result.h>
 
 #include "pickle/node.h"
+#include "pickle/node_map.h"
 #include "value/imported.h"
 
 namespace safemodel::pickle {
@@ -86,10 +87,10 @@ struct LateProof {
 struct ImportTables {
   std::vector<ImportedStorage> storages;
   std::vector<ElementType> element_types;
-  std::vector<ImportedTensor> tensors;
+  LargeVector<ImportedTensor> tensors;
   std::vector<std::uint8_t> tensor_flags;                  // TensorNodeFlags, one for each tensor
-  std::unordered_map<NodeIndex, std::uint32_t> tensor_of;  // calls and references that are tensors
-  std::unordered_map<NodeIndex, StorageNote> storage_of;   // persistent references that are storages
+  NodeMap<std::uint32_t> tensor_of;                        // calls and references that are tensors
+  NodeMap<StorageNote> storage_of;                         // persistent references that are storages
   std::unordered_set<NodeIndex> loaded_bytes;              // constants that were read as files of their own
   unsigned load_depth = 0;                                 // how many such files the current stream is inside of
   std::unordered_map<NodeIndex, DtypeNote> dtype_of;       // calls that are numpy dtypes
@@ -106,6 +107,15 @@ struct ImportTables {
 
   // ElementTypeOf returns the number of an element type, which it adds when there is none like it.
   std::uint32_t ElementTypeOf(const ElementType& type);
+
+  // Expect makes room for this many tensors with storages of their own; each costs a few bytes, used or not.
+  void Expect(std::size_t count) {
+    storages.reserve(count);
+    tensors.reserve(count);
+    tensor_flags.reserve(count);
+    tensor_of.Expect(count);
+    storage_of.Expect(count);
+  }
 
   // AddTensor appends a tensor with its flags and returns its number.
   std::uint32_t AddTensor(ImportedTensor tensor, std::uint8_t flags);
@@ -133,6 +143,10 @@ struct Rule {
   // to_tree makes the node that the call becomes. Without it the call becomes an object node: class, arguments, state,
   // items.
   Result<TreeRef> (*to_tree)(TreeContext& context, NodeIndex call) = nullptr;
+  // kData: the call only spells a value for which newer protocols have an instruction, or could have one: where plain
+  // data may stand, so may it.
+  enum class Spells : std::uint8_t { kObject, kData };
+  Spells spells = Spells::kObject;
 };
 
 // One table a library; FindRule looks in all of them.

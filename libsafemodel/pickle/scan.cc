@@ -2,6 +2,7 @@
 #include "pickle/scan.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -198,15 +199,15 @@ Status Scanner::ScanMember(const std::string& name, const Result<SharedSource>& 
 }
 
 Status Scanner::ScanMembers(const ZipArchive& archive, const std::vector<std::string>& known, unsigned level) {
-  constexpr std::uint64_t kStart = 4;
+  std::array<std::uint8_t, 4> start{};
   const ReadAhead starts(archive.source());
   for (const ZipEntry& entry : archive.entries()) {
     if (entry.directory() || IsKnown(entry.name, known)) continue;
     const Role role = RoleOf(entry.name, known);
     // The cheapest no comes first: an archive may have very many tensors.
     if (role == Role::kStorage && entry.method == ZipMethod::kStored) {
-      SAFEMODEL_ASSIGN(const ByteBuffer first,
-                       ReadRange(starts, entry.data_offset, std::min(kStart, entry.size), kStart));
+      const MutableBytes first = MutableBytes(start).first(std::min<std::uint64_t>(start.size(), entry.size));
+      SAFEMODEL_TRY(starts.ReadAt(entry.data_offset, first));
       if (first.empty() || (!MayStartPickle(first[0]) && !LooksLikeZip(first))) continue;
     }
     SAFEMODEL_ASSIGN(const bool record, IsRecord(archive, entry, known));
@@ -435,13 +436,15 @@ Status Scanner::ScanConstants(const Graph& graph, unsigned level) {
     const Kind kind = graph.kind(node);
     const bool text = kind == Kind::kStr || kind == Kind::kPy2Str;
     if (!text && kind != Kind::kBytes && kind != Kind::kByteArray) continue;
+    if (graph.copied(node)) continue;
     auto bytes = kind == Kind::kStr ? std::optional(AsBytes(graph.TextOf(node))) : graph.BytesOf(node);
-    if (!bytes && graph.SizeOf(node) <= kMostLeft) {
+    const bool may_be_text = !graph.numbers(node);
+    if (!bytes && may_be_text && graph.SizeOf(node) <= kMostLeft) {
       left.resize(static_cast<std::size_t>(graph.SizeOf(node)));
       SAFEMODEL_TRY(graph.stream()->ReadAt(graph.StreamOffsetOf(node), left));
       bytes = left;
     }
-    if (bytes) AddCredentials(*bytes, graph.offset(node), findings_);
+    if (bytes && may_be_text) AddCredentials(*bytes, graph.offset(node), findings_);
     if (kind == Kind::kStr || graph.SizeOf(node) < kShortest) continue;
     if (bytes && !MayHoldPickle(*bytes) && !LooksLikeZip(*bytes)) continue;
     SAFEMODEL_ASSIGN(const SharedSource inner, graph.SourceOf(node));

@@ -20,6 +20,14 @@ bool HasItems(Kind kind) {
          kind == Kind::kFrozenset;
 }
 
+// SpellsData says that a call is how older protocols write a value: set([1]) is {1}.
+bool SpellsData(const Graph& graph, NodeIndex node) {
+  const AllowEntry* entry = graph.EntryOf(node);
+  if (entry == nullptr || entry->rule == nullptr || entry->rule->spells != Rule::Spells::kData) return false;
+  const Call& call = graph.CallOf(node);
+  return call.state == kNoNode && call.appends == kNoNode && call.set_items == kNoNode;
+}
+
 }  // namespace
 
 // Mismatch remembers what stood where something else was wanted; items of a container count as well.
@@ -184,16 +192,17 @@ bool Matcher::IsPlain(NodeIndex root) {
     pending_.pop_back();
     ++work_;
     if (graph_.plain(node) == Plain::kYes) continue;
-    if (exhausted() || graph_.plain(node) == Plain::kNo || IsCode(graph_.kind(node))) {
+    const bool spelled = SpellsData(graph_, node);
+    if (exhausted() || graph_.plain(node) == Plain::kNo || (IsCode(graph_.kind(node)) && !spelled)) {
       plain = false;
       break;
     }
-    if (!HasItems(graph_.kind(node))) continue;
+    if (!HasItems(graph_.kind(node)) && !spelled) continue;
     // Assumed until something below says otherwise, which also ends cycles.
     graph_.SetPlain(node, Plain::kYes);
     graph_.Seal(node);
     visited_.push_back(node);
-    const std::span<const NodeIndex> items = graph_.ItemsOf(node);
+    const std::span<const NodeIndex> items = graph_.ItemsOf(spelled ? graph_.CallOf(node).args : node);
     pending_.insert(pending_.end(), items.begin(), items.end());
   }
   if (plain) return true;

@@ -2,7 +2,6 @@
 #include "pickle/struct_proof.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "base/cursor.h"
@@ -32,15 +31,6 @@ std::string ClassName(const Graph& graph, NodeIndex object) {
   return FullName(graph.GlobalOf(call.callee));
 }
 
-// LittleEndian has a width that compilers know: they make one instruction of it.
-template <std::size_t kWidth>
-std::uint64_t LittleEndian(ByteView bytes) {
-  const auto number = bytes.first<kWidth>();
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < kWidth; ++i) value |= std::uint64_t{number[i]} << (8 * i);
-  return value;
-}
-
 }  // namespace
 
 bool IsIntegers(Dtype dtype) {
@@ -60,25 +50,6 @@ bool IsIntegers(Dtype dtype) {
 
 bool IsReals(Dtype dtype) { return dtype == Dtype::kF32 || dtype == Dtype::kF64; }
 
-std::int64_t IntegerAt(Dtype dtype, ByteView bytes) {
-  constexpr std::uint64_t kGreatest = std::numeric_limits<std::int64_t>::max();
-  switch (dtype) {
-    case Dtype::kI8: return static_cast<std::int8_t>(LittleEndian<1>(bytes));
-    case Dtype::kI16: return static_cast<std::int16_t>(LittleEndian<2>(bytes));
-    case Dtype::kI32: return static_cast<std::int32_t>(LittleEndian<4>(bytes));
-    case Dtype::kI64: return static_cast<std::int64_t>(LittleEndian<8>(bytes));
-    case Dtype::kU16: return static_cast<std::int64_t>(LittleEndian<2>(bytes));
-    case Dtype::kU32: return static_cast<std::int64_t>(LittleEndian<4>(bytes));
-    case Dtype::kU64: return static_cast<std::int64_t>(std::min(LittleEndian<8>(bytes), kGreatest));
-    default: return static_cast<std::int64_t>(LittleEndian<1>(bytes));  // kBool, kU8
-  }
-}
-
-double RealAt(Dtype dtype, ByteView bytes) {
-  if (dtype == Dtype::kF32) return std::bit_cast<float>(static_cast<std::uint32_t>(LittleEndian<4>(bytes)));
-  return std::bit_cast<double>(LittleEndian<8>(bytes));
-}
-
 Error Proof::Refuse(std::string_view attribute, const char* text) const {
   Error error{Stage::kUnsafe, code_, text, graph_.offset(object_)};
   error.subject = ClassName(graph_, object_);
@@ -87,7 +58,7 @@ Error Proof::Refuse(std::string_view attribute, const char* text) const {
 }
 
 NodeIndex Proof::FindOf(NodeIndex object, std::string_view attribute) {
-  if (graph_.kind(object) != Kind::kCall) return kNoNode;
+  if (object == kNoNode || graph_.kind(object) != Kind::kCall) return kNoNode;
   const NodeIndex state = graph_.CallOf(object).state;
   if (state == kNoNode || graph_.kind(state) != Kind::kDict) return kNoNode;
   const std::span<const NodeIndex> items = graph_.ItemsOf(state);

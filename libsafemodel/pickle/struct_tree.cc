@@ -43,34 +43,39 @@ constexpr std::array<RecordFieldRule, 13> kPredictorNode = {{{"value", kF64},
 constexpr std::array<RecordFieldRule, 4> kLinkageRow = {
     {{"left_node", kI64}, {"right_node", kI64}, {"value", kF64}, {"cluster_size", kI64}}};
 
-// TreeWalk visits the nodes of a Tree in their order, in which parents stand before their children.
+// TreeWalk visits the nodes of a Tree in their order, in which parents stand before their children. There are very many
+// of them: it says what is wrong as a text, of which an error is made once.
 class TreeWalk {
  public:
-  TreeWalk(Proof& proof, std::vector<Field> fields, std::uint64_t nodes, std::uint64_t features)
-      : proof_(proof), fields_(std::move(fields)), nodes_(nodes), features_(features), depth_(nodes, kNoParent) {
+  TreeWalk(std::span<const Field> fields, std::uint64_t nodes, std::uint64_t features)
+      : left_(fields[0].offset),
+        right_(fields[1].offset),
+        feature_(fields[2].offset),
+        missing_(fields.size() > 7 ? std::optional(fields[7].offset) : std::nullopt),
+        nodes_(nodes),
+        features_(features),
+        depth_(nodes, kNoParent) {
     depth_[0] = 0;
   }
 
-  Status Visit(ByteView node) {
+  // Visit returns what is wrong with the next node, or nothing.
+  const char* Visit(ByteView node) {
     const std::uint64_t number = at_++;
-    const std::int64_t left = IntegerIn(fields_[0], node), right = IntegerIn(fields_[1], node);
-    const std::int64_t feature = IntegerIn(fields_[2], node);
-    if (depth_[number] == kNoParent) {
-      return proof_.Refuse("nodes", "a node of the tree has no parent, so that its depth is not known");
-    }
-    deepest_ = std::max(deepest_, depth_[number]);
-    if (fields_.size() > 7 && IntegerIn(fields_[7], node) > 1) {
-      return proof_.Refuse("nodes", "a node of the tree holds a truth value that is neither 0 nor 1");
+    const std::int64_t left = I64(node, left_), right = I64(node, right_), feature = I64(node, feature_);
+    const std::uint32_t depth = depth_[number];
+    if (depth == kNoParent) return "a node of the tree has no parent, so that its depth is not known";
+    deepest_ = std::max(deepest_, depth);
+    if (missing_ && IntegerAt(Dtype::kU8, node.subspan(*missing_)) > 1) {
+      return "a node of the tree holds a truth value that is neither 0 nor 1";
     }
     if (left == kLeaf && right == kLeaf) {
-      if (feature == kNoFeature) return {};
-      return proof_.Refuse("nodes", "a leaf of the tree has a feature, which scikit-learn would count");
+      return feature == kNoFeature ? nullptr : "a leaf of the tree has a feature, which scikit-learn would count";
     }
     if (feature < 0 || static_cast<std::uint64_t>(feature) >= features_) {
-      return proof_.Refuse("nodes", "predicting would read a feature outside the input");
+      return "predicting would read a feature outside the input";
     }
-    SAFEMODEL_TRY(Adopt(number, left));
-    return Adopt(number, right);
+    const char* const wrong = Adopt(number, left, depth + 1);
+    return wrong != nullptr ? wrong : Adopt(number, right, depth + 1);
   }
 
   [[nodiscard]] std::uint64_t deepest() const { return deepest_; }
@@ -80,20 +85,20 @@ class TreeWalk {
   static constexpr std::int64_t kNoFeature = -2;
   static constexpr std::uint32_t kNoParent = ~std::uint32_t{0};
 
-  Status Adopt(std::uint64_t parent, std::int64_t child) {
+  static std::int64_t I64(ByteView node, std::uint32_t offset) { return IntegerAt(Dtype::kI64, node.subspan(offset)); }
+
+  const char* Adopt(std::uint64_t parent, std::int64_t child, std::uint32_t depth) {
     if (child <= static_cast<std::int64_t>(parent) || static_cast<std::uint64_t>(child) >= nodes_) {
-      return proof_.Refuse("nodes", "predicting would follow a child outside the tree, or never end");
+      return "predicting would follow a child outside the tree, or never end";
     }
-    std::uint32_t& depth = depth_[static_cast<std::size_t>(child)];
-    if (depth != kNoParent) {
-      return proof_.Refuse("nodes", "two nodes of the tree have the same child, so that its depth is not known");
-    }
-    depth = depth_[parent] + 1;
-    return {};
+    std::uint32_t& known = depth_[static_cast<std::size_t>(child)];
+    if (known != kNoParent) return "two nodes of the tree have the same child, so that its depth is not known";
+    known = depth;
+    return nullptr;
   }
 
-  Proof& proof_;
-  std::vector<Field> fields_;
+  std::uint32_t left_, right_, feature_;  // offsets in a node: i64 all three, as the layout says
+  std::optional<std::uint32_t> missing_;  // u8
   std::uint64_t nodes_;
   std::uint64_t features_;
   std::vector<std::uint32_t> depth_;
@@ -112,9 +117,12 @@ Result<std::uint64_t> CheckNodes(Proof& proof, std::uint64_t count, std::uint64_
   if (!fields) fields = MatchRecord(tables, *nodes, std::span(kTreeNode).first(7));  // before 1.3
   if (!fields) return other;
   SAFEMODEL_TRY(proof.Work(count));
-  TreeWalk walk(proof, std::move(*fields), count, features);
-  SAFEMODEL_TRY(
-      ForEachItem(proof, *nodes, RecordSize(tables, *nodes), [&](ByteView node) { return walk.Visit(node); }));
+  TreeWalk walk(*fields, count, features);
+  const auto visit = [&](ByteView node) -> Status {
+    const char* const wrong = walk.Visit(node);
+    return wrong == nullptr ? Status() : proof.Refuse("nodes", wrong);
+  };
+  SAFEMODEL_TRY(ForEachItem(proof, *nodes, RecordSize(tables, *nodes), visit));
   return walk.deepest();
 }
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "base/cursor.h"
+#include "base/large_pages.h"
 #include "value/keyed_hash.h"
 
 namespace safemodel::pickle {
@@ -27,17 +27,26 @@ class TextIndex {
   template <typename Is>
   [[nodiscard]] std::optional<std::uint32_t> Find(std::string_view text, const Is& is) const {
     if (slots_.empty()) return std::nullopt;
-    const std::uint32_t hash = HashOf(text);
-    for (std::size_t at = hash & Mask(); slots_[at].number != kFree; at = (at + 1) & Mask()) {
-      if (slots_[at].hash == hash && is(slots_[at].number)) return slots_[at].number;
-    }
-    return std::nullopt;
+    const std::uint32_t number = slots_[SlotOf(HashOf(text), is)].number;
+    return number == kFree ? std::nullopt : std::optional(number);
   }
 
   // Add enters a text that is not there.
   void Add(std::string_view text, std::uint32_t number) {
     Expect(++texts_);
     Place({HashOf(text), number});
+  }
+
+  // FindOrAdd is Find, and Add when there is none.
+  template <typename Is>
+  std::optional<std::uint32_t> FindOrAdd(std::string_view text, std::uint32_t number, const Is& is) {
+    Expect(texts_ + 1);
+    const std::uint32_t hash = HashOf(text);
+    const std::size_t at = SlotOf(hash, is);
+    if (slots_[at].number != kFree) return slots_[at].number;
+    slots_[at] = {hash, number};
+    ++texts_;
+    return std::nullopt;
   }
 
  private:
@@ -53,6 +62,14 @@ class TextIndex {
   }
   [[nodiscard]] std::size_t Mask() const { return slots_.size() - 1; }
 
+  // SlotOf returns where a text stands, or the free slot where it would.
+  template <typename Is>
+  [[nodiscard]] std::size_t SlotOf(std::uint32_t hash, const Is& is) const {
+    std::size_t at = hash & Mask();
+    while (slots_[at].number != kFree && !(slots_[at].hash == hash && is(slots_[at].number))) at = (at + 1) & Mask();
+    return at;
+  }
+
   void Place(Slot slot) {
     std::size_t at = slot.hash & Mask();
     while (slots_[at].number != kFree) at = (at + 1) & Mask();
@@ -60,14 +77,14 @@ class TextIndex {
   }
 
   void Grow(std::size_t slots) {
-    std::vector<Slot> old(slots);
+    LargeVector<Slot> old(slots, Slot{});
     old.swap(slots_);
     for (const Slot& slot : old) {
       if (slot.number != kFree) Place(slot);
     }
   }
 
-  std::vector<Slot> slots_;  // a power of two, at most half of them taken
+  LargeVector<Slot> slots_;  // a power of two, at most half of them taken
   std::size_t texts_ = 0;
 };
 

@@ -20,6 +20,12 @@ Status OnTorchSparse(RuleContext& context, NodeIndex call);
 // MEM-NESTED: _rebuild_nested_tensor.
 Status OnTorchNested(RuleContext& context, NodeIndex call);
 
+// MEM-NESTED: torch.nested._internal.nested_tensor._rebuild_njt. CheckJaggedState compares the attributes that
+// _rebuild_from_type_v2 sets on it. The tree gets a NestedTensor of the keywords, with the attributes as state, if any.
+Status OnTorchJagged(RuleContext& context, NodeIndex call);
+Status CheckJaggedState(const RuleContext& context, NodeIndex call);
+Result<TreeRef> JaggedToTree(TreeContext& tree, NodeIndex jagged, NodeIndex state);
+
 // MEM-VIEW, MEM-SIZE: _rebuild_meta_tensor_no_storage.
 Status OnTorchMeta(RuleContext& context, NodeIndex call);
 

@@ -64,30 +64,45 @@ Result<NodeIndex> TorchLayout::OnPersistentId(RuleContext& context, NodeIndex re
                  graph.offset(reference)};
   }
   StorageNote note;
-  SAFEMODEL_ASSIGN(
-      note, Open(context, reference, *type, graph.TextOf(parts[2]), static_cast<std::uint64_t>(graph.IntOf(parts[4]))));
+  SAFEMODEL_ASSIGN(note, Reference(context, reference, *type, graph.TextOf(parts[2]),
+                                   static_cast<std::uint64_t>(graph.IntOf(parts[4]))));
   context.tables.storage_of.emplace(reference, note);
   return reference;
 }
 
-const StorageNote* TorchLayout::FindKnown(std::string_view key) const {
-  const auto found = by_key_.Find(key, [&](std::uint32_t number) { return known_[number].key == key; });
-  return found ? &known_[*found].note : nullptr;
+namespace {
+
+Error RefuseStorage(const Graph& graph, NodeIndex reference, std::string_view key, Stage stage, const char* code,
+                    const char* text) {
+  return {stage, code, text, graph.offset(reference), "data/" + std::string(key)};
+}
+
+}  // namespace
+
+Result<StorageNote> TorchLayout::Reference(RuleContext& context, NodeIndex reference, const AllowEntry& type,
+                                           std::string_view key, std::uint64_t elements) {
+  const auto number = static_cast<std::uint32_t>(known_.size());
+  const auto before = by_key_.FindOrAdd(key, number, [&](std::uint32_t one) { return known_[one].key == key; });
+  if (!before) {
+    // A storage that cannot be opened stays unknown: the next reference to it says so once more.
+    auto opened = Open(context, reference, type, key, elements);
+    known_.push_back({key, opened.ok() ? reference : kNoNode});
+    return opened;
+  }
+  const Known& known = known_[*before];
+  if (known.reference == kNoNode) return Open(context, reference, type, key, elements);
+  const StorageNote& note = context.tables.storage_of.at(known.reference);
+  // PyTorch keeps the first one it sees under a key; whoever checks the second one checks something else.
+  if (note.type->name == type.name && note.elements == elements) return note;
+  return RefuseStorage(context.graph, reference, key, Stage::kUnsafe, "MEM-STORAGE",
+                       "one storage is described in two ways");
 }
 
 Result<StorageNote> TorchLayout::Open(RuleContext& context, NodeIndex reference, const AllowEntry& type_entry,
                                       std::string_view key, std::uint64_t elements) {
-  const std::uint64_t offset = context.graph.offset(reference);
   const auto refuse = [&](Stage stage, const char* code, const char* text) {
-    return Error{stage, code, text, offset, "data/" + std::string(key)};
+    return RefuseStorage(context.graph, reference, key, stage, code, text);
   };
-  if (const StorageNote* known = FindKnown(key)) {
-    // PyTorch keeps the first one it sees under a key; whoever checks the second one checks something else.
-    if (known->type->name != type_entry.name || known->elements != elements) {
-      return refuse(Stage::kUnsafe, "MEM-STORAGE", "one storage is described in two ways");
-    }
-    return *known;
-  }
   const auto type = FindStorageType(type_entry.name);
   if (!type)
     return refuse(Stage::kUnsupported, "FILE-UNSUPPORTED", "storages of this type are not read by this version");
@@ -111,8 +126,6 @@ Result<StorageNote> TorchLayout::Open(RuleContext& context, NodeIndex reference,
                          .bytes = *bytes,
                          .type = &type_entry};
   context.tables.storages.push_back({std::move(source), type->dtype});
-  by_key_.Add(key, static_cast<std::uint32_t>(known_.size()));
-  known_.push_back({std::string(key), note});
   return note;
 }
 
@@ -291,6 +304,7 @@ class ModelReader {
         graph_(std::move(stream)),
         context_{graph_, tables_, options_.limits, findings, options_.user} {
     graph_.Expect(graph_.stream()->size());
+    tables_.Expect(archive.entries().size());
   }
 
   // Open reads what is said about all pickles.
@@ -310,7 +324,7 @@ class ModelReader {
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
  private:
-  Result<SharedSource> OpenRecord(const std::string& name) const;
+  Result<SharedSource> OpenStorage(std::string_view folder, std::string_view key);
 
   const ZipArchive& archive_;
   std::string root_;
@@ -319,13 +333,17 @@ class ModelReader {
   Graph graph_;
   ImportTables tables_;
   RuleContext context_;
+  std::size_t last_storage_ = 0;  // number of the member that was opened last
 };
 
-Result<SharedSource> ModelReader::OpenRecord(const std::string& name) const {
-  const ZipEntry* record = nullptr;
-  SAFEMODEL_ASSIGN(record, archive_.Find(root_ + name));
+// OpenStorage opens the record of a storage. `folder` is below the root, with its slash.
+Result<SharedSource> ModelReader::OpenStorage(std::string_view folder, std::string_view key) {
+  std::string name = root_;
+  name.append(folder).append(key);
+  SAFEMODEL_ASSIGN(const ZipEntry* record, archive_.FindBehind(name, last_storage_));
   if (record != nullptr) return archive_.OpenEntry(*record);
-  return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset, name};
+  return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
+               name.substr(root_.size())};
 }
 
 Result<NodeIndex> ModelReader::Run(const std::string& name, ConvertOptions::Unknown unknown) {
@@ -337,7 +355,8 @@ Result<NodeIndex> ModelReader::Run(const std::string& name, ConvertOptions::Unkn
     SAFEMODEL_ASSIGN(stream, archive_.OpenEntry(*entry, CrcOf(options_)));
   }
   const std::string folder = name.substr(root_.size(), name.rfind('.') - root_.size()) + "/";
-  TorchLayout layout([&](std::string_view key) { return OpenRecord(folder + std::string(key)); });
+  TorchLayout layout([&](std::string_view key) { return OpenStorage(folder, key); });
+  layout.Expect(archive_.entries().size());
   MachineResult result;
   SAFEMODEL_ASSIGN(result, RunMachine(context_, 0, {.unknown = unknown, .layout = &layout, .source = stream.get()}));
   if (result.end == stream->size()) return result.root;

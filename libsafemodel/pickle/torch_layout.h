@@ -9,6 +9,7 @@
 
 #include <safemodel/result.h>
 
+#include "base/large_pages.h"
 #include "pickle/findings.h"
 #include "pickle/import.h"
 #include "pickle/machine.h"
@@ -24,19 +25,28 @@ class TorchLayout final : public Layout {
   using StorageOpener = std::function<Result<SharedSource>(std::string_view key)>;
   explicit TorchLayout(StorageOpener open) : open_(std::move(open)) {}
 
+  // Expect makes room for this many storages.
+  void Expect(std::size_t storages) {
+    known_.reserve(storages);
+    by_key_.Expect(storages);
+  }
+
   Result<NodeIndex> OnPersistentId(RuleContext& context, NodeIndex reference) override;
 
  private:
+  // Reference returns what a reference to a storage of this type, key and number of elements means.
+  Result<StorageNote> Reference(RuleContext& context, NodeIndex reference, const AllowEntry& type, std::string_view key,
+                                std::uint64_t elements);
   Result<StorageNote> Open(RuleContext& context, NodeIndex reference, const AllowEntry& type, std::string_view key,
                            std::uint64_t elements);
 
   StorageOpener open_;
+  // Known is a storage that was opened: its key, which the graph keeps, and the reference whose note describes it.
   struct Known {
-    std::string key;
-    StorageNote note;
+    std::string_view key;
+    NodeIndex reference = kNoNode;
   };
-  [[nodiscard]] const StorageNote* FindKnown(std::string_view key) const;
-  std::vector<Known> known_;  // the storages that were opened
+  LargeVector<Known> known_;
   TextIndex by_key_;
 };
 

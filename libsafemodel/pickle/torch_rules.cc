@@ -26,6 +26,7 @@ std::optional<std::vector<std::uint64_t>> ReadSizes(const RuleContext& context, 
   std::vector<std::uint64_t> sizes;
   const std::span<const NodeIndex> items = context.graph.ItemsOf(tuple);
   if (items.size() > context.limits.rank) return std::nullopt;
+  sizes.reserve(items.size());
   for (const NodeIndex item : items) {
     if (context.graph.kind(item) != Kind::kInt || context.graph.IntOf(item) < 0) return std::nullopt;
     sizes.push_back(static_cast<std::uint64_t>(context.graph.IntOf(item)));
@@ -57,11 +58,7 @@ Result<TorchType> TypeOf(const RuleContext& context, NodeIndex call, const Stora
   const Graph& graph = context.graph;
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
   if (graph.EntryOf(call)->name != "_rebuild_tensor_v3") {
-    for (const char* name : {"float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
-                             "bool", "complex32", "complex64", "complex128"}) {
-      const auto type = FindTorchType(name);
-      if (type && type->dtype == storage.dtype) return *type;
-    }
+    if (const auto type = FindPlainType(storage.dtype)) return *type;
     return Error{Stage::kInternal, "internal", "a storage has a type without a name"};
   }
   const AllowEntry* entry = graph.kind(args[6]) == Kind::kGlobal ? graph.GlobalOf(args[6]).entry : nullptr;
@@ -95,19 +92,20 @@ Status PackPairs(const RuleContext& context, NodeIndex call, ImportedTensor& ten
 Status MakeTensor(RuleContext& context, NodeIndex call) {
   const Graph& graph = context.graph;
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
-  const StorageNote storage = context.tables.storage_of.at(args[0]);
+  const StorageNote& storage = context.tables.storage_of.at(args[0]);
   if (IsQuantised(storage)) {
     return Refuse(graph, call, "MEM-QUANT", "a plain tensor is made of the storage of a quantised one");
   }
   TorchType type;
   SAFEMODEL_ASSIGN(type, TypeOf(context, call, storage));
-  const auto shape = ReadSizes(context, args[2]);
-  const auto strides = ReadSizes(context, args[3]);
+  auto shape = ReadSizes(context, args[2]);
+  auto strides = ReadSizes(context, args[3]);
   const bool offset_fits = graph.kind(args[1]) == Kind::kInt && graph.IntOf(args[1]) >= 0;
   if (!shape || !strides || !offset_fits) {
     return Refuse(graph, call, "MEM-VIEW", "the shape, strides or offset of a tensor are no sizes");
   }
-  auto view = MakeTorchView(storage, type, {*shape, *strides, static_cast<std::uint64_t>(graph.IntOf(args[1]))});
+  const auto offset = static_cast<std::uint64_t>(graph.IntOf(args[1]));
+  auto view = MakeTorchView(storage, type, {std::move(*shape), std::move(*strides), offset});
   if (!view.ok()) return Refuse(graph, call, view.error().code, view.error().text);
   ImportedTensor tensor = std::move(view).value();
   if (type.dtype == Dtype::kF4E2M1) SAFEMODEL_TRY(PackPairs(context, call, tensor));
@@ -143,9 +141,23 @@ bool HoldsAttributes(const Graph& graph, NodeIndex state) {
   return kind != Kind::kNone && !(container && graph.ItemsOf(state).empty());
 }
 
+// IsMark says that an attribute is a note of PyTorch's compiler about the sizes of a tensor.
+bool IsMark(std::string_view name) {
+  return name.starts_with("_dynamo_") || name == "_specialize_on" || name == "_has_dynamo_dim_marking";
+}
+
+bool HoldsOnlyMarks(const Graph& graph, NodeIndex state) {
+  if (graph.kind(state) != Kind::kDict) return false;
+  const std::span<const NodeIndex> items = graph.ItemsOf(state);
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    if (!IsMark(graph.TextOf(items[i]))) return false;
+  }
+  return true;
+}
+
 // NoteAttributes: tensors and parameters have no attributes of their own to save; users add them.
 void NoteAttributes(RuleContext& context, NodeIndex call, NodeIndex state) {
-  if (!HoldsAttributes(context.graph, state)) return;
+  if (!HoldsAttributes(context.graph, state) || HoldsOnlyMarks(context.graph, state)) return;
   Error note =
       Refuse(context.graph, call, "STATE-EXTRA", "a tensor carries attributes that its class is not listed with");
   context.findings.AddAbout(context.graph, call, std::move(note), ScanVerdict::kClean);
@@ -181,8 +193,11 @@ Result<TreeRef> ParameterToTree(TreeContext& tree, NodeIndex call) {
   return tree.Parent(NodeKind::kObject, std::move(parts), flags);
 }
 
+bool IsJagged(const Graph& graph, NodeIndex node) { return graph.EntryOf(node)->name == "_rebuild_njt"; }
+
 Status MakeTyped(RuleContext& context, NodeIndex call) {
   const std::span<const NodeIndex> args = ArgsOf(context.graph, call);
+  if (IsJagged(context.graph, args[0])) return CheckJaggedState(context, call);
   NoteAttributes(context, call, args[2]);
   const auto known = context.tables.tensor_of.find(args[0]);
   if (known != context.tables.tensor_of.end()) context.tables.tensor_of.emplace(call, known->second);
@@ -193,6 +208,7 @@ Status MakeTyped(RuleContext& context, NodeIndex call) {
 Result<TreeRef> TypedToTree(TreeContext& tree, NodeIndex call) {
   const Graph& graph = tree.graph();
   const std::span<const NodeIndex> args = ArgsOf(graph, call);
+  if (IsJagged(graph, args[0])) return JaggedToTree(tree, args[0], args[2]);
   const bool bare = !HoldsAttributes(graph, args[2]);
   const AllowEntry* type = graph.GlobalOf(args[1]).entry;
   const bool wrapped = graph.EntryOf(args[0])->name.starts_with("_rebuild_parameter");
@@ -203,6 +219,8 @@ Result<TreeRef> TypedToTree(TreeContext& tree, NodeIndex call) {
                      static_cast<std::uint8_t>(bare ? kObjectArgs : kObjectArgs | kObjectState));
 }
 
+Result<TreeRef> BareJaggedToTree(TreeContext& tree, NodeIndex call) { return JaggedToTree(tree, call, kNoNode); }
+
 // LayoutToTree: torch.serialization._get_layout('torch.sparse_coo') is torch.sparse_coo.
 Result<TreeRef> LayoutToTree(TreeContext& tree, NodeIndex call) {
   constexpr std::string_view kModule = "torch.";
@@ -212,7 +230,7 @@ Result<TreeRef> LayoutToTree(TreeContext& tree, NodeIndex call) {
 // FoldScriptValue: functions of TorchScript that return their first argument.
 Result<NodeIndex> FoldScriptValue(RuleContext& context, NodeIndex call) { return ArgsOf(context.graph, call)[0]; }
 
-constexpr std::array<Rule, 11> kRules{{
+constexpr std::array<Rule, 12> kRules{{
     {.name = "torch_tensor", .on_call = MakeTensor, .to_tree = TensorToTree},
     {.name = "torch_parameter", .on_call = MakeParameter, .to_tree = ParameterToTree},
     {.name = "torch_bytes", .fold = LoadTorchBytes},
@@ -221,6 +239,7 @@ constexpr std::array<Rule, 11> kRules{{
     {.name = "torch_layout", .to_tree = LayoutToTree},
     {.name = "torch_sparse", .on_call = OnTorchSparse},
     {.name = "torch_nested", .on_call = OnTorchNested},
+    {.name = "torch_jagged", .on_call = OnTorchJagged, .to_tree = BareJaggedToTree},
     {.name = "torch_meta", .on_call = OnTorchMeta},
     {.name = "torch_device", .on_call = OnTorchDevice},
     {.name = "torch_script_value", .fold = FoldScriptValue},

@@ -94,6 +94,14 @@ std::optional<TorchType> FindTorchType(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<TorchType> FindPlainType(Dtype dtype) {
+  if (dtype == Dtype::kForeign) return std::nullopt;  // many types
+  for (const TorchType& type : kTypes) {
+    if (type.dtype == dtype && type.quantised == 0) return type;
+  }
+  return std::nullopt;
+}
+
 std::optional<TorchType> FindStorageType(std::string_view class_name) {
   for (const auto& [storage, type] : kStorages) {
     if (storage == class_name) return FindTorchType(type);

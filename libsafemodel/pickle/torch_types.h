@@ -21,6 +21,9 @@ struct TorchType {
 // FindTorchType looks up a dtype by name, such as "float32" or "half".
 std::optional<TorchType> FindTorchType(std::string_view name);
 
+// FindPlainType returns the type of PyTorch that is this one and not quantised.
+std::optional<TorchType> FindPlainType(Dtype dtype);
+
 // FindStorageType looks up what a storage class holds: "FloatStorage" is float32, "UntypedStorage" uint8,
 // "QInt8Storage" qint8.
 std::optional<TorchType> FindStorageType(std::string_view class_name);

@@ -2,12 +2,13 @@
 #include "pickle/zip.h"
 
 #include <algorithm>
-#include <array>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/checked.h"
 #include "base/cursor.h"
+#include "base/large_pages.h"
 #include "base/try.h"
 #include "pickle/member_name.h"
 #include "pickle/zip_member.h"
@@ -22,6 +23,10 @@ constexpr std::uint64_t kMostPadding = 64u << 10;    // zeros between members
 
 Error Refusal(Stage stage, const char* code, const char* text, const ZipHeader& header, std::uint64_t offset) {
   return {stage, code, text, offset, header.name};
+}
+
+Error Refusal(Stage stage, const char* code, const char* text, const ZipEntry& entry, std::uint64_t offset) {
+  return {stage, code, text, offset, entry.name};
 }
 
 char FoldCase(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -144,44 +149,45 @@ Status CheckPadding(const ByteSource& source, std::uint64_t begin, std::uint64_t
 struct Extent {
   std::uint64_t begin = 0;
   std::uint64_t data_end = 0;
-  std::size_t member = 0;
+  std::uint32_t entry = 0;
+  std::uint16_t flags = 0;
 };
 
 // EndOf returns where a member ends, with its descriptor if it has one.
-Result<std::uint64_t> EndOf(const ByteSource& source, const ZipHeader& header, std::uint64_t data_end,
-                            std::uint64_t next) {
-  if ((header.flags & kFlagDescriptor) == 0) return data_end;
-  SAFEMODEL_ASSIGN(const std::uint64_t descriptor, ReadDescriptor(source, data_end, header));
-  if (descriptor == 0 || descriptor > next - data_end) {
-    return Refusal(Stage::kUnsafe, "ZIP-SIZES", "the sizes behind a member are not those of the directory", header,
-                   data_end);
+Result<std::uint64_t> EndOf(const ByteSource& source, const ZipEntry& entry, const Extent& extent, std::uint64_t next) {
+  if ((extent.flags & kFlagDescriptor) == 0) return extent.data_end;
+  SAFEMODEL_ASSIGN(const std::uint64_t descriptor, ReadDescriptor(source, extent.data_end, entry));
+  if (descriptor == 0 || descriptor > next - extent.data_end) {
+    return Refusal(Stage::kUnsafe, "ZIP-SIZES", "the sizes behind a member are not those of the directory", entry,
+                   extent.data_end);
   }
-  return data_end + descriptor;
+  return extent.data_end + descriptor;
 }
 
 // CheckTiling proves that members follow one another from the first byte up to the directory.
-Status CheckTiling(const ByteSource& source, const std::vector<ZipHeader>& members, std::vector<Extent> extents,
+Status CheckTiling(const ByteSource& source, const std::vector<ZipEntry>& entries, LargeVector<Extent> extents,
                    std::uint64_t directory_offset, Faults& faults) {
   std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
   if ((extents.empty() ? directory_offset : extents.front().begin) != 0) {
     faults.push_back({Stage::kUnsafe, "ZIP-OUTSIDE", "bytes lie in front of the first member", 0});
   }
   for (std::size_t i = 0; i < extents.size(); ++i) {
-    const ZipHeader& header = members[extents[i].member];
+    const ZipEntry& entry = entries[extents[i].entry];
     const std::uint64_t next = i + 1 < extents.size() ? extents[i + 1].begin : directory_offset;
     if (extents[i].data_end > next) {
-      faults.push_back(Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "two members share bytes", header, extents[i].begin));
+      faults.push_back(Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "two members share bytes", entry, extents[i].begin));
       continue;
     }
-    const auto end = EndOf(source, header, extents[i].data_end, next);
+    const auto end = EndOf(source, entry, extents[i], next);
     if (!end.ok() && end.error().stage == Stage::kIo) return end.error();
     Note(faults, end.ok() ? CheckPadding(source, end.value(), next) : Status(end.error()));
   }
   return {};
 }
 
-Result<std::vector<ZipHeader>> ReadDirectory(const ByteSource& source, const EndOfArchive& end,
-                                             const ZipLimits& limits) {
+// ReadDirectory returns the bytes of the directory.
+Result<LargeVector<std::uint8_t>> ReadDirectory(const ByteSource& source, const EndOfArchive& end,
+                                                const ZipLimits& limits) {
   if (end.entries > limits.entries) {
     return Error{Stage::kLimit, "LIMIT-COUNT", "the archive has more members than the limit", end.end_offset};
   }
@@ -194,30 +200,22 @@ Result<std::vector<ZipHeader>> ReadDirectory(const ByteSource& source, const End
     return Error{Stage::kUnsafe, "ZIP-OUTSIDE",
                  "the directory does not end at the end record, so offsets are ambiguous", end.end_offset};
   }
-  SAFEMODEL_ASSIGN(const ByteBuffer bytes,
-                   ReadRange(source, end.directory_offset, end.directory_size, limits.directory_bytes));
-  ByteReader reader(bytes, end.directory_offset);
-  constexpr std::uint64_t kSmallestRecord = 46;
-  std::vector<ZipHeader> headers;
-  headers.reserve(static_cast<std::size_t>(std::min(end.entries, end.directory_size / kSmallestRecord)));
-  for (std::uint64_t i = 0; i < end.entries; ++i) {
-    if (reader.empty()) {
-      return Error{Stage::kUnsafe, "ZIP-END", "the end record counts more members than the directory holds",
-                   reader.offset()};
-    }
-    auto header = ReadCentralRecord(reader);
-    if (!header.ok() && header.error().stage == Stage::kMalformed) {
-      return Error{Stage::kMalformed, "ZIP-MALFORMED", "a record of the archive's directory is cut off",
-                   header.error().offset};
-    }
-    if (!header.ok()) return header.error();
-    headers.push_back(std::move(header).value());
+  LargeVector<std::uint8_t> bytes;
+  bytes.resize(static_cast<std::size_t>(end.directory_size));
+  SAFEMODEL_TRY(source.ReadAt(end.directory_offset, bytes));
+  return bytes;
+}
+
+// NextRecord reads the next record of a directory.
+Result<ZipHeader> NextRecord(ByteReader& directory) {
+  if (directory.empty()) {
+    return Error{Stage::kUnsafe, "ZIP-END", "the end record counts more members than the directory holds",
+                 directory.offset()};
   }
-  if (!reader.empty()) {
-    return Error{Stage::kUnsafe, "ZIP-END", "the directory holds more members than the end record counts",
-                 reader.offset()};
-  }
-  return headers;
+  auto header = ReadCentralRecord(directory);
+  if (header.ok() || header.error().stage != Stage::kMalformed) return header;
+  return Error{Stage::kMalformed, "ZIP-MALFORMED", "a record of the archive's directory is cut off",
+               header.error().offset};
 }
 
 }  // namespace
@@ -239,71 +237,114 @@ Result<ZipArchive> ZipArchive::Open(SharedSource source, const ZipLimits& limits
   return std::move(survey.archive);
 }
 
-Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
-  SAFEMODEL_ASSIGN(const EndOfArchive end, ReadEnd(*source));
-  SAFEMODEL_ASSIGN(const std::vector<ZipHeader> headers, ReadDirectory(*source, end, limits));
-  ZipArchive archive;
-  Faults faults;
-  archive.limits_ = limits;
-  archive.entries_.reserve(headers.size());
-  std::vector<Extent> extents;
-  extents.reserve(headers.size());
-  archive.by_folded_name_.Expect(headers.size());
-  const ReadAhead records(*source);
-  unsigned name_encodings = 0;
-  for (std::size_t member = 0; member < headers.size(); ++member) {
-    const ZipHeader& header = headers[member];
-    const auto local = ReadLocalHeader(records, header.header_offset);
-    if (!local.ok()) {
-      if (local.error().stage == Stage::kIo) return local.error();
-      faults.push_back(local.error());
-      continue;
+// ZipSurveyor looks at one member after the other.
+class ZipSurveyor {
+ public:
+  ZipSurveyor(SharedSource source, const ZipLimits& limits) : source_(std::move(source)), records_(*source_) {
+    archive_.limits_ = limits;
+  }
+
+  Result<ZipSurvey> Survey() {
+    SAFEMODEL_ASSIGN(const EndOfArchive end, ReadEnd(*source_));
+    SAFEMODEL_ASSIGN(const auto bytes, ReadDirectory(*source_, end, archive_.limits_));
+    constexpr std::uint64_t kSmallestRecord = 46;
+    Expect(static_cast<std::size_t>(std::min<std::uint64_t>(end.entries, bytes.size() / kSmallestRecord)));
+    ByteReader directory(bytes, end.directory_offset);
+    for (std::uint64_t i = 0; i < end.entries; ++i) {
+      SAFEMODEL_ASSIGN(ZipHeader header, NextRecord(directory));
+      SAFEMODEL_TRY(AddMember(std::move(header)));
     }
-    CheckMember(header, local.value(), faults);
-    const std::uint64_t data_offset = local.value().data_offset;
+    if (!directory.empty()) {
+      return Error{Stage::kUnsafe, "ZIP-END", "the directory holds more members than the end record counts",
+                   directory.offset()};
+    }
+    if (name_encodings_ == (kUtf8Names | kOtherNames)) {
+      faults_.push_back(
+          {Stage::kUnsafe, "ZIP-NAME", "names of members are in two encodings, which readers take differently", 0});
+    }
+    SAFEMODEL_TRY(CheckTiling(records_, entries(), std::move(extents_), end.directory_offset, faults_));
+    archive_.source_ = std::move(source_);
+    return ZipSurvey{std::move(archive_), std::move(faults_)};
+  }
+
+ private:
+  static constexpr unsigned kUtf8Names = 1, kOtherNames = 2;
+
+  [[nodiscard]] std::vector<ZipEntry>& entries() { return *archive_.entries_; }
+
+  void Expect(std::size_t members) {
+    entries().reserve(members);
+    extents_.reserve(members);
+    archive_.by_folded_name_.Expect(members);
+  }
+
+  // AddMember judges a member and enters it unless nobody could read it. The error is that of the system.
+  Status AddMember(ZipHeader header) {
+    const Status read = ReadLocalHeader(records_, header.header_offset, local_);
+    if (!read.ok()) {
+      if (read.error().stage == Stage::kIo) return read;
+      faults_.push_back(read.error());
+      return {};
+    }
+    CheckMember(header, local_, faults_);
+    const std::uint64_t data_offset = local_.data_offset;
     const auto data_end = CheckedAdd(data_offset, header.stored_size);
-    if (!data_end || *data_end > source->size()) {
-      faults.push_back(
+    if (!data_end || *data_end > source_->size()) {
+      faults_.push_back(
           Refusal(Stage::kUnsafe, "ZIP-OVERLAP", "a member reaches beyond the file", header, header.header_offset));
-      continue;
+      return {};
     }
-    const std::string folded = Folded(header.name);
-    if (!archive.FindFolded(folded)) {
-      archive.by_folded_name_.Add(folded, static_cast<std::uint32_t>(archive.entries_.size()));
-    } else {
-      faults.push_back(Refusal(Stage::kUnsafe, "ZIP-DUPLICATE",
-                               "two members have the same name, and readers take different ones", header,
-                               header.header_offset));
+    const auto number = static_cast<std::uint32_t>(entries().size());
+    folded_.resize(header.name.size());
+    std::transform(header.name.begin(), header.name.end(), folded_.begin(), FoldCase);
+    if (archive_.EnterFolded(folded_, number)) {
+      faults_.push_back(Refusal(Stage::kUnsafe, "ZIP-DUPLICATE",
+                                "two members have the same name, and readers take different ones", header,
+                                header.header_offset));
     }
     // Python decodes names without the flag as code page 437: an equal name in another encoding is a duplicate in
     // disguise.
-    if (!IsAscii(header.name)) name_encodings |= (header.flags & kFlagUtf8) != 0 ? 1u : 2u;
-    extents.push_back({header.header_offset, *data_end, member});
-    archive.entries_.push_back(
-        {header.name, static_cast<ZipMethod>(header.method), header.crc, header.stored_size, header.size, data_offset});
-    archive.has_crcs_ = archive.has_crcs_ || header.crc != 0;
+    if (!IsAscii(header.name)) name_encodings_ |= (header.flags & kFlagUtf8) != 0 ? kUtf8Names : kOtherNames;
+    extents_.push_back({header.header_offset, *data_end, number, header.flags});
+    archive_.has_crcs_ = archive_.has_crcs_ || header.crc != 0;
+    entries().push_back({std::move(header.name), static_cast<ZipMethod>(header.method), header.crc, header.stored_size,
+                         header.size, data_offset});
+    return {};
   }
-  if (name_encodings == 3) {
-    faults.push_back(
-        {Stage::kUnsafe, "ZIP-NAME", "names of members are in two encodings, which readers take differently", 0});
-  }
-  SAFEMODEL_TRY(CheckTiling(records, headers, std::move(extents), end.directory_offset, faults));
-  archive.source_ = std::move(source);
-  return ZipSurvey{std::move(archive), std::move(faults)};
+
+  SharedSource source_;
+  ReadAhead records_;
+  ZipArchive archive_;
+  Faults faults_;
+  LargeVector<Extent> extents_;
+  unsigned name_encodings_ = 0;
+  // Of the member at hand; kept so that not every one allocates anew.
+  ZipHeader local_;
+  std::string folded_;
+};
+
+Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
+  return ZipSurveyor(std::move(source), limits).Survey();
+}
+
+bool ZipArchive::IsNamed(std::uint32_t entry, std::string_view folded) const {
+  const std::string& name = (*entries_)[entry].name;
+  return std::equal(name.begin(), name.end(), folded.begin(), folded.end(),
+                    [](char have, char want) { return FoldCase(have) == want; });
 }
 
 std::optional<std::uint32_t> ZipArchive::FindFolded(std::string_view folded) const {
-  return by_folded_name_.Find(folded, [&](std::uint32_t entry) {
-    const std::string& name = entries_[entry].name;
-    return std::equal(name.begin(), name.end(), folded.begin(), folded.end(),
-                      [](char have, char want) { return FoldCase(have) == want; });
-  });
+  return by_folded_name_.Find(folded, [&](std::uint32_t entry) { return IsNamed(entry, folded); });
+}
+
+std::optional<std::uint32_t> ZipArchive::EnterFolded(std::string_view folded, std::uint32_t number) {
+  return by_folded_name_.FindOrAdd(folded, number, [&](std::uint32_t entry) { return IsNamed(entry, folded); });
 }
 
 Result<const ZipEntry*> ZipArchive::Find(std::string_view name) const {
   const auto found = FindFolded(Folded(name));
   if (!found) return static_cast<const ZipEntry*>(nullptr);
-  const ZipEntry& entry = entries_[*found];
+  const ZipEntry& entry = (*entries_)[*found];
   if (entry.name != name) {
     return Error{Stage::kUnsafe, "ZIP-CASE",
                  "a member differs from the expected name only in case: PyTorch takes it, Python does not",
@@ -312,13 +353,22 @@ Result<const ZipEntry*> ZipArchive::Find(std::string_view name) const {
   return &entry;
 }
 
+Result<const ZipEntry*> ZipArchive::FindBehind(std::string_view name, std::size_t& last) const {
+  // Names are unique: an equal one is the only one, whatever the case of others.
+  if (last + 1 < entries_->size() && (*entries_)[last + 1].name == name) return &(*entries_)[++last];
+  SAFEMODEL_ASSIGN(const ZipEntry* entry, Find(name));
+  if (entry != nullptr) last = static_cast<std::size_t>(entry - entries_->data());
+  return entry;
+}
+
 Result<SharedSource> ZipArchive::OpenEntry(const ZipEntry& entry, ZipCrc crc) const {
-  SAFEMODEL_ASSIGN(SharedSource stored, MakeSliceSource(source_, entry.data_offset, entry.stored_size));
   const bool compare = has_crcs_ && crc == ZipCrc::kCheck;
-  const std::optional<std::uint32_t> wanted = compare ? std::optional(entry.crc) : std::nullopt;
-  if (entry.method == ZipMethod::kStored) {
-    return wanted ? MakeCheckedSource(std::move(stored), *wanted, entry.name) : stored;
+  if (entry.method == ZipMethod::kStored && compare) {
+    return MakeCheckedSource(source_, std::shared_ptr<const ZipEntry>(entries_, &entry));
   }
+  SAFEMODEL_ASSIGN(SharedSource stored, MakeSliceSource(source_, entry.data_offset, entry.stored_size));
+  if (entry.method == ZipMethod::kStored) return stored;
+  const std::optional<std::uint32_t> wanted = compare ? std::optional(entry.crc) : std::nullopt;
   return MakeInflatingSource(std::move(stored), entry.size, wanted, entry.name, limits_);
 }
 

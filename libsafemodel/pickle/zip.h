@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,7 +60,7 @@ class ZipArchive {
   static Result<ZipArchive> Open(SharedSource source, const ZipLimits& limits = {});
 
   // entries returns the members in the order of the central directory.
-  [[nodiscard]] const std::vector<ZipEntry>& entries() const { return entries_; }
+  [[nodiscard]] const std::vector<ZipEntry>& entries() const { return *entries_; }
 
   // source is the archive itself.
   [[nodiscard]] const ByteSource& source() const { return *source_; }
@@ -67,20 +68,26 @@ class ZipArchive {
   // Find returns the member of this name, or nothing. kUnsafe ZIP-CASE when there is one that differs only in case:
   // PyTorch would take it, Python would not.
   [[nodiscard]] Result<const ZipEntry*> Find(std::string_view name) const;
+  // FindBehind is Find for who looks for many members in the order of the directory: it tries the one behind number
+  // `last` first, and leaves the number of what it found there.
+  [[nodiscard]] Result<const ZipEntry*> FindBehind(std::string_view name, std::size_t& last) const;
 
-  // OpenEntry returns the plain bytes of a member. Deflated members are inflated on the way: such a source is
-  // sequential(). The CRC is checked once all bytes have been read, in whatever order (ZIP-CRC from the last read),
-  // unless all CRCs of the archive are zero, as PyTorch writes them when told not to compute any.
+  // OpenEntry returns the plain bytes of a member, one of entries(). Deflated members are inflated on the way: such a
+  // source is sequential(). The CRC is checked once all bytes have been read, in whatever order (ZIP-CRC from the last
+  // read), unless all CRCs of the archive are zero, as PyTorch writes them when told not to compute any.
   [[nodiscard]] Result<SharedSource> OpenEntry(const ZipEntry& entry, ZipCrc crc = ZipCrc::kCheck) const;
 
  private:
-  friend Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits);
+  friend class ZipSurveyor;
   ZipArchive() = default;
   SharedSource source_;
   ZipLimits limits_;
-  std::vector<ZipEntry> entries_;
-  // FindFolded returns the number of the entry whose name in lower case (ASCII) is this.
+  std::shared_ptr<std::vector<ZipEntry>> entries_ = std::make_shared<std::vector<ZipEntry>>();  // open members use them
+  // FindFolded returns the number of the entry whose name in lower case (ASCII) is this. EnterFolded does the same, and
+  // enters a number under this name when there is none.
   [[nodiscard]] std::optional<std::uint32_t> FindFolded(std::string_view folded) const;
+  std::optional<std::uint32_t> EnterFolded(std::string_view folded, std::uint32_t number);
+  [[nodiscard]] bool IsNamed(std::uint32_t entry, std::string_view folded) const;
   TextIndex by_folded_name_;
   bool has_crcs_ = false;
 };

@@ -68,11 +68,11 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vect
                                        const ZipLimits& limits) {
   SAFEMODEL_ASSIGN(const std::vector<std::uint64_t> headers, FindSignatures(source, limits));
   std::vector<ZipEntry> entries;
+  ZipHeader header;
   for (std::size_t i = 0; i < headers.size(); ++i) {
-    const auto local = ReadLocalHeader(source, headers[i], ExtraFaults::kIgnore);
+    const Status local = ReadLocalHeader(source, headers[i], header, ExtraFaults::kIgnore);
     if (!local.ok() && local.error().stage == Stage::kIo) return local.error();
     if (!local.ok()) continue;  // the bytes of a signature in the middle of data
-    const ZipHeader& header = local.value();
     const std::uint64_t next = i + 1 < headers.size() ? headers[i + 1] : source.size();
     if (header.data_offset > next) continue;
     const std::uint64_t room = next - header.data_offset;

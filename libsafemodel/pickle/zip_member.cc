@@ -31,22 +31,25 @@ std::uint32_t Crc(std::uint32_t before, ByteView bytes) {
 // CheckedSource keeps the CRCs of the ranges read so far and joins neighbours.
 class CheckedSource final : public ByteSource {
  public:
-  CheckedSource(SharedSource stored, std::uint32_t crc, std::string name)
-      : stored_(std::move(stored)), expected_(crc), name_(std::move(name)) {}
-  [[nodiscard]] std::uint64_t size() const override { return stored_->size(); }
-  [[nodiscard]] bool sequential() const override { return stored_->sequential(); }
+  CheckedSource(SharedSource archive, std::shared_ptr<const ZipEntry> entry)
+      : archive_(std::move(archive)), entry_(std::move(entry)) {}
+  [[nodiscard]] std::uint64_t size() const override { return entry_->stored_size; }
+  [[nodiscard]] bool sequential() const override { return archive_->sequential(); }
 
   [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
-    SAFEMODEL_TRY(stored_->ReadAt(offset, out));
+    if (offset > size() || out.size() > size() - offset) {
+      return Error{Stage::kIo, "truncated", "a read leaves the member", offset};
+    }
+    SAFEMODEL_TRY(archive_->ReadAt(entry_->data_offset + offset, out));
     if (out.empty() || !Wanted(offset, out.size())) return {};
     const std::uint32_t crc = Crc(0, out);
     const std::lock_guard lock(mutex_);
     if (!Free(offset, out.size())) return {};
     Join(offset, {out.size(), crc});
     const auto first = ranges_.begin();
-    if (first->second.size == stored_->size() && first->second.crc != expected_) {
+    if (first->second.size == size() && first->second.crc != entry_->crc) {
       ranges_.clear();  // so that a second reader gets the error too
-      return WrongCrc(name_);
+      return WrongCrc(entry_->name);
     }
     return {};
   }
@@ -91,9 +94,8 @@ class CheckedSource final : public ByteSource {
     ranges_.emplace(offset, range);
   }
 
-  SharedSource stored_;
-  std::uint32_t expected_;
-  std::string name_;
+  SharedSource archive_;
+  std::shared_ptr<const ZipEntry> entry_;  // inside the source, as whoever made this has checked
   mutable std::mutex mutex_;
   mutable std::map<std::uint64_t, Range> ranges_;  // by offset, disjoint, never adjacent
 };
@@ -139,8 +141,11 @@ class MemberDecoder final : public Decoder {
 
 }  // namespace
 
-SharedSource MakeCheckedSource(SharedSource stored, std::uint32_t crc, std::string name) {
-  return std::make_shared<CheckedSource>(std::move(stored), crc, std::move(name));
+Result<SharedSource> MakeCheckedSource(SharedSource archive, std::shared_ptr<const ZipEntry> entry) {
+  if (entry->data_offset > archive->size() || entry->stored_size > archive->size() - entry->data_offset) {
+    return Error{Stage::kMalformed, "outside_source", "a range leaves the input", entry->data_offset};
+  }
+  return SharedSource(std::make_shared<CheckedSource>(std::move(archive), std::move(entry)));
 }
 
 Result<SharedSource> MakeInflatingSource(SharedSource stored, std::uint64_t size, std::optional<std::uint32_t> crc,

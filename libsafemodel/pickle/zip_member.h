@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,10 +14,10 @@
 
 namespace safemodel::pickle {
 
-// MakeCheckedSource compares the CRC of stored bytes once each of them has been read, in any order and from any thread:
-// the read that completes the last gap fails with kMalformed ZIP-CRC. Bytes that are read twice count once; reads that
-// overlap others only in part do not count.
-SharedSource MakeCheckedSource(SharedSource stored, std::uint32_t crc, std::string name);
+// MakeCheckedSource returns the bytes of a stored member and compares their CRC once each of them has been read, in any
+// order and from any thread: the read that completes the last gap fails with kMalformed ZIP-CRC. Bytes that are read
+// twice count once; reads that overlap others only in part do not count.
+Result<SharedSource> MakeCheckedSource(SharedSource archive, std::shared_ptr<const ZipEntry> entry);
 
 // MakeInflatingSource inflates raw deflate data of `size` plain bytes. kLimit LIMIT-RATIO at once when size and stored
 // size are out of proportion. Reads fail with kMalformed ZIP-MALFORMED (broken or wrong length) and ZIP-CRC.

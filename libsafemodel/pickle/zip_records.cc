@@ -2,7 +2,9 @@
 #include "pickle/zip_records.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <span>
 
 #include "base/try.h"
 
@@ -166,6 +168,56 @@ Status ApplyExtra(ByteReader extra_reader, ZipHeader& header, bool central) {
   return {};
 }
 
+// NumberAt is the little-endian number at a place of a record of fixed size, which compilers check.
+template <typename T, std::size_t kAt, typename Bytes>
+T NumberAt(const Bytes& bytes) {
+  const std::span fields(bytes);
+  static_assert(decltype(fields)::extent != std::dynamic_extent && kAt + sizeof(T) <= decltype(fields)::extent);
+  T value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    value = static_cast<T>(value | static_cast<T>(fields[kAt + i]) << (8 * i));
+  return value;
+}
+
+// TakeCommon reads what both headers have: from the version that is needed to the length of the extra fields.
+void TakeCommon(std::span<const std::uint8_t, 26> fields, ZipHeader& out) {
+  out.version = NumberAt<std::uint16_t, 0>(fields);
+  out.flags = NumberAt<std::uint16_t, 2>(fields);
+  out.method = NumberAt<std::uint16_t, 4>(fields);  // then time and date
+  out.crc = NumberAt<std::uint32_t, 10>(fields);
+  out.stored_size = NumberAt<std::uint32_t, 14>(fields);
+  out.size = NumberAt<std::uint32_t, 18>(fields);
+}
+
+// DescriptorForm is how a data descriptor may be written.
+struct DescriptorForm {
+  enum class Signature : std::uint8_t { kNo, kYes } signature;
+  enum class Sizes : std::uint8_t { k32, k64 } sizes;
+};
+constexpr std::array<DescriptorForm, 4> kDescriptorForms{{
+    {DescriptorForm::Signature::kYes, DescriptorForm::Sizes::k64},
+    {DescriptorForm::Signature::kYes, DescriptorForm::Sizes::k32},
+    {DescriptorForm::Signature::kNo, DescriptorForm::Sizes::k64},
+    {DescriptorForm::Signature::kNo, DescriptorForm::Sizes::k32},
+}};
+
+bool Follows32(ByteReader& reader, std::uint64_t wanted) {
+  const auto value = reader.U32();
+  return value.ok() && value.value() == wanted;
+}
+
+bool Follows64(ByteReader& reader, std::uint64_t wanted) {
+  const auto value = reader.U64();
+  return value.ok() && value.value() == wanted;
+}
+
+// Repeats says whether a descriptor of this form comes next, with the CRC and the sizes of a member.
+bool Repeats(ByteReader& reader, const DescriptorForm& form, const ZipEntry& member) {
+  const bool starts = form.signature == DescriptorForm::Signature::kNo || Follows32(reader, kDescriptorSignature);
+  const auto follows = form.sizes == DescriptorForm::Sizes::k64 ? Follows64 : Follows32;
+  return starts && Follows32(reader, member.crc) && follows(reader, member.stored_size) && follows(reader, member.size);
+}
+
 }  // namespace
 
 Result<EndOfArchive> ReadEnd(const ByteSource& source) {
@@ -197,21 +249,13 @@ Result<ZipHeader> ReadCentralRecord(ByteReader& reader) {
   if (signature != kCentralSignature) {
     return Unsafe("ZIP-END", "the directory holds fewer members than the end record counts", at);
   }
-  SAFEMODEL_TRY(reader.U16());  // version made by
-  SAFEMODEL_ASSIGN(out.version, reader.U16());
-  SAFEMODEL_ASSIGN(out.flags, reader.U16());
-  SAFEMODEL_ASSIGN(out.method, reader.U16());
-  SAFEMODEL_TRY(reader.U32());  // time and date
-  SAFEMODEL_ASSIGN(out.crc, reader.U32());
-  SAFEMODEL_ASSIGN(out.stored_size, reader.U32());
-  SAFEMODEL_ASSIGN(out.size, reader.U32());
-  SAFEMODEL_ASSIGN(const std::uint16_t name_size, reader.U16());
-  SAFEMODEL_ASSIGN(const std::uint16_t extra_size, reader.U16());
-  SAFEMODEL_ASSIGN(const std::uint16_t comment_size, reader.U16());
-  SAFEMODEL_ASSIGN(const std::uint16_t disk, reader.U16());
-  SAFEMODEL_TRY(reader.U16());  // internal attributes
-  SAFEMODEL_ASSIGN(out.attributes, reader.U32());
-  SAFEMODEL_ASSIGN(out.header_offset, reader.U32());
+  SAFEMODEL_ASSIGN(const auto fields, reader.TakeArray<42>());
+  TakeCommon(std::span(fields).subspan<2, 26>(), out);  // behind the version that made it
+  const auto comment_size = NumberAt<std::uint16_t, 28>(fields);
+  const auto disk = NumberAt<std::uint16_t, 30>(fields);  // and internal attributes
+  out.attributes = NumberAt<std::uint32_t, 34>(fields);
+  out.header_offset = NumberAt<std::uint32_t, 38>(fields);
+  const auto name_size = NumberAt<std::uint16_t, 24>(fields), extra_size = NumberAt<std::uint16_t, 26>(fields);
   SAFEMODEL_ASSIGN(const ByteView name, reader.Take(name_size));
   out.name = AsText(name);
   SAFEMODEL_ASSIGN(const ByteReader extra, reader.Sub(extra_size));
@@ -222,28 +266,24 @@ Result<ZipHeader> ReadCentralRecord(ByteReader& reader) {
   return out;
 }
 
-Result<ZipHeader> ReadLocalHeader(const ByteSource& source, std::uint64_t offset, ExtraFaults faults) {
+Status ReadLocalHeader(const ByteSource& source, std::uint64_t offset, ZipHeader& out, ExtraFaults faults) {
   constexpr std::uint64_t kFixed = 30;
-  constexpr std::uint64_t kMostRead = kFixed + 2 * 0xFFFF;
   const auto cut_off = [&] { return Malformed("a member's header lies outside the file", offset); };
   if (offset > source.size() || source.size() - offset < kFixed) return cut_off();
-  SAFEMODEL_ASSIGN(const ByteBuffer fixed, ReadRange(source, offset, kFixed, kFixed));
-  ByteReader reader(fixed, offset);
-  ZipHeader out;
-  SAFEMODEL_ASSIGN(const std::uint32_t signature, reader.U32());
-  if (signature != kLocalSignature) return Malformed("the directory points at something that is no member", offset);
-  SAFEMODEL_ASSIGN(out.version, reader.U16());
-  SAFEMODEL_ASSIGN(out.flags, reader.U16());
-  SAFEMODEL_ASSIGN(out.method, reader.U16());
-  SAFEMODEL_TRY(reader.U32());  // time and date
-  SAFEMODEL_ASSIGN(out.crc, reader.U32());
-  SAFEMODEL_ASSIGN(out.stored_size, reader.U32());
-  SAFEMODEL_ASSIGN(out.size, reader.U32());
-  SAFEMODEL_ASSIGN(const std::uint16_t name_size, reader.U16());
-  SAFEMODEL_ASSIGN(const std::uint16_t extra_size, reader.U16());
+  std::array<std::uint8_t, kFixed> fixed{};
+  SAFEMODEL_TRY(source.ReadAt(offset, fixed));
+  if (NumberAt<std::uint32_t, 0>(fixed) != kLocalSignature) {
+    return Malformed("the directory points at something that is no member", offset);
+  }
+  TakeCommon(std::span(fixed).subspan<4, 26>(), out);
+  const auto name_size = NumberAt<std::uint16_t, 26>(fixed), extra_size = NumberAt<std::uint16_t, 28>(fixed);
   const std::uint64_t variable = std::uint64_t{name_size} + extra_size;
   if (source.size() - offset - kFixed < variable) return cut_off();
-  SAFEMODEL_ASSIGN(const ByteBuffer rest, ReadRange(source, offset + kFixed, variable, kMostRead));
+  std::array<std::uint8_t, 256> few{};
+  ByteBuffer many;
+  if (variable > few.size()) many.resize(static_cast<std::size_t>(variable));  // at most 128 KiB
+  const MutableBytes rest = many.empty() ? MutableBytes(few).first(static_cast<std::size_t>(variable)) : many;
+  SAFEMODEL_TRY(source.ReadAt(offset + kFixed, rest));
   ByteReader tail(rest, offset + kFixed);
   SAFEMODEL_ASSIGN(const ByteView name, tail.Take(name_size));
   out.name = AsText(name);
@@ -251,26 +291,17 @@ Result<ZipHeader> ReadLocalHeader(const ByteSource& source, std::uint64_t offset
   const Status applied = ApplyExtra(extra, out, false);
   if (faults == ExtraFaults::kRefuse && !applied.ok()) return applied.error();
   out.data_offset = offset + kFixed + variable;
-  return out;
+  return {};
 }
 
-Result<std::uint64_t> ReadDescriptor(const ByteSource& source, std::uint64_t offset, const ZipHeader& central) {
-  constexpr std::uint64_t kLargest = 24;
-  const std::uint64_t present = std::min(kLargest, source.size() - offset);
-  SAFEMODEL_ASSIGN(const ByteBuffer bytes, ReadRange(source, offset, present, kLargest));
+Result<std::uint64_t> ReadDescriptor(const ByteSource& source, std::uint64_t offset, const ZipEntry& member) {
+  std::array<std::uint8_t, 24> largest{};
+  const MutableBytes bytes = MutableBytes(largest).first(std::min(largest.size(), source.size() - offset));
+  SAFEMODEL_TRY(source.ReadAt(offset, bytes));
   // APPNOTE 4.3.9: the signature is optional, sizes have 8 bytes in zip64 archives and 4 in others.
-  for (const bool has_signature : {true, false}) {
-    for (const bool wide : {true, false}) {
-      ByteWriter expected;
-      if (has_signature) expected.U32(kDescriptorSignature);
-      expected.U32(central.crc);
-      if (!wide && (central.size > 0xFFFFFFFFu || central.stored_size > 0xFFFFFFFFu)) continue;
-      for (const std::uint64_t size : {central.stored_size, central.size}) {
-        wide ? expected.U64(size) : expected.U32(static_cast<std::uint32_t>(size));
-      }
-      const ByteView want = expected.view();
-      if (want.size() <= bytes.size() && std::equal(want.begin(), want.end(), bytes.begin())) return want.size();
-    }
+  for (const DescriptorForm& form : kDescriptorForms) {
+    ByteReader reader(bytes, offset);
+    if (Repeats(reader, form, member)) return reader.offset() - offset;
   }
   return std::uint64_t{0};
 }

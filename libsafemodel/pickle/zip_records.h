@@ -59,13 +59,13 @@ struct ZipHeader {
 Result<EndOfArchive> ReadEnd(const ByteSource& source);
 // ReadCentralRecord reads one record of the directory.
 Result<ZipHeader> ReadCentralRecord(ByteReader& reader);
-// ReadLocalHeader reads the local header at `offset`. What is wrong with its extra fields hides no member from those
-// who look for all of them.
+// ReadLocalHeader reads the local header at `offset` into `out`, of which all is set. What is wrong with its extra
+// fields hides no member from those who look for all of them.
 enum class ExtraFaults : std::uint8_t { kRefuse, kIgnore };
-Result<ZipHeader> ReadLocalHeader(const ByteSource& source, std::uint64_t offset,
-                                  ExtraFaults faults = ExtraFaults::kRefuse);
-// ReadDescriptor returns the number of bytes of the data descriptor at `offset`, which must repeat CRC and sizes of
-// `central`, or 0 when none does.
-Result<std::uint64_t> ReadDescriptor(const ByteSource& source, std::uint64_t offset, const ZipHeader& central);
+Status ReadLocalHeader(const ByteSource& source, std::uint64_t offset, ZipHeader& out,
+                       ExtraFaults faults = ExtraFaults::kRefuse);
+// ReadDescriptor returns the number of bytes of the data descriptor at `offset`, which must repeat the CRC and the
+// sizes of the directory, or 0 when none does.
+Result<std::uint64_t> ReadDescriptor(const ByteSource& source, std::uint64_t offset, const ZipEntry& member);
 
 }  // namespace safemodel::pickle

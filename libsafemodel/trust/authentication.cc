@@ -24,11 +24,12 @@ std::tuple<std::size_t, std::size_t, std::string_view> Rank(const Error& error) 
   constexpr std::array kStages = {Stage::kBadSignature, Stage::kDigestMismatch, Stage::kMalformed,
                                   Stage::kUnsupported,  Stage::kLimit,          Stage::kUntrusted};
   // The nearer a statement came to counting, the more its fate explains.
-  constexpr std::array<std::string_view, 11> kCodes = {
-      "missing_role",       "missing_attestation", "missing_required_role",
-      "checked_too_little", "attestation_old",     "expired",
-      "issued_in_future",   "outside_key_window",  "revoked_key",
-      "wrong_role",         "contradicts_manifest"};
+  constexpr std::array<std::string_view, 17> kCodes = {
+      "missing_role",        "missing_attestation", "missing_required_role", "few_witnesses",
+      "witness_signature",   "log_signature",       "unknown_log",           "not_in_log",
+      "not_logged",          "checked_too_little",  "attestation_old",       "expired",
+      "issued_in_future",    "outside_key_window",  "revoked_key",           "wrong_role",
+      "contradicts_manifest"};
   const auto stage = std::find(kStages.begin(), kStages.end(), error.stage) - kStages.begin();
   const auto code = std::find(kCodes.begin(), kCodes.end(), std::string_view(error.code)) - kCodes.begin();
   return {static_cast<std::size_t>(stage), static_cast<std::size_t>(code), error.code};
@@ -53,6 +54,21 @@ Status CheckEncryption(const Rule& rule, const Release& release) {
   return {};
 }
 
+// LogTrustOf returns whose word a rule takes for what is logged.
+LogTrust LogTrustOf(const PolicyParts& parts, const RequiredLog& required) {
+  LogTrust trust{parts.logs, parts.witnesses, parts.witness_threshold};
+  if (!required.origin.empty())
+    std::erase_if(trust.logs, [&required](const TrustedLog& log) { return log.origin != required.origin; });
+  return trust;
+}
+
+// NotLogged is the fate of a statement without a good proof. What else is wrong with proofs that are not about it, or
+// cannot be read, is no news about the statement: anybody may have added them.
+Error NotLogged(const Error& failure) {
+  const bool about_it = failure.stage == Stage::kUntrusted && std::string_view(failure.code) != "other_entry";
+  return about_it ? failure : NoLogProof();
+}
+
 // CheckRule asks what the rule wants of the release itself.
 Status CheckRule(const Rule& rule, const Release& release, const Expectation& expectation) {
   if (rule.expectation == Rule::Expected::kDemanded && !expectation.name().has_value())
@@ -65,6 +81,8 @@ Status CheckRule(const Rule& rule, const Release& release, const Expectation& ex
 
 bool Authentication::VerifyItems() {
   if (!envelope_.has_value()) return false;
+  LogProofs proofs(envelope_->items, {}, limits_);
+  const Examined examined{proofs, manifest_digest_, policy_, limits_, kind_};
   for (const container::EnvelopeItem& item : envelope_->items) {
     if (IsLogProof(item) || IsKeyItem(item)) continue;
     if (!IsStatement(item)) {
@@ -72,7 +90,7 @@ bool Authentication::VerifyItems() {
       continue;
     }
     Candidate candidate;
-    const Status verified = VerifyItem(item, {envelope_, manifest_digest_, policy_, limits_, kind_}, candidate);
+    const Status verified = VerifyItem(item, examined, candidate);
     if (!verified.ok()) candidate.Refuse(verified.error());
     candidates_.push_back(std::move(candidate));
   }
@@ -97,6 +115,20 @@ void Authentication::CheckMinimum(const Rule& rule) {
     if (wanted == rule.required.end() || statement.checked >= wanted->minimum) continue;
     candidate.Refuse(Untrusted("checked_too_little", "a signer had checked less of the container than the rule wants",
                                std::string(CheckedName(statement.checked))));
+  }
+}
+
+void Authentication::CheckLogged(const Rule& rule) {
+  if (!rule.logged.has_value()) return;
+  LogProofs proofs(envelope_->items, LogTrustOf(policy_.parts(), *rule.logged), limits_);
+  for (Candidate& candidate : candidates_) {
+    if (!candidate.releases()) continue;
+    const auto logged = proofs.Logged(candidate.entry);
+    if (logged.ok()) {
+      candidate.report.logged = LogPlace{logged.value().checkpoint.origin, logged.value().index};
+    } else {
+      candidate.Refuse(NotLogged(logged.error()));
+    }
   }
 }
 
@@ -174,6 +206,7 @@ std::vector<SignatureReport> Authentication::Reports() const {
 
 Status Authentication::Satisfy(const Rule& rule, AuthenticationTrace& seen) {
   CheckMinimum(rule);
+  CheckLogged(rule);
   seen.missing_roles = Evaluate(rule);
   seen.missing_attestations = MissingAttestations(rule);
   seen.signatures = Reports();

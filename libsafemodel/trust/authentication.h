@@ -65,6 +65,8 @@ class Authentication {
   void CheckStatements(const Release& release);
   // CheckMinimum refuses statements whose signers had checked less than the rule wants of their role.
   void CheckMinimum(const Rule& rule);
+  // CheckLogged refuses statements that no log has which the rule asks for.
+  void CheckLogged(const Rule& rule);
   // Evaluate decides which statements count and returns the roles that the rule still misses.
   std::vector<std::string> Evaluate(const Rule& rule);
   // MissingAttestations returns the predicate types that the rule still misses.

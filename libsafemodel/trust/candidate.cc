@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/try.h"
 #include "crypto/hardware_key.h"
 #include "trust/revocation.h"
@@ -47,8 +48,9 @@ Error NoKeyVerifies(const Dsse& dsse, ByteView message, const Policy& policy) {
   return {Stage::kBadSignature, "bad_signature", "a signature in the name of a key of the policy does not verify"};
 }
 
-Status VerifyRelease(Statement statement, const Examined& examined, Candidate& candidate) {
+Status VerifyRelease(Statement statement, ByteView payload, const Examined& examined, Candidate& candidate) {
   Describe(statement, candidate.report);
+  candidate.entry = EntryOf(payload, statement, examined.policy.keys()[candidate.key].key.KeyId());
   candidate.statement = std::move(statement);
   if (candidate.statement->manifest_digest == examined.manifest_digest) return {};
   return Error{Stage::kDigestMismatch, "other_manifest",
@@ -143,7 +145,7 @@ Status VerifyItem(const container::EnvelopeItem& item, const Examined& examined,
   if (dsse.payload_type != kPayloadType) return OtherStatement();
   if (IsRevoked(trusted.key, dsse.payload, examined)) return RevokedKeyError();
   auto statement = ParseStatement(dsse.payload, examined.limits, examined.kind);
-  if (statement.ok()) return VerifyRelease(std::move(statement).value(), examined, candidate);
+  if (statement.ok()) return VerifyRelease(std::move(statement).value(), dsse.payload, examined, candidate);
   if (statement.error().stage != Stage::kUntrusted) return statement.error();
   return VerifyAttestation(dsse.payload, examined, candidate);
 }
@@ -163,7 +165,7 @@ void Describe(const Statement& statement, SignatureReport& report) {
 void Describe(const Attestation& attestation, SignatureReport& report) {
   report.predicate_type = attestation.predicate_type;
   const auto time = attestation.time;
-  if (time.has_value() && *time >= 0 && *time <= kLastTimestamp) report.issued_at = FormatTimestamp(*time);
+  if (time.has_value() && *time >= 0 && *time <= kLastSecond) report.issued_at = FormatTimestamp(*time);
 }
 
 }  // namespace safemodel::trust

@@ -11,6 +11,7 @@
 #include "container/format.h"
 #include "trust/attestation.h"
 #include "trust/dsse.h"
+#include "trust/log_proof.h"
 #include "trust/release.h"
 #include "trust/statement.h"
 
@@ -25,6 +26,7 @@ struct Candidate {
   std::optional<Error> refusal;
   std::size_t key = 0;  // among the policy's keys; meaningful once the signature verified
   std::optional<Statement> statement;
+  LogEntry entry;  // what a log has to have about the statement
   std::optional<Attestation> attestation;
 
   [[nodiscard]] bool alive() const { return !refusal.has_value(); }
@@ -36,7 +38,7 @@ struct Candidate {
 
 // Subject of a verification: what was signed, and by whose rules it is judged.
 struct Examined {
-  const std::optional<container::Envelope>& envelope;
+  LogProofs& proofs;  // of the envelope
   const Digest& manifest_digest;
   const Policy& policy;
   const Limits& limits;

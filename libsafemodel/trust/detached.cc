@@ -55,10 +55,10 @@ Result<DetachedRelease> ReadDetached(const File& file, ReleaseKind kind, const L
   const auto& magic = kind == ReleaseKind::kSet ? container::kSetMagic : container::kFilesMagic;
   const std::uint64_t head_bytes = std::min(file.size(), container::kListingHeadBytes);
   SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(file, 0, head_bytes, container::kListingHeadBytes));
-  SAFEMODEL_ASSIGN(const std::uint64_t length, container::MeasureListing(head, magic, file.size()));
+  SAFEMODEL_ASSIGN(const std::uint64_t length, container::MeasureListing(head, magic, file.size(), limits));
   DetachedRelease detached;
   detached.kind = kind;
-  SAFEMODEL_ASSIGN(detached.manifest_bytes, ReadRange(file, 0, length, container::kListingBytes));
+  SAFEMODEL_ASSIGN(detached.manifest_bytes, ReadRange(file, 0, length, limits.listing_bytes));
   detached.manifest_digest = crypto::Sha256Of(detached.manifest_bytes);
   if (file.size() == length) return detached;
   SAFEMODEL_ASSIGN(Frame frame, ReadFrame(file, length, limits));

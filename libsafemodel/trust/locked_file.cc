@@ -42,11 +42,7 @@ Result<std::shared_ptr<const File>> LockNamed(const std::string& path) {
 }
 
 Result<std::string> ReadOwned(const File& file, std::uint64_t most_bytes) {
-  struct stat status {};
-  if (fstat(file.descriptor(), &status) != 0)
-    return SystemError("open_failed", "the file cannot be examined", file.path());
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return Refuse("writable_by_others", "others may write to a file that decides what is trusted", file.path());
+  SAFEMODEL_TRY(CheckOnlyOwnerWrites(file));
   if (file.size() > most_bytes) return Refuse("too_large", "the file is larger than any of its kind", file.path());
   std::string text(static_cast<std::size_t>(file.size()), '\0');
   SAFEMODEL_TRY(file.ReadAt(0, MutableBytes(reinterpret_cast<std::uint8_t*>(text.data()), text.size())));

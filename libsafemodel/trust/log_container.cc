@@ -3,8 +3,8 @@
 #include <safemodel/log.h>
 
 #include <algorithm>
-#include <ctime>
 
+#include "base/clock.h"
 #include "base/try.h"
 #include "container/parse.h"
 #include "log/entry.h"
@@ -92,7 +92,7 @@ void PutProof(container::Envelope& envelope, ByteBuffer proof, bool replace, con
 Result<ByteBuffer> NewEntry(const Release& release, const LogOwner& owner, const Limits& limits) {
   LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);
   entry.ci_identity = owner.ci_identity;
-  entry.time = owner.time.value_or(std::time(nullptr));
+  entry.time = NowUnless(owner.time);
   return log::SerializeEntry(entry, limits);
 }
 
@@ -234,11 +234,10 @@ Result<std::vector<LoggedStatement>> CheckLogged(const std::string& path, const 
   SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened, signers, limits));
   std::vector<LoggedStatement> logged;
   std::optional<Error> refusal;
+  trust::LogProofs proofs(opened.envelope->items, trust, limits);
   for (const Release& release : releases) {
-    const trust::SignedStatement statement{release.payload, release.statement, *release.signer};
-    const auto& items = opened.envelope->items;
-    auto found = before.has_value() ? trust::IsLoggedBefore(items, statement, *before, limits)
-                                    : trust::IsLogged(items, statement, trust, limits);
+    const LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);
+    auto found = before.has_value() ? proofs.LoggedBefore(entry, {&*before, 1}) : proofs.Logged(entry);
     if (found.ok()) {
       logged.push_back(std::move(found).value());
     } else if (!refusal.has_value() || SaysLittle(*refusal)) {

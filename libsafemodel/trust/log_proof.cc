@@ -1,65 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust/log_proof.h"
 
-#include <functional>
-#include <optional>
+#include <algorithm>
 #include <string_view>
 
-#include "base/try.h"
 #include "crypto/hash.h"
 #include "log/entry.h"
-#include "log/proof.h"
 #include "trust/candidate.h"
 
 namespace safemodel::trust {
 namespace {
 
-using CheckTree = std::function<Status(const log::SignedCheckpoint&)>;
-
-// Distance orders failures: the nearer a proof came, the more it explains.
-int Distance(const Error& error) {
-  const std::string_view code = error.code;
-  if (error.stage != Stage::kUntrusted) return 2;
-  return code == "other_entry" ? 3 : 1;
-}
-
-Result<LoggedStatement> CheckProof(ByteView item, const SignedStatement& statement, const CheckTree& check_tree,
-                                   const Limits& limits) {
-  SAFEMODEL_ASSIGN(const log::Proof proof, log::ParseProof(item, limits));
-  LoggedStatement logged;
-  if (!proof.extra.has_value()) {
-    return Error{Stage::kMalformed, "bad_proof", "a log proof has no entry in its extra data"};
-  }
-  SAFEMODEL_ASSIGN(logged.entry, log::ParseEntry(*proof.extra, limits));
-  if (!IsAbout(logged.entry, statement.payload, statement.statement, statement.signer.KeyId())) {
-    return Error{Stage::kUntrusted, "other_entry", "a log proof is about another statement"};
-  }
-  SAFEMODEL_TRY(check_tree(proof.checkpoint));
-  SAFEMODEL_TRY([&]() -> Status {
-    const auto proven = log::ProvenEntry(proof, limits);
-    return proven.ok() ? Status() : Status(proven.error());
-  }());
-  logged.index = proof.index;
-  logged.checkpoint = proof.checkpoint.state;
-  return logged;
-}
-
-Result<LoggedStatement> Search(std::span<const container::EnvelopeItem> items, const SignedStatement& statement,
-                               const CheckTree& check_tree, const Limits& limits) {
-  std::optional<LoggedStatement> best;
-  std::optional<Error> nearest;
-  for (const container::EnvelopeItem& item : items) {
-    if (!IsLogProof(item)) continue;
-    auto logged = CheckProof(item.bytes, statement, check_tree, limits);
-    if (!logged.ok()) {
-      if (!nearest.has_value() || Distance(logged.error()) < Distance(*nearest)) nearest = logged.error();
-    } else if (!best.has_value() || logged.value().checkpoint.size > best->checkpoint.size) {
-      best = std::move(logged).value();
-    }
-  }
-  if (best.has_value()) return *best;
-  if (nearest.has_value()) return *nearest;
-  return Error{Stage::kUntrusted, "not_logged", "the envelope has no log proof for a statement"};
+// Keep keeps one of two errors, always the same: which proof stands first must not change the answer.
+void Keep(std::optional<Error>& kept, const Error& error) {
+  if (!kept.has_value() || std::string_view(error.code) < kept->code) kept = error;
 }
 
 }  // namespace
@@ -76,29 +30,71 @@ LogEntry EntryOf(ByteView payload, const Statement& statement, const std::string
   return entry;
 }
 
-bool IsAbout(const LogEntry& entry, ByteView payload, const Statement& statement, const std::string& key_id) {
-  LogEntry expected = EntryOf(payload, statement, key_id);
-  expected.ci_identity = entry.ci_identity;
-  expected.time = entry.time;
-  return entry == expected;
+bool IsAbout(const LogEntry& entry, const LogEntry& expected) {
+  LogEntry timeless = entry;
+  timeless.ci_identity = expected.ci_identity;
+  timeless.time = expected.time;
+  return timeless == expected;
 }
 
-Result<LoggedStatement> IsLogged(std::span<const container::EnvelopeItem> items, const SignedStatement& statement,
-                                 const LogTrust& trust, const Limits& limits) {
-  return Search(
-      items, statement,
-      [&trust](const log::SignedCheckpoint& checkpoint) { return log::CheckCheckpoint(checkpoint, trust); }, limits);
+Error NoLogProof() {
+  return {Stage::kUntrusted, "not_logged", "the envelope has no log proof for a signature; log add stores one"};
 }
 
-Result<LoggedStatement> IsLoggedBefore(std::span<const container::EnvelopeItem> items, const SignedStatement& statement,
-                                       const LogCheckpoint& checkpoint, const Limits& limits) {
-  const auto check_tree = [&checkpoint](const log::SignedCheckpoint& found) -> Status {
-    if (found.state == checkpoint) return {};
+void LogProofs::ReadAll() {
+  if (done_) return;
+  done_ = true;
+  for (const container::EnvelopeItem& item : items_) {
+    if (!IsLogProof(item)) continue;
+    auto proof = log::ParseProof(item.bytes, limits_);
+    if (!proof.ok()) {
+      Keep(unreadable_, proof.error());
+      continue;
+    }
+    const auto entry = log::EntryIn(proof.value(), limits_);
+    if (!entry.ok()) {
+      Keep(unreadable_, entry.error());
+      continue;
+    }
+    Status inclusion = log::CheckInclusion(proof.value());
+    reads_.push_back({std::move(proof).value(), entry.value(), std::move(inclusion), std::nullopt});
+  }
+}
+
+Result<LoggedStatement> LogProofs::Search(const LogEntry& expected, const std::function<Status(Read&)>& check_tree) {
+  ReadAll();
+  const Read* best = nullptr;
+  std::optional<Error> failure;
+  for (Read& read : reads_) {
+    if (!IsAbout(read.entry, expected)) continue;
+    const Status tree = check_tree(read);
+    if (!tree.ok() || !read.inclusion.ok()) {
+      Keep(failure, tree.ok() ? read.inclusion.error() : tree.error());
+    } else if (best == nullptr || read.proof.checkpoint.state.size > best->proof.checkpoint.state.size) {
+      best = &read;
+    }
+  }
+  if (best != nullptr) return LoggedStatement{best->entry, best->proof.index, best->proof.checkpoint.state};
+  if (failure.has_value()) return *failure;
+  if (unreadable_.has_value()) return *unreadable_;
+  if (!reads_.empty()) return Error{Stage::kUntrusted, "other_entry", "a log proof is about another statement"};
+  return NoLogProof();
+}
+
+Result<LoggedStatement> LogProofs::Logged(const LogEntry& expected) {
+  return Search(expected, [this](Read& read) {
+    if (!read.counts.has_value()) read.counts = log::CheckCheckpoint(read.proof.checkpoint, trust_);
+    return *read.counts;
+  });
+}
+
+Result<LoggedStatement> LogProofs::LoggedBefore(const LogEntry& expected, std::span<const LogCheckpoint> trees) {
+  return Search(expected, [trees](const Read& read) -> Status {
+    const LogCheckpoint& state = read.proof.checkpoint.state;
+    if (std::find(trees.begin(), trees.end(), state) != trees.end()) return {};
     return Error{Stage::kUntrusted, "not_logged_before",
-                 "the log proofs of a statement are not in the tree of the named checkpoint", kNoOffset,
-                 found.state.origin};
-  };
-  return Search(items, statement, check_tree, limits);
+                 "the log proofs of a statement are not in the tree of the named checkpoint", kNoOffset, state.origin};
+  });
 }
 
 }  // namespace safemodel::trust

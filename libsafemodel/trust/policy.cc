@@ -20,6 +20,10 @@ Error Refuse(const char* code, const char* text, std::string subject = {}) {
 // NameOf is what messages call a key.
 std::string NameOf(const TrustedKey& key) { return key.name.empty() ? key.key.KeyId() : key.name; }
 
+Status CheckCount(std::size_t count, const char* code, const char* text, const std::string& subject = {}) {
+  return count <= trust::kMostPolicyEntries ? Status() : Refuse(code, text, subject);
+}
+
 Status CheckAttests(const TrustedKey& key) {
   std::set<std::string> seen;
   for (const std::string& type : key.attests) {
@@ -47,7 +51,7 @@ Status CheckKey(const TrustedKey& key) {
 
 Status CheckKeys(const std::vector<TrustedKey>& keys) {
   if (keys.empty()) return Refuse("no_keys", "the policy has no keys; nothing could ever satisfy it");
-  if (keys.size() > trust::kMostPolicyKeys) return Refuse("many_keys", "the policy has more than 4096 keys");
+  SAFEMODEL_TRY(CheckCount(keys.size(), "many_keys", "the policy has more than 4096 keys"));
   std::set<PublicKey> seen;
   std::set<std::string> names;
   for (const TrustedKey& key : keys) {
@@ -123,8 +127,22 @@ Status CheckMode(const Rule& rule, bool last) {
                 rule.models);
 }
 
-Status CheckRules(const std::vector<Rule>& rules, const std::vector<TrustedKey>& keys) {
+Status CheckLogged(const Rule& rule, const std::vector<TrustedLog>& logs) {
+  if (!rule.logged.has_value()) return {};
+  if (logs.empty())
+    return Refuse("no_logs", "a rule wants signatures to be logged, but the policy lists no log", rule.models);
+  const std::string& origin = rule.logged->origin;
+  const bool listed =
+      std::any_of(logs.begin(), logs.end(), [&](const TrustedLog& log) { return log.origin == origin; });
+  if (origin.empty() || listed) return {};
+  return Refuse("unknown_log", "a rule wants signatures to be in a log that the policy does not list", origin);
+}
+
+Status CheckRules(const PolicyParts& parts) {
+  const std::vector<Rule>& rules = parts.rules;
+  const std::vector<TrustedKey>& keys = parts.keys;
   if (rules.empty()) return Refuse("no_rules", "the policy has no rules");
+  SAFEMODEL_TRY(CheckCount(rules.size(), "many_rules", "the policy has more than 4096 rules"));
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
     const bool last = i + 1 == rules.size();
@@ -141,13 +159,17 @@ Status CheckRules(const std::vector<Rule>& rules, const std::vector<TrustedKey>&
     SAFEMODEL_TRY(CheckSatisfiable(rule, keys));
     SAFEMODEL_TRY(CheckAttestations(rule, keys));
     SAFEMODEL_TRY(CheckMode(rule, last));
+    SAFEMODEL_TRY(CheckLogged(rule, parts.logs));
   }
   return {};
 }
 
 Status CheckRevoked(const std::vector<RevokedKey>& revoked) {
+  SAFEMODEL_TRY(CheckCount(revoked.size(), "many_revoked", "the policy has more than 4096 revoked keys"));
   std::set<PublicKey> seen;
   for (const RevokedKey& entry : revoked) {
+    SAFEMODEL_TRY(CheckCount(entry.except_before.size() + entry.except_statements.size(), "many_exceptions",
+                             "a revoked key has more than 4096 exceptions", entry.key.KeyId()));
     // Two entries with different exceptions would leave open which of them holds.
     if (!seen.insert(entry.key).second)
       return Refuse("revoked_twice", "a key is revoked twice; put the exceptions together", entry.key.KeyId());
@@ -160,6 +182,8 @@ Status CheckRevoked(const std::vector<RevokedKey>& revoked) {
 }
 
 Status CheckLogs(const PolicyParts& parts) {
+  SAFEMODEL_TRY(CheckCount(parts.logs.size(), "many_logs", "the policy has more than 4096 logs"));
+  SAFEMODEL_TRY(CheckCount(parts.witnesses.size(), "many_witnesses", "the policy has more than 4096 witnesses"));
   std::set<std::string> names;
   std::set<PublicKey> keys;
   for (const TrustedKey& key : parts.keys) keys.insert(key.key);
@@ -186,7 +210,7 @@ Status CheckLogs(const PolicyParts& parts) {
 
 Result<Policy> Policy::Create(PolicyParts parts) {
   SAFEMODEL_TRY(CheckKeys(parts.keys));
-  SAFEMODEL_TRY(CheckRules(parts.rules, parts.keys));
+  SAFEMODEL_TRY(CheckRules(parts));
   SAFEMODEL_TRY(CheckRevoked(parts.revoked));
   SAFEMODEL_TRY(CheckLogs(parts));
   Policy policy;

@@ -11,12 +11,11 @@
 
 namespace safemodel::trust {
 
-inline constexpr std::size_t kMostPolicyKeys = 4096;  // far above any release process; bounds the work of matching
+// Far above any release process; bounds the work of a verification. So many keys, rules, revoked keys, exceptions of a
+// revoked key, logs and witnesses may a policy have.
+inline constexpr std::size_t kMostPolicyEntries = 4096;
 
 // KeyOfName returns the key of this name, or null. The empty name is nobody's.
 const TrustedKey* KeyOfName(const std::vector<TrustedKey>& keys, std::string_view name);
-
-// DigestOfHex reads exactly 64 lower-case hex digits.
-std::optional<Digest> DigestOfHex(std::string_view hex);
 
 }  // namespace safemodel::trust

@@ -8,6 +8,7 @@
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/try.h"
+#include "crypto/hash.h"
 #include "toml/read_file.h"
 #include "toml/toml.h"
 #include "trust/policy_text.h"
@@ -64,7 +65,7 @@ Status ReadTime(Table& table, std::string_view field, std::optional<std::int64_t
 }
 
 Result<Digest> ReadDigest(const Table& table, std::string_view field, const std::string& text) {
-  const auto digest = trust::DigestOfHex(text);
+  const auto digest = crypto::DigestOfHex(text);
   if (!digest.has_value()) return table.Refuse(field, "bad_digest", "a digest is 64 lower-case hex digits");
   return *digest;
 }
@@ -87,7 +88,7 @@ Result<TrustedKey> ReadTrustedKey(Table table) {
 Status ReadRoles(Table& table, Rule& rule) {
   SAFEMODEL_ASSIGN(Table roles, table.RequiredTable("roles"));
   for (const std::string& role : roles.Keys()) {
-    SAFEMODEL_ASSIGN(const std::uint64_t count, roles.RequiredInteger(role, {0, trust::kMostPolicyKeys}));
+    SAFEMODEL_ASSIGN(const std::uint64_t count, roles.RequiredInteger(role, {0, trust::kMostPolicyEntries}));
     rule.required.push_back({role, static_cast<std::uint32_t>(count)});
   }
   SAFEMODEL_TRY(roles.Finish());
@@ -118,6 +119,20 @@ Status ReadAttestations(Table& table, Rule& rule) {
   return {};
 }
 
+// ReadLogged reads true, false, or the origin of a log.
+Status ReadLogged(Table& table, Rule& rule) {
+  const auto origin = table.OptionalString("logged");
+  if (origin.ok()) {
+    if (origin.value().has_value() && origin.value()->empty())
+      return table.Refuse("logged", "empty_name", "the log that signatures are to be in has no name");
+    if (origin.value().has_value()) rule.logged = RequiredLog{*origin.value()};
+    return {};
+  }
+  SAFEMODEL_ASSIGN(const std::optional<bool> any, table.OptionalBool("logged"));
+  if (any.value_or(false)) rule.logged = RequiredLog{};
+  return {};
+}
+
 Result<Rule> ReadRule(Table table) {
   Rule rule;
   SAFEMODEL_ASSIGN(rule.models, table.RequiredString("models"));
@@ -130,6 +145,7 @@ Result<Rule> ReadRule(Table table) {
   SAFEMODEL_TRY(ReadWord(table, "memory_mapping", kMapping, rule.memory_mapping));
   SAFEMODEL_TRY(ReadWord(table, "expectation", kExpected, rule.expectation));
   SAFEMODEL_TRY(ReadWord(table, "mode", kMode, rule.mode));
+  SAFEMODEL_TRY(ReadLogged(table, rule));
   SAFEMODEL_TRY(table.Finish());
   return rule;
 }
@@ -200,7 +216,7 @@ Status ReadLogs(Table& root, PolicyParts& parts) {
     SAFEMODEL_TRY(table.Finish());
     parts.witnesses.push_back({std::move(name), std::move(key)});
   }
-  SAFEMODEL_ASSIGN(const auto threshold, root.OptionalInteger("witness_threshold", {0, trust::kMostPolicyKeys}));
+  SAFEMODEL_ASSIGN(const auto threshold, root.OptionalInteger("witness_threshold", {0, trust::kMostPolicyEntries}));
   parts.witness_threshold = static_cast<std::uint32_t>(threshold.value_or(0));
   return {};
 }

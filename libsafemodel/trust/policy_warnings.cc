@@ -27,6 +27,13 @@ std::vector<PolicyWarning> Policy::Warnings(std::int64_t now) const {
     if (key.not_after.has_value() && *key.not_after < now)
       warnings.push_back({"key_has_ended", "a key is no longer valid: nothing that it signs counts", key.name});
   }
+  const bool asked = std::any_of(all.begin(), all.end(), [](const Rule& rule) { return rule.logged.has_value(); });
+  if (!parts().logs.empty() && !asked)
+    warnings.push_back(
+        {"idle_log", "a log is listed, but no rule wants signatures to be logged", parts().logs.front().origin});
+  if (!parts().witnesses.empty() && parts().witness_threshold == 0)
+    warnings.push_back(
+        {"idle_witness", "witnesses are listed, but witness_threshold asks for none", parts().witnesses.front().name});
   for (const RevokedKey& revoked : parts().revoked) {
     if (revoked.except_before.empty() && revoked.except_statements.empty()) continue;
     const bool known =

@@ -16,13 +16,11 @@ bool IsRevoked(const PublicKey& key, ByteView payload, const Examined& examined)
   if (entry == all.end()) return false;
   const auto& listed = entry->except_statements;
   if (std::find(listed.begin(), listed.end(), crypto::Sha256Of(payload)) != listed.end()) return false;
-  if (entry->except_before.empty() || !examined.envelope.has_value()) return true;
+  if (entry->except_before.empty()) return true;
   const auto statement = ParseStatement(payload, examined.limits, examined.kind);
   if (!statement.ok()) return true;
-  return std::none_of(entry->except_before.begin(), entry->except_before.end(), [&](const LogCheckpoint& checkpoint) {
-    return IsLoggedBefore(examined.envelope->items, {payload, statement.value(), key}, checkpoint, examined.limits)
-        .ok();
-  });
+  const LogEntry expected = EntryOf(payload, statement.value(), key.KeyId());
+  return !examined.proofs.LoggedBefore(expected, entry->except_before).ok();
 }
 
 }  // namespace safemodel::trust

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "trust/locked_file.h"
-#include "trust/policy_text.h"
 #include "trust/timestamp.h"
 
 namespace safemodel {
@@ -63,7 +63,7 @@ Status ParseModel(std::string_view line, RollbackState& state) {
   SeenRelease seen;
   SAFEMODEL_ASSIGN(seen.sequence, NumberOf(TakeWord(line)));
   const std::string_view manifest = TakeWord(line);
-  seen.manifest = DigestOfHex(manifest);
+  seen.manifest = crypto::DigestOfHex(manifest);
   if (!seen.manifest.has_value() && manifest != "-") return Malformed();
   if (!IsModelName(line)) return Malformed();
   if (!state.models.empty() && state.models.rbegin()->first >= line) return Malformed();
@@ -150,8 +150,7 @@ Status UpdateState(const std::string& path, const StateChange& change) {
 }  // namespace trust
 
 Status InitRollbackState(const std::string& path, std::int64_t now) {
-  if (now < 0 || now > trust::kLastTimestamp)
-    return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
+  if (now < 0 || now > kLastSecond) return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
   RollbackState state;
   state.newest = now;
   const Status status = trust::CreateState(path, trust::SerializeState(state));
@@ -175,8 +174,7 @@ Status SetHighestSequence(const std::string& path, const std::string& model, std
 }
 
 Status SetNewestTime(const std::string& path, std::int64_t time) {
-  if (time < 0 || time > trust::kLastTimestamp)
-    return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
+  if (time < 0 || time > kLastSecond) return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
   return trust::UpdateState(path, [&](RollbackState& state) -> Result<trust::Changed> {
     state.newest = time;
     return trust::Changed::kYes;

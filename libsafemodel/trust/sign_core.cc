@@ -2,9 +2,9 @@
 #include "trust/sign_core.h"
 
 #include <algorithm>
-#include <ctime>
 #include <limits>
 
+#include "base/clock.h"
 #include "base/try.h"
 #include "container/parse.h"
 #include "crypto/hardware_key.h"
@@ -20,9 +20,7 @@ Error BadUsage(const char* code, const char* text, std::string subject = {}) {
   return {Stage::kUsage, code, text, kNoOffset, std::move(subject)};
 }
 
-std::int64_t IssuedAt(const SignOptions& options) { return options.issued_at.value_or(std::time(nullptr)); }
-
-bool IsWritableTime(std::int64_t seconds) { return seconds >= 0 && seconds <= kLastTimestamp; }
+bool IsWritableTime(std::int64_t seconds) { return seconds >= 0 && seconds <= kLastSecond; }
 
 std::uint32_t CountOf(const std::vector<container::EnvelopeItem>& items, container::ItemKind kind) {
   return static_cast<std::uint32_t>(std::count_if(
@@ -60,7 +58,7 @@ Status CheckSignOptions(const SignOptions& options) {
   for (const std::string& role : options.requires_roles) {
     if (!IsRole(role)) return BadUsage("bad_role", "a role is 1 to 64 letters, digits, '.', '_' or '-'", role);
   }
-  const std::int64_t issued_at = IssuedAt(options);
+  const std::int64_t issued_at = NowUnless(options.issued_at);
   if (!IsWritableTime(issued_at)) return BadUsage("bad_time", "the time of signing is not between 1970 and 9999");
   if (!options.not_after.has_value()) return {};
   if (!IsWritableTime(*options.not_after))
@@ -94,7 +92,7 @@ Result<container::EnvelopeItem> MakeStatementItem(const Release& release, const 
   statement.version = release.version;
   statement.sequence = release.sequence;
   statement.file_id = crypto::Hex(release.file_id);
-  statement.issued_at = IssuedAt(options);
+  statement.issued_at = NowUnless(options.issued_at);
   statement.not_after = options.not_after;
   statement.checked = checked;
   statement.requires_roles = options.requires_roles;

@@ -38,19 +38,6 @@ Result<const std::string*> TextOf(const json::Value& object, const char* name) {
   return member->AsString();
 }
 
-// DigestOf reads 64 lower-case hex digits.
-Result<Digest> DigestOf(std::string_view hex) {
-  Digest digest{};
-  if (hex.size() != 2 * digest.size()) return BadSubject();
-  for (std::size_t i = 0; i < hex.size(); ++i) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    const auto value = kDigits.find(hex[i]);
-    if (value == std::string_view::npos) return BadSubject();
-    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] * 16u + value);
-  }
-  return digest;
-}
-
 Result<std::string> ParseRole(const json::Value& value, const char* field) {
   if (value.AsString() == nullptr || !IsRole(*value.AsString())) return BadField(field);
   return *value.AsString();
@@ -133,7 +120,9 @@ Result<Subject> ParseSubject(const json::Value& root) {
   const json::Value* sha256 = digest->Find("sha256");
   if (sha256 == nullptr || sha256->AsString() == nullptr) return BadSubject();
   Subject subject;
-  SAFEMODEL_ASSIGN(subject.manifest_digest, DigestOf(*sha256->AsString()));
+  const auto manifest_digest = crypto::DigestOfHex(*sha256->AsString());
+  if (!manifest_digest.has_value()) return BadSubject();
+  subject.manifest_digest = *manifest_digest;
   subject.name = *name->AsString();
   return subject;
 }

@@ -10,9 +10,7 @@
 
 namespace safemodel::trust {
 
-inline constexpr std::int64_t kLastTimestamp = 253402300799;  // the end of year 9999
-
-// FormatTimestamp writes Unix seconds between 0 and kLastTimestamp.
+// FormatTimestamp writes Unix seconds between 0 and kLastSecond (base/clock.h).
 std::string FormatTimestamp(std::int64_t seconds);
 
 // ParseTimestamp accepts exactly that form and real dates from 1970 on; kMalformed "bad_time".

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -254,18 +253,6 @@ class FolderTest(ArtifactTest):
                 self.assertTrue(process.returncode == 0 or b"locked" in errors, errors)
                 signed += process.returncode == 0
         self.assertEqual(len(self.run_json("verify", "m.bin", "--key", "k.pub")["files"][0]["signatures"]), signed)
-
-    def test_killed_while_it_writes_the_old_or_the_new_is_there(self):
-        root = self.folder_of()
-        self.run_cli("sign", "model", "-k", "k.key")
-        for delay in range(12):
-            process = subprocess.Popen([CLI, "sign", "model", "-k", "k.key", "--update"], cwd=self.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(delay / 300)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            self.run_cli("verify", "model", "--key", "k.pub")
-        self.assertEqual({p.name for p in self.path.iterdir() if p.name.startswith(".safemodel")}, set())
-        self.assertTrue(root.exists())
 
 
 class SetTest(ArtifactTest):

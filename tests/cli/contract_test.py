@@ -78,6 +78,19 @@ class ExitCodeTest(CliTest):
         self.run_cli("frobnicate", expect=2)
         self.assertEqual(self.run_json("verify", expect=2)["code"], "bad_arguments")
 
+    def test_an_empty_value_is_never_taken_for_none(self):
+        self.make_signed()
+        self.write("weights.bin", b"GGUF")
+        before = self.listing()
+        for arguments in (["sign", "weights.bin", "-k", "k.key", "--name", ""], ["sign", "weights.bin", "-k", "k.key", "--version="],
+                          ["sign", "m.safemodel", "-k", "k.key", "--requires", ""], ["verify", "m.safemodel", "--policy", "", "--key", "k.pub"],
+                          ["convert", "m.safetensors", "-o", "new.safemodel", "--name", ""], ["policy", "check", ""],
+                          ["log", "init", "audit", "--origin", "", "-k", "k.key"]):
+            with self.subTest(arguments=arguments):
+                self.assertEqual(self.run_json(*arguments, expect=2)["code"], "bad_arguments")
+        self.assertEqual(self.listing(), before)
+        self.assertFalse((self.path / "audit").exists())
+
     def test_help_is_no_error(self):
         for verb in ("convert", "keygen", "sign", "verify", "inspect", "export", "digest", "encrypt", "decrypt", "reencrypt", "recipients"):
             self.assertIn(b"Usage", self.run_cli(verb, "--help").stdout)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies from the outside: what verify explains, and what policy check, revoke, deny and state do."""
 
+import os
 import unittest
+from pathlib import Path
 
-from cli_case import CliTest
+import transcript
+from cli_case import CLI, CliTest
 
 
 class PolicyTest(CliTest):
@@ -130,6 +133,46 @@ class PolicyTest(CliTest):
         self.run_cli("policy", "state", "set", "policy.toml", expect=2)
         self.policy()
         self.assertEqual(self.run_json("policy", "state", "show", "policy.toml", expect=6)["code"], "no_state")
+
+    def log(self):
+        self.run_cli("keygen", "-o", "log", "--no-passphrase")
+        self.run_cli("log", "init", "audit", "--origin", "example.com/models", "-k", "log.key")
+        return f'[[log]]\norigin = "example.com/models"\npublic = "{self.public("log")}"\n'
+
+    def test_a_rule_may_want_signatures_to_be_logged(self):
+        log = self.log()
+        rule = '[[rule]]\nmodels = "**"\nroles = {{ builder = 1 }}\nlogged = {}\n'
+        self.policy(rule.format("true"), more=log)
+        verdict = self.verify(1)
+        self.assertEqual((verdict["stage"], verdict["code"]), ("untrusted", "not_logged"))
+        self.assertEqual([s["code"] for s in verdict["signatures"]], ["not_logged"])
+        self.run_cli("export", "m.safemodel", "-o", "out.npz", "--policy", "policy.toml", expect=1)
+        self.run_cli("log", "add", "audit", "m.safemodel", "-k", "log.key", "--signer", "k.pub")
+        place = {"origin": "example.com/models", "index": 0}
+        self.assertEqual(self.verify()["signatures"][0]["logged"], place)
+        text = self.run_cli("verify", "m.safemodel", "--policy", "policy.toml", "--explain").stdout.decode()
+        self.assertIn("counted  in example.com/models at 0\n", text)
+        text = self.run_cli("policy", "check", "policy.toml").stdout.decode()
+        self.assertIn("  each signature must be in a log: example.com/models\n", text)
+        checked = self.run_json("policy", "check", "policy.toml")
+        self.assertEqual(checked["rules"][0]["logged"], {"logs": ["example.com/models"], "witnesses": 0})
+        self.assertEqual(checked["warnings"], [])
+        self.policy(rule.format('"example.com/none"'), more=log)
+        self.assertEqual(self.run_json("policy", "check", "policy.toml", expect=6)["code"], "unknown_log")
+        self.policy(more=log)
+        self.assertEqual([w["code"] for w in self.run_json("policy", "check", "policy.toml")["warnings"]], ["idle_log"])
+
+    def test_the_guide_signs_a_policy(self):
+        self.policy()
+        self.run_cli("keygen", "-o", "security", "--no-passphrase")
+        self.run_cli("keygen", "-o", "release", "--no-passphrase")
+        (self.path / "bin").mkdir()
+        (self.path / "bin" / "safemodel").symlink_to(Path(CLI).resolve())
+        environment = {**os.environ, "PATH": f"{self.path}/bin:{os.environ['PATH']}"}
+        guide = transcript.block("policy.md", "Signing the policy itself")
+        self.assertIn("(exit 1)", guide)
+        now = transcript.run(guide, self.path, environment)
+        self.assertEqual(transcript.same_everywhere(guide), transcript.same_everywhere(now))
 
 
 if __name__ == "__main__":

@@ -109,4 +109,35 @@ TEST_CASE("listing: the writer refuses what the reader would") {
   CHECK(CodeOf(Folder(), limits) == "many_files");
 }
 
+// Each limit is tested at it and one over, for the writer and for the reader of what another writer made.
+TEST_CASE("listing: limits hold exactly") {
+  const Limits standard;
+  const ByteBuffer files = SerializeFilesManifest(Folder(), standard).value();
+  const ByteBuffer set = SerializeSetManifest(Set(), standard).value();
+  const auto head = [](const ByteBuffer& bytes) { return ByteView(bytes).first(kListingHeadBytes); };
+  const auto code = [](const auto& result) { return result.ok() ? std::string("ok") : result.error().code; };
+  Limits at;
+  at.listing_bytes = files.size();
+  at.listing_patterns = 2;
+  CHECK(CodeOf(Folder(), at) == "ok");
+  CHECK(code(ParseFilesManifest(files, at)) == "ok");
+  CHECK(code(MeasureListing(head(files), kFilesMagic, files.size(), at)) == "ok");
+  Limits over = at;
+  over.listing_bytes = files.size() - 1;
+  CHECK(CodeOf(Folder(), over) == "large_listing");
+  CHECK(code(ParseFilesManifest(files, over)) == "large_listing");
+  CHECK(code(MeasureListing(head(files), kFilesMagic, files.size(), over)) == "large_listing");
+  over = at;
+  over.listing_patterns = 1;
+  CHECK(CodeOf(Folder(), over) == "many_patterns");
+  CHECK(code(ParseFilesManifest(files, over)) == "many_patterns");
+  at.set_members = 2;
+  CHECK(code(SerializeSetManifest(Set(), at)) == "ok");
+  CHECK(code(ParseSetManifest(set, at)) == "ok");
+  over = at;
+  over.set_members = 1;
+  CHECK(code(SerializeSetManifest(Set(), over)) == "many_members");
+  CHECK(code(ParseSetManifest(set, over)) == "many_files");
+}
+
 }  // namespace safemodel::container

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors that are made of others (quantised, sparse, nested) or have no data (meta), in every layout that PyTorch writes,
+"""Tensors that are made of others (quantised, sparse, nested, jagged) or have no data (meta), in every layout that PyTorch writes,
 and TorchScript programs: saves them, converts the files, and compares the parts bit for bit. Then breaks the numbers in
 the files, byte by byte in place, and expects the rule that must refuse them.
 Usage: SAFEMODEL_CLI=… python torch_compound_test.py"""
@@ -19,7 +19,7 @@ try:
     from torch import nn
 
     import compare
-    from compare import INERT, STATE, Mismatch
+    from compare import ARGS, INERT, STATE, Mismatch
     from torch_test import TorchComparison
 except ImportError as missing:
     print(f"skipped: {missing}; tools/test installs it")
@@ -46,6 +46,8 @@ class CompoundComparison(TorchComparison):
             return []
         if isinstance(live, torch.Size):
             return self.parts(path, node, "torch", "Size", [tuple(live)])
+        if type(live).__name__ == "NestedTensor":
+            return self.jagged(path, live, node)
         if isinstance(live, nn.Parameter) and (live.is_meta or live.is_sparse):
             return self.parts(path, node, "torch.nn.parameter", "Parameter", [live.data, live.requires_grad])
         if isinstance(live, torch.Tensor) and type(live) is torch.Tensor:
@@ -53,6 +55,40 @@ class CompoundComparison(TorchComparison):
             if made_of is not None:
                 return self.parts(path, node, "torch._utils", *made_of)
         return super().compare(path, live, number)
+
+    def names_of(self, node):
+        return [self.nodes[child]["value"] for child in self.nodes[node["children"][0]]["children"]]
+
+    def entries(self, number):
+        """A dict whose keys are texts, as {key: node number}."""
+        items = self.nodes[number]["children"]
+        return dict(zip((self.nodes[key]["value"] for key in items[::2]), items[1::2]))
+
+    def jagged(self, path, live, node):
+        """What a nested tensor is made of. Its attributes are the same once more, and what the compiler noted."""
+        self.expect(path, node, "object")
+        if self.names_of(node) != ["torch.nested._internal.nested_tensor", "NestedTensor"] or node["parts"] != ARGS | STATE:
+            self.fail(path, f"is {self.names_of(node)}, parts {node['parts']}")
+        keywords = self.entries(self.nodes[node["children"][1]]["children"][0])
+        wanted = {"values": live._values, "offsets": live._offsets, "lengths": live._lengths, "_ragged_idx": live._ragged_idx,
+                  "_metadata_cache": live._metadata_cache, "requires_grad": live.requires_grad}  # fmt: skip
+        state = self.entries(node["children"][2])
+        if keywords.keys() != wanted.keys() or any(state[f"_{name}"] != keywords[name] for name in ("values", "offsets")):
+            self.fail(path, f"is made of {keywords}, has {state}")
+        cache = self.entries(keywords.pop("_metadata_cache"))
+        pairs = [(name, wanted[name], number) for name, number in keywords.items()]
+        pairs += [(name, wanted["_metadata_cache"][name], number) for name, number in cache.items()]
+        self.checked_values += 1
+        return [(f"{path}.{name}", value, self.unmarked(path, number)) for name, value, number in pairs]
+
+    def unmarked(self, path, number):
+        """The compiler leaves notes on tensors, as attributes."""
+        node = self.nodes[number]
+        if node["kind"] != "object" or node["parts"] != ARGS | STATE:
+            return number
+        if self.names_of(node) != ["torch", "Tensor"] or any(not key.startswith("_") for key in self.entries(node["children"][2])):
+            self.fail(path, f"holds a {self.names_of(node)}")
+        return self.nodes[node["children"][1]]["children"][0]
 
     def parts(self, path, node, module, name, values):
         args = self.args_of(path, node, module, name)
@@ -130,10 +166,26 @@ def cases():
     yield "nested, three dimensions", torch.nested.nested_tensor([torch.randn(2, 3, 1), torch.randn(1, 4, 2)])
     yield "nested, transposed", torch.nested.nested_tensor([torch.randn(2, 3), torch.randn(1, 3)]).transpose(1, 2)
     yield "nested, empty", torch.nested.nested_tensor([])
+    yield from jagged_cases()
     yield "meta", torch.empty(3, 4, device="meta")
     yield "meta, strides", torch.empty(3, 4, device="meta", dtype=torch.bfloat16).t()
     yield "parameter on the meta device", nn.Parameter(torch.empty(3, device="meta"))
     yield "together", {"a": dense.to_sparse(), "b": [torch.quantize_per_tensor(x, 0.1, 3, torch.qint8), x], "c": torch.empty(2, device="meta")}
+
+
+def jagged_cases():
+    jagged = torch.nested.nested_tensor_from_jagged
+    values, offsets = torch.randn(6, 3), torch.tensor([0, 2, 6])
+    yield "jagged", torch.nested.nested_tensor([torch.randn(2, 3), torch.randn(4, 3)], layout=torch.jagged)
+    yield "jagged, from its parts", jagged(values, offsets)
+    yield "jagged, with lengths", jagged(values, offsets, lengths=torch.tensor([1, 3]))
+    yield "jagged, with extremes", jagged(values, offsets, min_seqlen=2, max_seqlen=4)
+    yield "jagged, i32", jagged(values, offsets.int())
+    yield "jagged, transposed", jagged(values, offsets).transpose(1, 2)
+    yield "jagged, gradients", jagged(values.clone().requires_grad_(), offsets)
+    yield "jagged, no rows", jagged(torch.randn(0, 3), torch.tensor([0]))
+    yield "jagged, narrowed", torch.nested.narrow(torch.randn(3, 5, 2), 1, torch.tensor([1, 0, 2]), torch.tensor([2, 3, 1]), layout=torch.jagged)
+    yield "jagged, another dimension", jagged(torch.randn(3, 6, 2), offsets, jagged_dim=2)
 
 
 def write(value, layout, path):
@@ -182,6 +234,8 @@ def broken(folder):
     coo = torch.sparse_coo_tensor([[0, 11], [22, 33]], [1.0, 2.0], (64, 64)).coalesce()
     csr = torch.sparse_csr_tensor([0, 1, 3], [17, 18, 19], torch.ones(3), (2, 64))
     nested = torch.nested.nested_tensor([torch.ones(5, 7), torch.ones(2, 7)])
+    jagged = torch.nested.nested_tensor_from_jagged(torch.ones(40, 3), torch.tensor([0, 15, 40]), torch.tensor([11, 22]))
+    plain = torch.nested.nested_tensor_from_jagged(torch.ones(40, 3), torch.tensor([0, 13, 40]))
     channels = torch.quantize_per_channel(torch.ones(2, 3), torch.tensor([0.25, 0.5], dtype=torch.float64), torch.tensor([21, 23]), 0, torch.qint8)
     rows = [
         ("an index beyond", coo, i64(22, 33), i64(22, 64), "MEM-SPARSE"),
@@ -191,6 +245,13 @@ def broken(folder):
         ("a column beyond", csr, i64(17, 18, 19), i64(17, 18, 640), "MEM-SPARSE"),
         ("offset outside the buffer", nested, i64(0, 35), i64(0, 36), "MEM-NESTED"),
         ("size beyond the buffer", nested, i64(5, 7, 2, 7), i64(5, 7, 3, 7), "MEM-NESTED"),
+        ("jagged: an offset beyond", jagged, i64(0, 15, 40), i64(0, 15, 41), "MEM-NESTED"),
+        ("jagged: offsets that fall", jagged, i64(0, 15, 40), i64(0, 41, 40), "MEM-NESTED"),
+        ("jagged: a first offset that is negative", jagged, i64(0, 15, 40), i64(-1, 15, 40), "MEM-NESTED"),
+        ("jagged: a first offset that is not 0", plain, i64(0, 13, 40), i64(1, 13, 40), "MEM-NESTED"),
+        ("jagged: a negative offset", jagged, i64(0, 15, 40), i64(0, -15, 40), "MEM-NESTED"),
+        ("jagged: a row longer than its place", jagged, i64(11, 22), i64(16, 22), "MEM-NESTED"),
+        ("jagged: a negative length", jagged, i64(11, 22), i64(11, -1), "MEM-NESTED"),
         ("a zero point beyond", channels, i64(21, 23), i64(21, 2300), "MEM-QUANT"),
         ("a scale of 0", channels, b"\0\0\0\0\0\0\xd0\x3f", bytes(8), "MEM-QUANT"),
         ("a scale that is no number", channels, b"\0\0\0\0\0\0\xd0\x3f", b"\0\0\0\0\0\0\xf8\x7f", "MEM-QUANT"),

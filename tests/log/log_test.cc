@@ -90,7 +90,8 @@ TEST_CASE("log: each entry is proven, now and in earlier states") {
     REQUIRE(proof.ok());
     const auto parsed = ParseProof(proof.value(), {});
     REQUIRE(parsed.ok());
-    CHECK(ProvenEntry(parsed.value(), {}).value() == NumberedEntry(index));
+    CHECK(EntryIn(parsed.value(), {}).value() == NumberedEntry(index));
+    CHECK(CheckInclusion(parsed.value()).ok());
     const auto before = ProveEntry(log.path, index, log.trust, early);
     CHECK(before.ok() == (index < 3));
     if (before.ok()) CHECK(ParseProof(before.value(), {}).value().checkpoint.state.size == 3);

@@ -27,6 +27,7 @@ try:
     import torch_legacy_test
     import torch_test
     from torch import nn
+    from torch.testing._internal.two_tensor import TwoTensor
 except ImportError as missing:
     print(f"skipped: {missing}; tools/test installs it")
     sys.exit(77)
@@ -97,6 +98,7 @@ def torch_zip(write):
     compound = {
         "sparse": torch.eye(3).to_sparse(), "sparse rows": torch.eye(3).to_sparse_csr(),
         "meta": torch.ones(2, device="meta"), "nested": torch.nested.nested_tensor([torch.ones(2)]),
+        "jagged": torch.nested.nested_tensor([torch.ones(2, 3), torch.ones(4, 3)], layout=torch.jagged),
         "quantised": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
     }  # fmt: skip
     for name, value in compound.items():
@@ -214,10 +216,9 @@ def standard_library(write):
 
 def unread(write):
     """What this version is known not to read, or not to vouch for: the path of each file, and the rule that says so."""
-    path = write.path("jagged tensor")  # a subclass that PyTorch rebuilds with what its compiler noted about it
-    values = [torch.ones(2, 3), torch.ones(4, 3)]
-    torch.save(torch.nested.nested_tensor(values, layout=torch.jagged), path)
-    yield path, "CALL-UNLISTED"
+    path = write.path("wrapper")  # a subclass that holds other tensors; which classes do is anybody's to define
+    torch.save(TwoTensor(torch.ones(2, 3), torch.zeros(2, 3)), path)
+    yield path, "GLOBAL-UNLISTED"
     records = np.ma.array([((1, 2), 3.5)], dtype=[("a", [("x", "i4"), ("y", "i2")]), ("b", "f8")])
     path = write.path("masked records in records")
     with open(path, "wb") as file:

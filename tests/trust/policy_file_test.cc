@@ -74,7 +74,8 @@ TEST_CASE("policy file: everything that it may say is read") {
                    "roles = [\"builder\", \"approver\"]\nvalid_from = \"2026-01-01T00:00:00Z\"\n"
                    "valid_until = \"2027-01-01T00:00:00Z\"\n") +
           KeyTable("ci", ci, "roles = [\"builder\"]\nattests = [\"https://slsa.dev/provenance/v1\"]\n") +
-          RuleTable("lab/*", "mode = \"warn\"\n") +
+          RuleTable("lab/*", "mode = \"warn\"\nlogged = \"example.com/log\"\n") +
+          RuleTable("new/*", "logged = true\n") + RuleTable("old/*", "logged = false\n") +
           "[[rule]]\nmodels = \"**\"\nroles = { builder = 1, approver = 1 }\nverified = { approver = \"full\" }\n"
           "roles_may_overlap = true\nminimum_sequence = 3\nencryption = \"forbidden\"\nmemory_mapping = \"forbidden\"\n"
           "expectation = \"required\"\nattestations = [{ type = \"https://slsa.dev/provenance/v1\", max_age_days = 2 "
@@ -102,7 +103,12 @@ TEST_CASE("policy file: everything that it may say is read") {
   CHECK(parts.keys[0].not_after == 1798761600);
   CHECK(parts.keys[1].attests.size() == 1);
   CHECK(parts.rules[0].mode == Rule::Mode::kWarn);
-  const Rule& rule = parts.rules[1];
+  REQUIRE(parts.rules[0].logged.has_value());
+  CHECK(parts.rules[0].logged->origin == "example.com/log");
+  REQUIRE(parts.rules[1].logged.has_value());
+  CHECK(parts.rules[1].logged->origin.empty());
+  CHECK_FALSE(parts.rules[2].logged.has_value());
+  const Rule& rule = parts.rules[3];
   CHECK(rule.required.size() == 2);
   const auto approver = std::find_if(rule.required.begin(), rule.required.end(),
                                      [](const RoleThreshold& threshold) { return threshold.role == "approver"; });

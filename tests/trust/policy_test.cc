@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <functional>
 
 #include "fixture.h"
 #include "trust/decision.h"
@@ -44,6 +45,63 @@ TEST_CASE("glob: a star stays in its folder, two do not") {
     CAPTURE(row.glob);
     CAPTURE(row.name);
     CHECK(GlobMatches(row.glob, row.name) == row.matches);
+  }
+}
+
+TEST_CASE("policy: its lists are bounded") {
+  constexpr std::size_t kMost = 4096;
+  const auto code = [](const PolicyParts& parts) {
+    const auto policy = Policy::Create(parts);
+    return policy.ok() ? std::string("ok") : std::string(policy.error().code);
+  };
+  std::vector<PublicKey> keys;
+  for (std::size_t i = 0; i <= kMost; ++i) keys.push_back(NewKey().public_key());
+  const PublicKey own = NewKey().public_key();
+  PolicyParts least;
+  least.keys = {{own, {"builder"}}};
+  least.rules = {RuleOf({{"builder", 1}})};
+  struct Row {
+    const char* code;
+    std::function<void(PolicyParts&, std::size_t)> add;
+  };
+  const Row rows[] = {
+      {"many_keys",
+       [&](PolicyParts& p, std::size_t i) {
+         if (i != 0) p.keys.push_back({keys[i], {"builder"}});
+       }},
+      {"many_rules",
+       [&](PolicyParts& p, std::size_t i) {
+         if (i == 0) return;
+         p.rules.insert(p.rules.begin(), p.rules.back());
+         p.rules.front().models = "acme/" + std::to_string(i);
+       }},
+      {"many_revoked", [&](PolicyParts& p, std::size_t i) { p.revoked.push_back({keys[i]}); }},
+      {"many_exceptions",
+       [&](PolicyParts& p, std::size_t i) {
+         if (i == 0) p.revoked = {{own}};
+         // Half of them are of the one kind, half of the other.
+         if (i % 2 == 0) {
+           p.revoked[0].except_before.push_back({"example.com/log", i + 1, {}});
+         } else {
+           p.revoked[0].except_statements.push_back(Digest{});
+         }
+       }},
+      {"many_logs",
+       [&](PolicyParts& p, std::size_t i) {
+         p.logs.push_back({std::to_string(i), keys[i]});
+       }},
+      {"many_witnesses",
+       [&](PolicyParts& p, std::size_t i) {
+         p.witnesses.push_back({std::to_string(i), keys[i]});
+       }},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.code);
+    PolicyParts parts = least;
+    for (std::size_t i = 0; i < kMost; ++i) row.add(parts, i);
+    CHECK(code(parts) == "ok");
+    row.add(parts, kMost);
+    CHECK(code(parts) == row.code);
   }
 }
 

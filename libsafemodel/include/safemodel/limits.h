@@ -26,6 +26,9 @@ struct Limits {
   std::uint32_t files = 1u << 20;                // packed files
   std::uint32_t path_components = 32;            // folders of a packed file
   std::uint32_t path_component_bytes = 255;      // what file systems hold
+  std::uint64_t listing_bytes = 64u << 20;       // a listing of files or of a set: 2^17 files with long paths
+  std::uint32_t listing_patterns = 256;          // patterns of a listing
+  std::uint32_t set_members = 4096;              // containers of a set
   std::uint32_t name_bytes = 4096;               // a tensor name
   std::uint32_t model_name_bytes = 255;          // a model name, or a version
   std::uint32_t metadata_entries = 4096;         // keys of one metadata table

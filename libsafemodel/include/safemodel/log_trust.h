@@ -19,6 +19,12 @@ struct LogCheckpoint {
   bool operator==(const LogCheckpoint&) const = default;
 };
 
+// LogPlace is where a log has an entry.
+struct LogPlace {
+  std::string origin;
+  std::uint64_t index = 0;
+};
+
 // TrustedLog is a log whose checkpoints are believed when this key signed them under the log's origin.
 struct TrustedLog {
   std::string origin;

@@ -43,6 +43,12 @@ struct RequiredAttestation {
   std::optional<std::int64_t> maximum_age = {};  // seconds
 };
 
+// RequiredLog asks that a signature counts only when its envelope proves that a log of the policy has it, with as many
+// witnesses as the policy wants.
+struct RequiredLog {
+  std::string origin = {};  // of the one log that will do; empty: any log of the policy
+};
+
 // Rule applies to the model names that match `models`, where `*` stands for any letters but `/`, and `**` for any.
 // A key counts for one role in a verdict unless `roles_may_overlap`.
 struct Rule {
@@ -62,6 +68,7 @@ struct Rule {
   // as in kStrict. They let pass that signatures are missing or bad, or that the rule is not satisfied; nothing else.
   enum class Mode : std::uint8_t { kStrict, kWarn, kOff };
   Mode mode = Mode::kStrict;
+  std::optional<RequiredLog> logged = {};
 };
 
 // RevokedKey voids all signatures of a key, whatever times they state, but those that a log had before one of the
@@ -150,7 +157,8 @@ struct SignatureReport {
   std::string code;
   Stage stage = Stage::kUntrusted;  // what the item alone would answer; meaningless when it counted
   bool counted = false;
-  std::string predicate_type;  // of an attestation; empty for a release
+  std::string predicate_type;           // of an attestation; empty for a release
+  std::optional<LogPlace> logged = {};  // where a log has it, when the rule asked for that
 };
 
 // RollbackReport tells what the state file of the policy knows about the model. `code` is stable: "not_remembered" (the

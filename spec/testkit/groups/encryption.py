@@ -394,6 +394,11 @@ def contents():
     ]:
         yield sealed(f"K6-sealed-{name}", "malformed", "K-CHUNK", reason, model=model, at="load", twin="K6-tail-ok",
                      code="sealed_length", changes={"content": at_first(content)})
+    plain = bytes(range(16))
+    frame = zstdframe.frame(plain)
+    assert len(frame) > len(plain)
+    yield sealed("K6-sealed-long-frame", "malformed", "K-CHUNK", "a good frame that is longer than the plain bytes",
+                 model=one(plain, chunks=[(c.CODEC_ZSTD, frame)]), at="load", twin="K6-tail-ok", code="sealed_length")
     second = (lambda function: lambda place, e: function(e) if (place.object, place.chunk) == (1, 1) else e)
     for length in (15, 17):
         yield sealed(f"K6-sealed-raw-{length}", "malformed", "K-CHUNK", f"a raw chunk of 16 bytes that says {length}",

@@ -87,6 +87,15 @@ def counts():
                 twin="F0-folder-ok", entries=[Entry("a"), Entry("model.bin", DATA)], limits=["files=1"])
     yield files("F2-limit-patterns", "limit", "L-LIMITS F-COUNTS", "more patterns than the limit", kind="folder",
                 twin="F0-folder-ok", patterns=[f"{i:03}" for i in range(257)])
+    two = dict(kind="folder", twin="F2-limit-two-patterns-ok", patterns=["x", "y"])
+    yield files("F2-limit-two-patterns-ok", "ok", "L-LIMITS F-COUNTS", "as many patterns as the limit",
+                limits=["listing_patterns=2"], **two)
+    yield files("F2-limit-two-patterns", "limit", "L-LIMITS F-COUNTS", "more patterns than the limit",
+                code="many_patterns", limits=["listing_patterns=1"], **two)
+    length = len(Listing([Entry("model.bin", DATA)]).serialize())
+    yield files("F2-limit-bytes-ok", "ok", "L-LIMITS F-HEAD", "as long as the limit", limits=[f"listing_bytes={length}"])
+    yield files("F2-limit-bytes", "limit", "L-LIMITS F-HEAD", "a byte longer than the limit", code="large_listing",
+                twin="F2-limit-bytes-ok", limits=[f"listing_bytes={length - 1}"])
 
 
 def orders_and_paths():
@@ -167,7 +176,7 @@ def statements():
 
 
 def of_set(name, expect, spec, reason, code=None, at="open", twin="F8-set-ok", predicate=SET_PREDICATE, changes=None,
-           container=None, path="model.safemodel", **fields):
+           container=None, path="model.safemodel", limits=(), **fields):
     made = build(tiny())
     member = Member("model.safemodel", sha256(made.manifest_bytes).digest())
     fields_of_tiny(member)
@@ -177,7 +186,8 @@ def of_set(name, expect, spec, reason, code=None, at="open", twin="F8-set-ok", p
     for field, value in fields.items():
         setattr(listing, field, value)
     return Vector(name=name, reason=reason, spec=spec.split(), container=container or made.data, expect=expect, code=code,
-                  at=at, twin=None if expect == "ok" else twin, sidecar=signed(listing, predicate), kind="set", path=path)
+                  at=at, twin=None if expect == "ok" else twin, sidecar=signed(listing, predicate), kind="set", path=path,
+                  limits=list(limits))
 
 
 def fields_of_tiny(member):
@@ -199,5 +209,8 @@ def sets():
     yield of_set("F8-shape", "malformed", "F-HEAD", "a set with a shape", shape=1)
     yield of_set("F8-patterns", "malformed", "F-HEAD", "a set with a pattern", patterns=["x"])
     yield of_set("F8-empty", "malformed", "F-COUNTS", "a set without members", entries=[])
+    yield of_set("F8-limit-ok", "ok", "L-LIMITS F-COUNTS", "as many members as the limit", limits=["set_members=1"])
+    yield of_set("F8-limit", "limit", "L-LIMITS F-COUNTS", "more members than the limit", twin="F8-limit-ok",
+                 limits=["set_members=0"])
     yield of_set("F8-outside", "malformed", "F-PATHS", "a member outside the folder", changes={"path": "../m.safemodel"})
     yield of_set("F8-git", "unsafe", "F-PATHS", "a member in a .git folder", changes={"path": ".git/m.safemodel"})

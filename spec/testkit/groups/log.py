@@ -7,6 +7,7 @@ from .. import constants as c
 from ..envelope import BUILDER, SECOND
 from ..tlog import (LOG_KEY, NOTE_COSIGNATURE, ORIGIN, OTHER_LOG, WITNESS_1, WITNESS_2, Proof, b64, consistency,
                     cosignature, entry_of, leaf_hash, node_hash, note_line)
+from . import logged
 from .base import vector
 
 TRUSTED = [f"log: {ORIGIN} {LOG_KEY.public.hex()}"]
@@ -41,6 +42,7 @@ def vectors():
     yield from texts()
     yield from continued()
     yield from before()
+    yield from logged.vectors()
 
 
 def changed(**fields):

@@ -77,11 +77,10 @@ def parse_manifest(data, preamble, limits):
                  "created", "chunk_size", "object_count", "chunk_count", "index_offset", "table_offset",
                  "table_digest"):
         malformed_unless(name in m, "M-REQUIRED")
+    encryption.check_fields(m)
     for name in ("major", "minor", "flags", "file_id", "manifest_offset"):
         malformed_unless(m[name] == getattr(preamble, name), "M-COPY")
     require(m["suite"] == c.SUITE, "unsupported", "M-SUITE")
-    if "encryption" in m:
-        encryption.check_manifest(m["encryption"], limits)
     check_name(m["name"], limits)
     require(len(m["version"]) <= limits["model_name_bytes"], "limit", "M-VERSION")
     malformed_unless(m["version"] and set(m["version"]) <= NAME_LETTERS, "M-VERSION")
@@ -89,6 +88,8 @@ def parse_manifest(data, preamble, limits):
     malformed_unless(0 <= m["created"] <= 253402300799, "M-CREATED")
     malformed_unless(m["chunk_size"].bit_count() == 1, "M-CHUNK-SIZE")
     require(limits["chunk_bytes_min"] <= m["chunk_size"] <= limits["chunk_bytes_max"], "limit", "M-CHUNK-SIZE")
+    if "encryption" in m:
+        encryption.check_manifest(m["encryption"], limits)
     malformed_unless(m["object_count"] >= 1, "M-COUNTS")
     require(m["object_count"] <= limits["objects"] and m["chunk_count"] <= limits["chunks"], "limit", "L-LIMITS")
     malformed_unless(m["index_offset"] >= 64, "M-REGIONS")
@@ -109,7 +110,7 @@ def parse_objects(table, m, limits):
         require(1 <= kind <= 3, "unsupported", "O-KIND")
         require(1 <= form <= 2, "unsupported", "O-FORM")
         require(layout <= 4, "unsupported", "O-LAYOUT")
-        malformed_unless("encryption" in m or row[32:64] == bytes(32), "O-RESERVED")
+        encryption.check_salt(row[32:64], m)
         malformed_unless((kind == c.KIND_DIRECTORY) == (number == 0), "O-DIRECTORY")
         malformed_unless(number != 0 or size > 0, "O-DIRECTORY")
         require(number != 0 or size <= limits["directory_bytes"], "limit", "L-LIMITS")
@@ -122,7 +123,8 @@ def parse_objects(table, m, limits):
         objects.append(ObjectRecord(kind, form, layout, count, start, size, offset, row[64:96], row[32:64]))
     malformed_unless(first == m["chunk_count"], "M-COUNTS")
     if "encryption" in m:
-        encryption.check_salts([o.salt for o in objects])
+        salts = [o.salt for o in objects]
+        malformed_unless(len(set(salts)) == len(salts), "O-SALT", "repeated_salt")
     check_raw_offsets(objects, m)
     return objects
 

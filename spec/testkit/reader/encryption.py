@@ -12,17 +12,22 @@ from . import Refusal, age, malformed_unless, require
 MOST_PASSPHRASES = 2
 
 
-def check_manifest(table, limits):
+def check_fields(m):
     for name in ("algorithm", "commitment", "bucket"):
-        malformed_unless(name in table, "M-REQUIRED", "missing_field")
+        malformed_unless("encryption" not in m or name in m["encryption"], "M-REQUIRED", "missing_field")
+
+
+def check_manifest(table, limits):
     require(table["algorithm"] == XCHACHA20_POLY1305, "unsupported", "M-ENCRYPTION", "unknown_encryption")
     malformed_unless(table["bucket"].bit_count() == 1, "M-BUCKET", "bad_bucket")
     require(table["bucket"] <= limits["bucket_bytes_max"], "limit", "M-BUCKET", "large_bucket")
 
 
-def check_salts(salts):
-    malformed_unless(all(any(salt) for salt in salts), "O-SALT", "missing_salt")
-    malformed_unless(len(set(salts)) == len(salts), "O-SALT", "repeated_salt")
+def check_salt(salt, m):
+    if "encryption" in m:
+        malformed_unless(any(salt), "O-SALT", "missing_salt")
+    else:
+        malformed_unless(not any(salt), "O-RESERVED")
 
 
 def header_of(wrap):
