@@ -29,8 +29,6 @@ bool IsFile(const std::string& source) {
   return source != "-" && !source.starts_with("env:") && !source.starts_with("fd:");
 }
 
-Error Misuse(const char* text) { return {Stage::kUsage, "bad_arguments", text}; }
-
 }  // namespace
 
 struct IdentityOptions::Given {
@@ -74,11 +72,12 @@ void IdentityOptions::AddOptions(CLI::App& verb) {
 Status IdentityOptions::Check() const {
   std::size_t passphrases = given_->passphrase_file.empty() ? 0 : 1;
   for (const std::string& source : given_->sources) {
-    if (source.empty()) return Misuse("--identity names a file, env:VAR, fd:N or -");
+    if (source.empty()) return BadArguments("--identity names a file, env:VAR, fd:N or -");
     if (IsSecretKeyText(source)) return Identity::Read(source).error();
     if (IsPassphrase(source)) ++passphrases;
   }
-  if (passphrases > 1) return Misuse("one passphrase opens a container: --identity passphrase or --passphrase-file");
+  if (passphrases > 1)
+    return BadArguments("one passphrase opens a container: --identity passphrase or --passphrase-file");
   return {};
 }
 
@@ -126,7 +125,7 @@ Result<std::vector<Recipient>> ReadAll(const std::vector<std::string>& texts, Ma
 Result<std::vector<Recipient>> RecipientOptions::Read() const {
   const bool unused = std::find(texts_.begin(), texts_.end(), kPassphrase) == texts_.end();
   if (unused && !passphrase_file_.empty())
-    return Misuse("--passphrase-file is for the recipient passphrase: say -r passphrase");
+    return BadArguments("--passphrase-file is for the recipient passphrase: say -r passphrase");
   return ReadAll(texts_, [this](const std::string& text) -> Result<Recipient> {
     const std::string file = text == kPassphrase ? passphrase_file_ : FileOf(text);
     auto phrase = AskPassphrase(file, Confirm::kYes, "New passphrase of the container")();
@@ -137,7 +136,7 @@ Result<std::vector<Recipient>> RecipientOptions::Read() const {
 
 Result<std::vector<Recipient>> RecipientOptions::ReadKnown() const {
   return ReadAll(texts_, [](const std::string& text) -> Result<Recipient> {
-    if (text != kPassphrase) return Misuse("-r passphrase removes every passphrase; --number removes one");
+    if (text != kPassphrase) return BadArguments("-r passphrase removes every passphrase; --number removes one");
     constexpr std::uint8_t kAny = '*';  // only that it is one is looked at
     auto phrase = Passphrase::FromBytes({&kAny, 1});
     if (!phrase.ok()) return phrase.error();
