@@ -4,6 +4,7 @@
 #include <safemodel/open_signer.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <bit>
 #include <optional>
 
@@ -27,8 +28,6 @@ std::string FileOf(const std::string& text) {
 bool IsFile(const std::string& source) {
   return source != "-" && !source.starts_with("env:") && !source.starts_with("fd:");
 }
-
-Error Misuse(const char* text) { return {Stage::kUsage, "bad_arguments", text}; }
 
 }  // namespace
 
@@ -63,7 +62,8 @@ void IdentityOptions::AddOptions(CLI::App& verb) {
   verb.add_option("--identity", given_->sources,
                   "Open an encrypted container with this age identity or OpenSSH key: a file, env:VAR, fd:N or -; or "
                   "passphrase, which is asked for; repeatable")
-      ->type_name("I");
+      ->type_name("I")
+      ->allow_extra_args(false);
   verb.add_option("--passphrase-file", given_->passphrase_file,
                   "Open an encrypted container with the passphrase in the first line of this file")
       ->type_name("FILE");
@@ -72,11 +72,12 @@ void IdentityOptions::AddOptions(CLI::App& verb) {
 Status IdentityOptions::Check() const {
   std::size_t passphrases = given_->passphrase_file.empty() ? 0 : 1;
   for (const std::string& source : given_->sources) {
-    if (source.empty()) return Misuse("--identity names a file, env:VAR, fd:N or -");
+    if (source.empty()) return BadArguments("--identity names a file, env:VAR, fd:N or -");
     if (IsSecretKeyText(source)) return Identity::Read(source).error();
     if (IsPassphrase(source)) ++passphrases;
   }
-  if (passphrases > 1) return Misuse("one passphrase opens a container: --identity passphrase or --passphrase-file");
+  if (passphrases > 1)
+    return BadArguments("one passphrase opens a container: --identity passphrase or --passphrase-file");
   return {};
 }
 
@@ -90,8 +91,8 @@ IdentitySource IdentityOptions::source() const {
 
 bool IdentityOptions::given() const { return !given_->sources.empty() || !given_->passphrase_file.empty(); }
 
-CLI::Option* RecipientOptions::AddOption(CLI::App& verb, const char* name, const char* text) {
-  return verb.add_option(name, texts_, std::string(text) + ": " + kRecipientHelp)->type_name("R");
+CLI::Option* RecipientOptions::AddOption(CLI::App& verb, const char* name, const char* text, const char* help) {
+  return verb.add_option(name, texts_, std::string(text) + ": " + help)->type_name("R")->allow_extra_args(false);
 }
 
 void RecipientOptions::AddPassphraseFile(CLI::App& verb) {
@@ -99,26 +100,48 @@ void RecipientOptions::AddPassphraseFile(CLI::App& verb) {
       ->type_name("FILE");
 }
 
-Result<std::vector<Recipient>> RecipientOptions::Read() const {
+namespace {
+
+// ReadAll reads recipients, and has `passphrase` make one of each that is a passphrase.
+template <typename MakeRecipient>
+Result<std::vector<Recipient>> ReadAll(const std::vector<std::string>& texts, MakeRecipient passphrase) {
   std::vector<Recipient> recipients;
-  bool used = passphrase_file_.empty();
-  for (const std::string& text : texts_) {
-    if (!IsPassphrase(text)) {
-      auto some = Recipient::Read(text);
-      if (!some.ok()) return some.error();
-      for (Recipient& one : some.value()) recipients.push_back(std::move(one));
+  for (const std::string& text : texts) {
+    if (IsPassphrase(text)) {
+      Result<Recipient> one = passphrase(text);
+      if (!one.ok()) return one.error();
+      recipients.push_back(std::move(one).value());
       continue;
     }
+    auto some = Recipient::Read(text);
+    if (!some.ok()) return some.error();
+    for (Recipient& one : some.value()) recipients.push_back(std::move(one));
+  }
+  return recipients;
+}
+
+}  // namespace
+
+Result<std::vector<Recipient>> RecipientOptions::Read() const {
+  const bool unused = std::find(texts_.begin(), texts_.end(), kPassphrase) == texts_.end();
+  if (unused && !passphrase_file_.empty())
+    return BadArguments("--passphrase-file is for the recipient passphrase: say -r passphrase");
+  return ReadAll(texts_, [this](const std::string& text) -> Result<Recipient> {
     const std::string file = text == kPassphrase ? passphrase_file_ : FileOf(text);
-    used = used || text == kPassphrase;
     auto phrase = AskPassphrase(file, Confirm::kYes, "New passphrase of the container")();
     if (!phrase.ok()) return phrase.error();
-    auto recipient = Recipient::FromPassphrase(std::move(phrase).value());
-    if (!recipient.ok()) return recipient.error();
-    recipients.push_back(std::move(recipient).value());
-  }
-  if (!used) return Misuse("--passphrase-file is for the recipient passphrase: say -r passphrase");
-  return recipients;
+    return Recipient::FromPassphrase(std::move(phrase).value());
+  });
+}
+
+Result<std::vector<Recipient>> RecipientOptions::ReadKnown() const {
+  return ReadAll(texts_, [](const std::string& text) -> Result<Recipient> {
+    if (text != kPassphrase) return BadArguments("-r passphrase removes every passphrase; --number removes one");
+    constexpr std::uint8_t kAny = '*';  // only that it is one is looked at
+    auto phrase = Passphrase::FromBytes({&kAny, 1});
+    if (!phrase.ok()) return phrase.error();
+    return Recipient::FromPassphrase(std::move(phrase).value());
+  });
 }
 
 CLI::Option* AddBucketOption(CLI::App& verb, std::uint32_t& bucket_bytes) {

@@ -33,25 +33,30 @@ class IdentityOptions {
   std::shared_ptr<Given> given_;
 };
 
-// RecipientOptions are --recipient and what belongs to it. See kRecipientHelp.
+// What --recipient takes: of new recipients, and of those whose key wraps are there already.
+inline constexpr const char* kRecipientHelp =
+    "age1..., \"ssh-ed25519 ...\", a file of them, passphrase (asked twice) or passphrase:FILE; repeatable";
+inline constexpr const char* kKnownRecipientHelp =
+    "age1..., \"ssh-ed25519 ...\", a file of them, or passphrase, for all passphrases; repeatable";
+
+// RecipientOptions are --recipient and what belongs to it.
 class RecipientOptions {
  public:
   // AddOption adds the option of recipients, under the verb's name for it.
-  CLI::Option* AddOption(CLI::App& verb, const char* name, const char* text);
+  CLI::Option* AddOption(CLI::App& verb, const char* name, const char* text, const char* help = kRecipientHelp);
   // AddPassphraseFile adds --passphrase-file, for verbs where no other passphrase is asked for.
   void AddPassphraseFile(CLI::App& verb);
 
   [[nodiscard]] bool given() const { return !texts_.empty(); }
   // Read reads them, and asks for a passphrase, twice, when one is a recipient. kKey, kUsage, kIo.
   [[nodiscard]] Result<std::vector<Recipient>> Read() const;
+  // ReadKnown reads them where they only name key wraps: `passphrase` is any, and nobody is asked.
+  [[nodiscard]] Result<std::vector<Recipient>> ReadKnown() const;
 
  private:
   std::vector<std::string> texts_;
   std::string passphrase_file_;
 };
-
-inline constexpr const char* kRecipientHelp =
-    "age1..., \"ssh-ed25519 ...\", a file of them, passphrase (asked twice) or passphrase:FILE; repeatable";
 
 // AddBucketOption adds --bucket.
 CLI::Option* AddBucketOption(CLI::App& verb, std::uint32_t& bucket_bytes);

@@ -90,7 +90,7 @@ int RunRemove(const State& state) {
     return state.console.Fail(
         Error{Stage::kUsage, "bad_arguments", "say who: -r with a recipient, or --number as in recipients list"});
   }
-  const auto recipients = state.recipients.Read();
+  const auto recipients = state.recipients.ReadKnown();
   if (!recipients.ok()) return state.console.Fail(recipients.error());
   const auto report =
       RemoveRecipients(state.file, recipients.value(), state.numbers, state.identities.source(), OptionsOf(state));
@@ -139,9 +139,11 @@ Verb AddAdd(CLI::App& parent, Console& console) {
 
 Verb AddRemove(CLI::App& parent, Console& console) {
   const Part part = AddPart(parent, console, "remove", "Remove key wraps");
-  part.state->recipients.AddOption(*part.app, "-r,--recipient", "Whose key wraps go, which an identity tells");
+  part.state->recipients.AddOption(*part.app, "-r,--recipient", "Whose key wraps go, which an identity tells",
+                                   kKnownRecipientHelp);
   part.app->add_option("--number", part.state->numbers, "Which key wraps go, by their numbers in the list; repeatable")
-      ->type_name("N");
+      ->type_name("N")
+      ->allow_extra_args(false);
   AddPlacement(part);
   return {part.app, [state = part.state] { return RunChecked(*state, RunRemove); }};
 }

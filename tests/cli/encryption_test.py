@@ -375,10 +375,12 @@ class RepackTest(EncryptionCase):
             self.run_cli("encrypt", "plain.safemodel", "-o", f"{threads}.safemodel", "-r", "alice.pub", "--key", "k.pub", "--threads", threads, "--sign-with", "k.key")
             self.exports(f"{threads}.safemodel", *ALICE)
 
-    def test_several_recipients_follow_one_option(self):
+    def test_options_may_stand_before_the_file(self):
         self.make_plain()
-        self.run_cli("encrypt", "-r", "alice.pub", "bob.pub", "-o", "o.safemodel", "--key", "k.pub", "--", "plain.safemodel")
+        self.run_cli("encrypt", "-r", "alice.pub", "-r", "bob.pub", "plain.safemodel", "-o", "o.safemodel", "--insecure-skip-verification")
         self.assertEqual(len(self.wraps("o.safemodel")), 2)
+        self.run_cli("decrypt", *BOB, "o.safemodel", "-o", "p.safemodel", "--insecure-skip-verification")
+        self.run_cli("recipients", "remove", "--number", "1", "o.safemodel")
 
 
 if __name__ == "__main__":

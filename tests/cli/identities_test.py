@@ -102,7 +102,7 @@ class SourceTest(EncryptionCase):
         self.write("long", b"#" * (256 * 1024 + 1))
         self.write("cut.key", self.secret("alice")[:-1].encode())
         self.write("lower.key", self.secret("alice").lower().encode())
-        self.write("mixed.key", (self.secret("alice")[:-1] + self.secret("alice")[-1].lower()).encode())
+        self.write("mixed.key", ("a" + self.secret("alice")[1:]).encode())
         self.write("31.key", bech32("AGE-SECRET-KEY-", bytes(31)).encode())
         for name, prefix in (("slash", "AGE-PLUGIN-A/B-"), ("dots", "AGE-PLUGIN-..-"), ("path", "AGE-PLUGIN-../../TMP/EVIL-"), ("shell", "AGE-PLUGIN-A;B-"), ("none", "AGE-PLUGIN--")):
             self.write(f"{name}.key", bech32(prefix, bytes(16)).encode())
@@ -246,6 +246,13 @@ class PassphraseTest(EncryptionCase):
         # A passphrase that nothing needs is not read.
         self.make_encrypted("alice.pub", name="keys.safemodel")
         self.exports("keys.safemodel", "--identity", "alice.key", "--passphrase-file", "missing")
+
+    def test_they_are_removed_without_being_asked_for(self):
+        self.make_encrypted("passphrase:pass", "alice.pub")
+        self.assertEqual(self.run_json("recipients", "remove", "m.safemodel", "-r", "passphrase:pass", expect=2)["code"], "bad_arguments")
+        self.assertEqual(self.run_json("recipients", "remove", "m.safemodel", "-r", "passphrase")["removed"], 1)
+        self.exports("m.safemodel", "--passphrase-file", "pass", expect=5)
+        self.exports("m.safemodel", "--identity", "alice.key")
 
     def test_a_new_passphrase_for_an_old_one(self):
         self.write("new", b"another phrase\n")
