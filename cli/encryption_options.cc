@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "encryption_options.h"
 
+#include <safemodel/limits.h>
 #include <safemodel/open_signer.h>
 
 #include <CLI/CLI.hpp>
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::string_view kPassphrase = "passphrase";
 constexpr std::string_view kPassphraseIn = "passphrase:";
-constexpr std::uint32_t kMostBucketBytes = 1u << 20;
 
 bool IsPassphrase(const std::string& text) { return text == kPassphrase || text.starts_with(kPassphraseIn); }
 
@@ -148,7 +148,7 @@ CLI::Option* AddBucketOption(CLI::App& verb, std::uint32_t& bucket_bytes) {
   const auto is_bucket = [](const std::string& text) {
     std::uint32_t bytes = 0;
     const bool number = CLI::detail::lexical_cast(text, bytes);
-    const bool fits = number && std::has_single_bit(bytes) && bytes <= kMostBucketBytes;
+    const bool fits = number && std::has_single_bit(bytes) && bytes <= Limits().bucket_bytes_max;
     return std::string(fits ? "" : "a bucket is a power of two, from 1 byte to 1MiB");
   };
   return verb
