@@ -138,21 +138,26 @@ std::vector<Identity> IdentityOf(const std::string& text) {
 
 TEST_CASE("encryption values: key wraps and recipient notes") {
   const WrapTarget target{TheFileId(), TheKey().Commitment()};
+  std::vector<container::EnvelopeItem> wraps;
   for (const json::Value& wrap : *Values().Find("wraps")->AsArray()) {
     CAPTURE(Field(wrap, "name"));
     const auto key = OpenOneWrap(FromHex(Field(wrap, "age")), IdentityOf(Field(wrap, "identity")), target);
     REQUIRE(key.ok());
     CHECK(crypto::Hex(key.value().bytes()) == Field(Values(), "data_key"));
+    wraps.push_back({static_cast<std::uint16_t>(container::ItemKind::kKeyWrap), FromHex(Field(wrap, "age"))});
   }
   for (const json::Value& note : *Values().Find("notes")->AsArray()) {
     const container::EnvelopeItem item{static_cast<std::uint16_t>(container::ItemKind::kRecipientNote),
                                        FromHex(Field(note, "item"))};
-    const auto notes = ReadNotes(TheKey(), {&item, 1});
+    CHECK(ReadNotes(TheKey(), {&item, 1}).empty());  // the wrap that it is about is not there
+    std::vector<container::EnvelopeItem> items = wraps;
+    items.push_back(item);
+    const auto notes = ReadNotes(TheKey(), items);
     REQUIRE(notes.size() == 1);
     CHECK(crypto::Hex(notes.begin()->first) == Field(note, "wrap_digest"));
     CHECK(notes.begin()->second == Field(note, "text"));
     CHECK(IsNoteAbout(item, notes.begin()->first));
-    CHECK(ReadNotes(TheKey("other_data_key"), {&item, 1}).empty());
+    CHECK(ReadNotes(TheKey("other_data_key"), items).empty());
   }
 }
 
