@@ -8,17 +8,13 @@ Needs the release build with the targets load_tensors and raw_aead.
 """
 
 import argparse
-import datetime
-import json
 import os
-import platform
 import statistics
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from run import CLI, ROOT, THREADS, make_checkpoint
+from run import CLI, ROOT, THREADS, make_checkpoint, seconds, write_report
 
 BIN = ROOT / "build/release/bin"
 
@@ -33,14 +29,13 @@ def drop_from_cache(path):
 
 
 def load_seconds(container, key, identity, cold):
-    rounds = 2  # the first one makes the buffers
-    command = [BIN / "load_tensors", container, key, THREADS, rounds, *identity]
+    def command(rounds):
+        return [BIN / "load_tensors", container, key, THREADS, rounds, *identity]
+
     if cold:  # one round is all that a cold cache is good for, so its buffers are new in both variants
         drop_from_cache(container)
-        start = time.perf_counter()
-        run(BIN / "load_tensors", container, key, THREADS, 1, *identity)
-        return time.perf_counter() - start
-    return float(run(*command).split()[-1])
+        return seconds(command(1))
+    return float(run(*command(2)).split()[-1])  # the first round makes the buffers
 
 
 def compare_load(name, plain, encrypted, key, identity, rounds, cold):
@@ -57,12 +52,10 @@ def recipients(container, folder, rounds):
     times = {"add": [], "remove": []}
     for _ in range(rounds):
         for verb in times:
-            start = time.perf_counter()
-            run(CLI, "recipients", verb, container, "-r", folder / "other.pub", "--identity", folder / "me.key", "--quiet")
-            times[verb].append(time.perf_counter() - start)
-    for verb, seconds in times.items():
-        print(f"recipients {verb} on {container.stat().st_size >> 20} MiB: {statistics.median(seconds) * 1000:.1f} ms (bar 100)", flush=True)
-    return {verb: statistics.median(seconds) for verb, seconds in times.items()}
+            times[verb].append(seconds([CLI, "recipients", verb, container, "-r", folder / "other.pub", "--identity", folder / "me.key", "--quiet"]))
+    for verb, taken in times.items():
+        print(f"recipients {verb} on {container.stat().st_size >> 20} MiB: {statistics.median(taken) * 1000:.1f} ms (bar 100)", flush=True)
+    return {verb: statistics.median(taken) for verb, taken in times.items()}
 
 
 def main():
@@ -89,9 +82,7 @@ def main():
                 label = f"load, codec {codec}, {'cold' if cold else 'warm'}"
                 results.append(compare_load(label, plain, encrypted, folder / "k.pub", [folder / "me.key"], arguments.rounds, cold))
         times = recipients(encrypted, folder, arguments.rounds)
-    report = {"date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(), "processors": THREADS, "throughput": throughput, "results": results, "recipients": times}
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(arguments.json, throughput=throughput, results=results, recipients=times)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,13 @@ def signed(folder, source, name, *options):
     return target
 
 
+def write_report(path, **content):
+    """Writes a report, with machine, command and date, when there is a path."""
+    report = {"date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(), "processors": THREADS, "command": " ".join(sys.argv)}
+    if path:
+        path.write_text(json.dumps(report | content, indent=2) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=11)
@@ -95,9 +102,7 @@ def main():
         torch_path = f"import torch, safetensors.torch as s; s.save_file(torch.load({str(checkpoint)!r}, weights_only=True), {str(folder / 'peer.safetensors')!r})"
         results.append(compare("convert, codec raw, against torch.load and save_file", [CLI, "convert", checkpoint, "-o", folder / "c.safemodel", "--codec", "raw", "--force", "--quiet"],
                                [sys.executable, "-c", torch_path], min(arguments.rounds, 5), "speed ratio at least 1.0"))
-    report = {"date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(), "processors": THREADS, "command": "bench/run.py " + " ".join(sys.argv[1:]), "results": results}
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(arguments.json, results=results)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,8 @@ std::shared_ptr<State> AddCommon(CLI::App& verb, Console& console, Work work) {
   auto state = std::make_shared<State>(State{console, work, InputOptions(console)});
   state->input.AddOptions(verb);
   verb.add_option("-o,--output", state->output, "The new container")->required()->type_name("OUT");
-  verb.add_option("--sequence", state->sequence, "Release sequence number; default: one more than that of FILE");
+  verb.add_option("--sequence", state->sequence,
+                  "Release sequence number; default: one more than that of FILE; 0 stays 0");
   verb.add_option("--sign-with", state->sign_with.key, std::string("Sign in role builder with ") + kKeyHelp)
       ->type_name("KEY");
   state->sign_with.AddOptions(verb, kKeyPassphraseFile);

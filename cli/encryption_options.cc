@@ -61,7 +61,7 @@ IdentityOptions::IdentityOptions(const Console& console) : given_(std::make_shar
 void IdentityOptions::AddOptions(CLI::App& verb) {
   verb.add_option("--identity", given_->sources,
                   "Open an encrypted container with this age identity or OpenSSH key: a file, env:VAR, fd:N or -; or "
-                  "passphrase, which is asked for; repeatable")
+                  "passphrase, which is asked for, or passphrase:FILE; repeatable")
       ->type_name("I")
       ->allow_extra_args(false);
   verb.add_option("--passphrase-file", given_->passphrase_file,
@@ -72,7 +72,6 @@ void IdentityOptions::AddOptions(CLI::App& verb) {
 Status IdentityOptions::Check() const {
   std::size_t passphrases = given_->passphrase_file.empty() ? 0 : 1;
   for (const std::string& source : given_->sources) {
-    if (source.empty()) return BadArguments("--identity names a file, env:VAR, fd:N or -");
     if (IsSecretKeyText(source)) return Identity::Read(source).error();
     if (IsPassphrase(source)) ++passphrases;
   }

@@ -19,15 +19,13 @@ Status InputOptions::Check(const std::string& output) const {
   if (std::filesystem::equivalent(file_, output, error) && !error)
     return Error{Stage::kUsage, "output_is_input", "input and output are the same file"};
   if (insecure_ && (trust_.trusts() || trust_.expects())) {
-    return Error{Stage::kUsage, "bad_arguments",
-                 "--insecure-skip-verification checks nothing: leave out --policy, --key and --expect"};
+    return BadArguments("--insecure-skip-verification checks nothing: leave out --policy, --key and --expect");
   }
   return identities_.Check();
 }
 
 Result<VerifiedModel> InputOptions::Open() const {
-  OpenOptions options = trust_.MakeOpenOptions();
-  options.identities = identities_.source();
+  const OpenOptions options = trust_.MakeOpenOptions(identities_);
   if (insecure_) {
     console_.Note("safemodel: WARNING: signatures are not checked (--insecure-skip-verification)");
     return OpenUnverified(file_, InsecureSkipVerification(), options);

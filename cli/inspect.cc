@@ -26,12 +26,6 @@ struct State {
 
 constexpr std::size_t kTreeLines = 200;
 
-OpenOptions OptionsOf(const State& state) {
-  OpenOptions options = state.trust.MakeOpenOptions();
-  options.identities = state.identities.source();
-  return options;
-}
-
 bool IsHidden(const UnverifiedModel& model) {
   return model.encryption && model.encryption->directory == UnverifiedModel::Encryption::Directory::kHidden;
 }
@@ -56,8 +50,8 @@ Result<Authenticity> Check(const State& state, const UnverifiedModel& model) {
   }
   auto policy = state.trust.MakePolicy();
   if (!policy.ok()) return policy.error();
-  Verdict verdict =
-      Verify(state.file, policy.value(), state.trust.MakeExpectation(), VerifyScope::kManifest, OptionsOf(state));
+  Verdict verdict = Verify(state.file, policy.value(), state.trust.MakeExpectation(), VerifyScope::kManifest,
+                           state.trust.MakeOpenOptions(state.identities));
   Authenticity authenticity{true, std::nullopt, std::move(verdict.signatures)};
   if (!verdict.status.ok()) {
     authenticity.refusal = verdict.status.error();
@@ -216,7 +210,7 @@ void PrintText(const State& state, const UnverifiedModel& model, const Authentic
 
 int RunInspect(const State& state) {
   if (const Status usable = state.identities.Check(); !usable.ok()) return state.console.Fail(usable.error());
-  auto model = Inspect(state.file, OptionsOf(state));
+  auto model = Inspect(state.file, state.trust.MakeOpenOptions(state.identities));
   if (!model.ok()) return state.console.Fail(model.error(), state.file);
   const auto authenticity = Check(state, model.value());
   if (!authenticity.ok()) return state.console.Fail(authenticity.error());

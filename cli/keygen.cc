@@ -27,18 +27,20 @@ KeyFormat FormatOf(const State& state) {
   return state.format == "pem" ? KeyFormat::kPem : KeyFormat::kMinisign;
 }
 
+// PrintJson prints the files, and by what others know the key.
+void PrintJson(const State& state, const char* known_by, const std::string& value) {
+  JsonWriter json(stdout);
+  json.BeginObject();
+  json.Key("ok"), json.Boolean(true);
+  json.Member("secret_key", state.stem + ".key");
+  json.Member("public_key", state.stem + ".pub");
+  json.Member(known_by, value);
+  json.EndObject();
+  json.Finish();
+}
+
 void PrintIdentity(const State& state, const std::string& recipient) {
-  if (state.console.json()) {
-    JsonWriter json(stdout);
-    json.BeginObject();
-    json.Key("ok"), json.Boolean(true);
-    json.Member("secret_key", state.stem + ".key");
-    json.Member("public_key", state.stem + ".pub");
-    json.Member("recipient", recipient);
-    json.EndObject();
-    json.Finish();
-    return;
-  }
+  if (state.console.json()) return PrintJson(state, "recipient", recipient);
   const std::string stem = EscapeForTerminal(state.stem);
   std::printf("identity    %s.key (not protected by a passphrase: guard the file)\n", stem.c_str());
   std::printf("recipient   %s.pub\n", stem.c_str());
@@ -54,11 +56,11 @@ int MakeIdentity(const State& state) {
         Error{Stage::kUsage, "unprotected_format", "an age identity is written without a passphrase"});
   }
   const Identity identity = Identity::Generate();
+  const auto recipient = identity.ToRecipient();
+  if (!recipient.ok()) return state.console.Fail(recipient.error());
   const auto overwrite = state.force ? Identity::Overwrite::kReplace : Identity::Overwrite::kRefuse;
   if (const Status written = identity.WriteFiles(state.stem, overwrite); !written.ok())
     return state.console.Fail(written.error());
-  const auto recipient = identity.ToRecipient();
-  if (!recipient.ok()) return state.console.Fail(recipient.error());
   PrintIdentity(state, recipient.value().ToText());
   return kDone;
 }
@@ -90,14 +92,7 @@ int RunKeygen(const State& state) {
   }
   const PublicKey& public_key = key.value().public_key();
   if (state.console.json()) {
-    JsonWriter json(stdout);
-    json.BeginObject();
-    json.Key("ok"), json.Boolean(true);
-    json.Member("secret_key", state.stem + ".key");
-    json.Member("public_key", state.stem + ".pub");
-    json.Member("key_id", public_key.KeyId());
-    json.EndObject();
-    json.Finish();
+    PrintJson(state, "key_id", public_key.KeyId());
     return kDone;
   }
   const std::string stem = EscapeForTerminal(state.stem);

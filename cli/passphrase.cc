@@ -98,7 +98,9 @@ Result<bool> ReadLine(int fd, std::string_view ends, std::string_view gives_up, 
 Result<Passphrase> Prompt(const std::string& question) {
   const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (terminal < 0) {
-    return Error{Stage::kKey, "no_terminal", "a passphrase is needed and there is no terminal: use --passphrase-file"};
+    return Error{Stage::kKey, "no_terminal",
+                 "a passphrase is needed and there is no terminal; name the file that holds it: --passphrase-file, "
+                 "passphrase:FILE for a new recipient, or --key-passphrase-file for the key that signs one"};
   }
   dprintf(terminal, "%s: ", question.c_str());
   Passphrase line;

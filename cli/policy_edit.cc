@@ -183,8 +183,8 @@ Verb AddPolicyDeny(CLI::App& parent, Console& console) {
   verb->add_option("POLICY", state->policy, "The policy file")->required();
   verb->add_option("CONTAINER", state->container, "Deny this container and its content");
   verb->add_option("--manifest", state->manifest, "Deny the container with this manifest")->type_name("SHA256");
-  state->identities.AddOptions(*verb);
   verb->add_option("--content", state->content, "Deny this content digest, see: safemodel digest")->type_name("DIGEST");
+  state->identities.AddOptions(*verb);
   verb->add_option("--reason", state->reason, "A note for those who read the policy");
   console.AddOptions(*verb);
   return {verb, [state] { return RunDeny(*state); }};

@@ -13,6 +13,10 @@
 namespace safemodel::cli {
 namespace {
 
+constexpr const char* kOnlyEnvelope =
+    "Only the envelope changes: content and signatures stay as they are, and no weights are read. Like sign, this\n"
+    "does not ask whether somebody vouches for the container. --identity and --passphrase-file open it.";
+
 struct State {
   Console& console;
   IdentityOptions identities;
@@ -39,8 +43,7 @@ int PrintReport(const State& state, const RecipientsReport& report) {
     if (report.removed > 0) {
       state.console.Note(
           "who was removed may have kept the data key, and copies of the file: reencrypt makes a new key for what "
-          "comes "
-          "next");
+          "comes next");
     }
     return kDone;
   }
@@ -87,8 +90,7 @@ int RunAdd(const State& state) {
 
 int RunRemove(const State& state) {
   if (!state.recipients.given() && state.numbers.empty()) {
-    return state.console.Fail(
-        Error{Stage::kUsage, "bad_arguments", "say who: -r with a recipient, or --number as in recipients list"});
+    return state.console.Fail(BadArguments("say who: -r with a recipient, or --number as in recipients list"));
   }
   const auto recipients = state.recipients.ReadKnown();
   if (!recipients.ok()) return state.console.Fail(recipients.error());
@@ -101,7 +103,7 @@ int RunRemove(const State& state) {
 int RunChecked(const State& state, int (*run)(const State&)) {
   if (const Status usable = state.identities.Check(); !usable.ok()) return state.console.Fail(usable.error());
   if (state.detached && state.append) {
-    return state.console.Fail(Error{Stage::kUsage, "bad_arguments", "--detached and --append exclude each other"});
+    return state.console.Fail(BadArguments("--detached and --append exclude each other"));
   }
   return run(state);
 }
@@ -132,6 +134,8 @@ Verb AddList(CLI::App& parent, Console& console) {
 
 Verb AddAdd(CLI::App& parent, Console& console) {
   const Part part = AddPart(parent, console, "add", "Let others read a container, too");
+  part.app->footer(std::string(kOnlyEnvelope) +
+                   "\nA new passphrase is -r passphrase, asked on the terminal, or -r passphrase:FILE.");
   part.state->recipients.AddOption(*part.app, "-r,--recipient", "Who can read it from now on")->required();
   AddPlacement(part);
   return {part.app, [state = part.state] { return RunChecked(*state, RunAdd); }};
@@ -139,6 +143,7 @@ Verb AddAdd(CLI::App& parent, Console& console) {
 
 Verb AddRemove(CLI::App& parent, Console& console) {
   const Part part = AddPart(parent, console, "remove", "Remove key wraps");
+  part.app->footer(std::string(kOnlyEnvelope) + "\nWho could read it once may have kept the key: see reencrypt.");
   part.state->recipients.AddOption(*part.app, "-r,--recipient", "Whose key wraps go, which an identity tells",
                                    kKnownRecipientHelp);
   part.app->add_option("--number", part.state->numbers, "Which key wraps go, by their numbers in the list; repeatable")
@@ -153,12 +158,6 @@ Verb AddRemove(CLI::App& parent, Console& console) {
 Verb AddRecipients(CLI::App& parent, Console& console) {
   CLI::App* group = parent.add_subcommand("recipients", "Say who can read an encrypted container, or change it");
   group->require_subcommand(1);
-  group->footer(
-      "Only the envelope changes: content and signatures stay as they are, and no weights are read. Like sign, this\n"
-      "does not ask whether somebody vouches for the container. Who could read it once may have kept the key: see\n"
-      "reencrypt. --identity and --passphrase-file open the container; a new passphrase is -r passphrase, asked on "
-      "the\n"
-      "terminal, or -r passphrase:FILE.");
   const std::vector<Verb> verbs = {AddAdd(*group, console), AddRemove(*group, console), AddList(*group, console)};
   return {group, [verbs] { return RunFirst(verbs); }};
 }

@@ -51,10 +51,11 @@ Expectation TrustOptions::MakeExpectation() const {
   return Expectation::Model(expect_.substr(0, at), expect_.substr(at + 1));
 }
 
-OpenOptions TrustOptions::MakeOpenOptions() const {
+OpenOptions TrustOptions::MakeOpenOptions(const IdentityOptions& identities) const {
   OpenOptions options;
   options.envelope_path = envelope_;
   options.threads = threads_;
+  options.identities = identities.source();
   return options;
 }
 

@@ -8,6 +8,8 @@
 #include <safemodel/model.h>
 #include <safemodel/policy.h>
 
+#include "encryption_options.h"
+
 namespace CLI {
 class App;
 }
@@ -27,7 +29,7 @@ class TrustOptions {
   // MakeExpectation reads --expect NAME[@VERSION]; without it, any name.
   [[nodiscard]] Expectation MakeExpectation() const;
   [[nodiscard]] bool expects() const { return !expect_.empty(); }
-  [[nodiscard]] OpenOptions MakeOpenOptions() const;
+  [[nodiscard]] OpenOptions MakeOpenOptions(const IdentityOptions& identities) const;
   [[nodiscard]] unsigned threads() const { return threads_; }
 
  private:

@@ -105,8 +105,7 @@ int RunVerify(const State& state) {
   auto policy = state.trust.MakePolicy();
   if (!policy.ok()) return state.console.Fail(policy.error());
   int exit_code = kDone;
-  OpenOptions options = state.trust.MakeOpenOptions();
-  options.identities = state.identities.source();
+  OpenOptions options = state.trust.MakeOpenOptions(state.identities);
   std::vector<AnyVerdict> verdicts;  // for the document, which begins when all work is done
   for (const std::string& file : state.files) {
     const Wanted wanted = state.set ? Wanted::kSet : Wanted::kAny;

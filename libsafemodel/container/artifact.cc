@@ -161,7 +161,7 @@ Status CheckNext(std::string_view before, std::string_view next) {
   if (next.empty() || next <= before)
     return Malformed("listing_order", "entries of the manifest are not strictly ascending, or one is empty", next);
   if (next.size() > kMostTextBytes)
-    return OverLimit("long_text", "a text of the manifest is longer than its length says");
+    return OverLimit("long_text", "a path or pattern is longer than 65535 bytes; shorten it");
   return {};
 }
 

@@ -26,9 +26,9 @@ inline constexpr std::uint64_t kChunkRecordBytes = 48;
 inline constexpr std::uint64_t kObjectRecordBytes = 96;
 inline constexpr std::uint64_t kEnvelopeHeadBytes = 64;
 inline constexpr std::uint64_t kEnvelopeTailBytes = 32;
-inline constexpr std::uint8_t kXChaCha20Poly1305 = 1;     // the algorithm of encrypted chunks
-inline constexpr std::uint64_t kSealedLengthBytes = 4;    // in front of the encoded bytes in a sealed chunk
-inline constexpr std::uint64_t kSealedOverhead = 4 + 16;  // and the tag
+inline constexpr std::uint8_t kXChaCha20Poly1305 = 1;   // the algorithm of encrypted chunks
+inline constexpr std::uint64_t kSealedLengthBytes = 4;  // in front of the encoded bytes in a sealed chunk
+inline constexpr std::uint64_t kSealedOverhead = kSealedLengthBytes + 16;  // and the tag
 
 // Context strings of BLAKE3's derive-key mode.
 inline constexpr const char* kIndexSliceContext = "safemodel 2026 v1 index slice";

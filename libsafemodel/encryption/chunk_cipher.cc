@@ -10,8 +10,6 @@
 namespace safemodel::encryption {
 namespace {
 
-constexpr std::size_t kAssociatedBytes = 33;
-
 crypto::XChaCha20Nonce NonceOf(const ChunkPlace& place) {
   crypto::XChaCha20Nonce nonce{};
   for (unsigned i = 0; i < 4; ++i) nonce[i] = static_cast<std::uint8_t>(place.chunk >> (8 * i));
@@ -19,14 +17,13 @@ crypto::XChaCha20Nonce NonceOf(const ChunkPlace& place) {
   return nonce;
 }
 
-std::array<std::uint8_t, kAssociatedBytes> AssociatedData(const FileId& file_id, const ChunkPlace& place) {
-  std::array<std::uint8_t, kAssociatedBytes> data{};
-  auto next = std::copy(file_id.begin(), file_id.end(), data.begin());
-  for (const std::uint32_t number : {place.object, place.chunk, place.chunk_count, place.plain_length}) {
-    for (unsigned i = 0; i < 4; ++i) *next++ = static_cast<std::uint8_t>(number >> (8 * i));
-  }
-  *next = place.codec;
-  return data;
+ByteBuffer AssociatedData(const FileId& file_id, const ChunkPlace& place) {
+  ByteWriter writer;
+  writer.Bytes(file_id);
+  for (const std::uint32_t number : {place.object, place.chunk, place.chunk_count, place.plain_length})
+    writer.U32(number);
+  writer.U8(place.codec);
+  return std::move(writer).Finish();
 }
 
 crypto::AeadKey KeyFor(const DataKey& key, const Digest& salt, CipherScratch& scratch) {

@@ -4,9 +4,11 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "container/parse.h"
 #include "crypto/hash.h"
 #include "encryption/recipient_notes.h"
 #include "model/identity.h"
+#include "trust/sign_core.h"
 
 namespace safemodel {
 namespace {
@@ -41,6 +43,16 @@ void HideSource(ModelIdentity& identity, container::Directory& directory) {
                             std::move_iterator(identity.metadata.end()));
   identity.metadata.erase(hidden, identity.metadata.end());
   std::sort(directory.metadata.begin(), directory.metadata.end());
+}
+
+Status AppendEnvelope(OutputFile& output, const WrittenManifest& written,
+                      std::vector<container::EnvelopeItem> key_items, const Signer* key, const SignOptions& options) {
+  if (key == nullptr && key_items.empty()) return {};
+  SAFEMODEL_ASSIGN(const container::Manifest manifest,
+                   container::ParseManifest(written.bytes, written.preamble, options.limits));
+  SAFEMODEL_ASSIGN(const ByteBuffer envelope,
+                   trust::MakeFirstEnvelope(manifest, written.digest, std::move(key_items), key, options));
+  return output.Append(envelope);
 }
 
 }  // namespace safemodel

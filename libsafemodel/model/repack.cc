@@ -7,14 +7,12 @@
 
 #include "base/out_of_memory.h"
 #include "base/try.h"
-#include "container/parse.h"
 #include "crypto/hash.h"
 #include "encryption/key_wraps.h"
 #include "encryption/recipient_notes.h"
 #include "model/container_output.h"
 #include "model/loaded_model.h"
 #include "model/new_encryption.h"
-#include "trust/sign_core.h"
 
 namespace safemodel {
 namespace {
@@ -96,20 +94,10 @@ class Repack {
     report_.sequence = identity.sequence;
     report_.content_digest = directory.content_digest;
     report_.manifest_digest = written.digest;
-    return AppendEnvelope(written, output);
-  }
-
-  Status AppendEnvelope(const WrittenManifest& written, OutputFile& output) {
     for (const container::EnvelopeItem& item : encryption_.items) report_.recipients += encryption::IsKeyWrap(item);
-    if (encryption_.items.empty() && options_.sign_with == nullptr) return {};
-    SAFEMODEL_ASSIGN(const container::Manifest manifest,
-                     container::ParseManifest(written.bytes, written.preamble, options_.limits));
     SignOptions signature;
     signature.limits = options_.limits;
-    SAFEMODEL_ASSIGN(const ByteBuffer envelope,
-                     trust::MakeFirstEnvelope(manifest, written.digest, std::move(encryption_.items),
-                                              options_.sign_with, signature));
-    return output.Append(envelope);
+    return AppendEnvelope(output, written, std::move(encryption_.items), options_.sign_with, signature);
   }
 
   const ObjectStore& store_;

@@ -5,13 +5,11 @@
 
 #include "base/checked.h"
 #include "base/try.h"
-#include "container/parse.h"
 #include "model/file_digests.h"
 #include "model/identity.h"
 #include "model/imported_records.h"
 #include "model/new_encryption.h"
 #include "model/storages.h"
-#include "trust/sign_core.h"
 #include "value/tensor_view.h"
 
 namespace safemodel {
@@ -85,19 +83,11 @@ Result<container::Directory> WriteContent(ContainerWriter& writer, const Importe
   return directory;
 }
 
-// AppendEnvelope signs before the file gets its name: it is never seen unsigned.
-Status AppendEnvelope(OutputFile& output, const WrittenManifest& written, NewEncryption encryption,
-                      const ConvertOptions& options) {
-  if (options.sign_with == nullptr && encryption.items.empty()) return {};
-  SAFEMODEL_ASSIGN(const container::Manifest manifest,
-                   container::ParseManifest(written.bytes, written.preamble, options.limits));
+SignOptions SignOptionsOf(const ConvertOptions& options, const ModelIdentity& identity) {
   SignOptions sign_options;
   sign_options.limits = options.limits;
-  if (options.reproducible == ConvertOptions::Reproducible::kYes) sign_options.issued_at = manifest.created;
-  SAFEMODEL_ASSIGN(
-      const ByteBuffer envelope,
-      trust::MakeFirstEnvelope(manifest, written.digest, std::move(encryption.items), options.sign_with, sign_options));
-  return output.Append(envelope);
+  if (options.reproducible == ConvertOptions::Reproducible::kYes) sign_options.issued_at = identity.created;
+  return sign_options;
 }
 
 Result<NewEncryption> EncryptionFor(const ConvertOptions& options) {
@@ -122,7 +112,8 @@ Result<WrittenModel> WriteModel(OutputFile& output, const ImportedModel& model, 
                                                : FileIdFor(options, written.identity, directory.content_digest);
   if (encryption.cipher) HideSource(written.identity, directory);
   SAFEMODEL_ASSIGN(const WrittenManifest manifest, writer.Finish(directory, written.identity));
-  SAFEMODEL_TRY(AppendEnvelope(output, manifest, std::move(encryption), options));
+  SAFEMODEL_TRY(AppendEnvelope(output, manifest, std::move(encryption.items), options.sign_with,
+                               SignOptionsOf(options, written.identity)));
   written.tensors = directory.tensors.size();
   written.tensor_bytes = ContiguousTotal(directory.tensors, directory.element_types);
   written.tensor_digest = directory.tensor_digest;

@@ -113,7 +113,7 @@ Result<std::string> EnvelopeWriter::Write(ByteView frame) {
   const Status folded = Fold(frame);
   if (folded.ok()) return path_;
   return Error{Stage::kIo, "fold_failed",
-               "the new signature is complete, but beside the file: it could not be appended; keep both files together",
+               "the new envelope is complete, but beside the file: it could not be appended; keep both files together",
                kNoOffset, folded.error().subject};
 }
 

@@ -11,27 +11,14 @@ import time
 import unittest
 from pathlib import Path
 
-from cli_case import CLI, holders
-from encryption_case import NAME, EncryptionCase, asks, read_terminal, start_on_terminal, with_terminal
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "interop"), str(Path(__file__).resolve().parents[2] / "spec")]
+
+from age_test import bech32  # noqa: E402
+from cli_case import CLI, holders  # noqa: E402
+from encryption_case import NAME, EncryptionCase, asks, read_terminal, start_on_terminal, with_terminal  # noqa: E402
+from testkit.bech32 import decode  # noqa: E402
 
 PHRASE = b"correct horse battery staple"
-LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-
-
-def bech32(prefix, data):
-    """A text as age writes its keys; it knows nothing of what a prefix may be."""
-    bits = "".join(f"{byte:08b}" for byte in data)
-    values = [int(bits[i : i + 5].ljust(5, "0"), 2) for i in range(0, len(bits), 5)]
-    low = prefix.lower()
-    remainder = 1
-    for value in [ord(c) >> 5 for c in low] + [0] + [ord(c) & 31 for c in low] + values + [0] * 6:
-        top = remainder >> 25
-        remainder = (remainder & 0x1FFFFFF) << 5 ^ value
-        for i, g in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
-            remainder ^= g if top >> i & 1 else 0
-    remainder ^= 1
-    text = "".join(LETTERS[v] for v in values + [remainder >> 5 * (5 - i) & 31 for i in range(6)])
-    return prefix + "1" + (text.upper() if prefix.isupper() else text)
 
 
 class KeygenTest(EncryptionCase):
@@ -358,9 +345,7 @@ class SecretTest(EncryptionCase):
         self.make_encrypted("passphrase:pass")
         master_words = [CLI, "export", "m.safemodel", "-o", "o.npz", "--key", "k.pub", "--identity", "alice.key", "--identity", "passphrase"]
         secret = self.secret("alice")
-        values = [LETTERS.index(c) for c in secret.rsplit("1", 1)[1].lower()[:-6]]
-        bits = "".join(f"{v:05b}" for v in values)
-        raw = bytes(int(bits[i : i + 8], 2) for i in range(0, 256, 8))
+        raw = decode(secret)[1]
         found = {}
 
         def look(pid):

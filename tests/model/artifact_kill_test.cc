@@ -15,12 +15,6 @@ using trust::KilledAt;
 
 constexpr std::int64_t kNow = 1800000000;
 
-SecretKey FreshKey() {
-  auto key = SecretKey::Generate();
-  REQUIRE(key.ok());
-  return std::move(key).value();
-}
-
 // Scene is a folder of two files in a folder of the test.
 struct Scene {
   TempFolder folder;

@@ -88,12 +88,14 @@ class ModelBuilder {
   ImportedModel model_;
 };
 
+inline SecretKey FreshKey() {
+  auto key = SecretKey::Generate();
+  REQUIRE(key.ok());
+  return std::move(key).value();
+}
+
 inline const SecretKey& TestKey() {
-  static const SecretKey key = [] {
-    auto generated = SecretKey::Generate();
-    REQUIRE(generated.ok());
-    return std::move(generated).value();
-  }();
+  static const SecretKey key = FreshKey();
   return key;
 }
 

@@ -10,12 +10,6 @@ namespace {
 constexpr std::int64_t kNow = 1800000000;
 constexpr const char* kOrigin = "example.com/models";
 
-SecretKey FreshKey() {
-  auto key = SecretKey::Generate();
-  REQUIRE(key.ok());
-  return std::move(key).value();
-}
-
 // Scene is a container that the leaked key has signed and logged, and the checkpoint right behind that.
 struct Scene {
   TempFolder folder;

@@ -13,20 +13,10 @@ namespace {
 
 using code::Attributes;
 using code::Integer;
+using code::Lies;
 using code::List;
 
-template <typename T>
-using Lies = std::vector<code::Lie<T>>;
-
-// Estimator is an object of scikit-learn by its attributes.
-struct Estimator {
-  std::string_view module;
-  std::string_view name;
-  Attributes state;
-
-  [[nodiscard]] std::string Code() const { return code::Object(module, name, state); }
-};
-using E = Estimator;
+using E = code::Estimator;
 
 std::string Numbers(const std::vector<std::int64_t>& numbers) { return code::Vector(numbers); }
 

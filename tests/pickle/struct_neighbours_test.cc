@@ -15,8 +15,7 @@ using code::Column;
 using code::Integer;
 using code::Row;
 
-template <typename T>
-using Lies = std::vector<code::Lie<T>>;
+using code::Lies;
 
 const std::vector<Column> kNode = {{"idx_start", "i8"}, {"idx_end", "i8"}, {"is_leaf", "i8"}, {"radius", "f8"}};
 

@@ -15,8 +15,7 @@ using code::Integer;
 using code::List;
 using code::Tuple;
 
-template <typename T>
-using Lies = std::vector<code::Lie<T>>;
+using code::Lies;
 
 std::string Index(std::string_view name, const Attributes& data) {
   return code::Call("pandas.core.indexes.base", "_new_Index", {code::Name("pandas", name), code::Dict(data)});

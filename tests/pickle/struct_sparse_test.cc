@@ -16,8 +16,7 @@ using code::Integer;
 using code::List;
 using code::Sizes;
 
-template <typename T>
-using Lies = std::vector<code::Lie<T>>;
+using code::Lies;
 
 std::string Indices(const std::vector<std::int32_t>& numbers) { return code::Vector(numbers); }
 

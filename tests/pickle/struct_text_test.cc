@@ -13,18 +13,10 @@ namespace {
 
 using code::Attributes;
 using code::Integer;
+using code::Lies;
 using code::List;
 
-template <typename T>
-using Lies = std::vector<code::Lie<T>>;
-
-struct Estimator {
-  std::string_view module;
-  std::string_view name;
-  Attributes state;
-  [[nodiscard]] std::string Code() const { return code::Object(module, name, state); }
-};
-using E = Estimator;
+using E = code::Estimator;
 
 constexpr std::string_view kText = "sklearn.feature_extraction.text";
 

@@ -85,8 +85,7 @@ struct Linkage {
   }
 };
 
-template <typename T>
-using Lies = std::vector<code::Lie<T>>;
+using code::Lies;
 
 }  // namespace
 

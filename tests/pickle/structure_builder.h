@@ -194,6 +194,18 @@ struct Lie {
   void (*tell)(Structure& structure);
 };
 
+template <typename Structure>
+using Lies = std::vector<Lie<Structure>>;
+
+// Estimator is an object of scikit-learn by its attributes.
+struct Estimator {
+  std::string_view module;
+  std::string_view name;
+  Attributes state;
+
+  [[nodiscard]] std::string Code() const { return Object(module, name, state); }
+};
+
 }  // namespace safemodel::pickle::code
 
 // CHECK_LIES refuses each change of `truth`, which is accepted itself, by the rule `rule`.
