@@ -28,7 +28,7 @@ DataKey Key() {
 ByteBuffer SealContent(const ChunkPlace& place, ByteView content) {
   crypto::XChaCha20Nonce nonce{};
   for (unsigned i = 0; i < 4; ++i) nonce[i] = static_cast<std::uint8_t>(place.chunk >> (8 * i));
-  nonce[8] = place.chunk_count != 0 && place.chunk == place.chunk_count - 1 ? 1 : 0;
+  nonce[8] = place.chunk == place.chunk_count - 1 ? 1 : 0;
   ByteWriter associated;
   associated.Bytes(kFileId);
   for (const std::uint32_t number : {place.object, place.chunk, place.chunk_count, place.plain_length})

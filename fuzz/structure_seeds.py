@@ -3,7 +3,7 @@
 
     build/venv/bin/python fuzz/structure_seeds.py
 
-`where` is 0xFFFFFFFF and `width` 0 where nothing is changed: then the target demands that it finds the structure."""
+`where` is 0xFFFFFFFF and `width` 0 where nothing is changed: a test demands that those convert and that their structures are found."""
 
 import pickle
 import struct

@@ -65,16 +65,12 @@ class View {
     if (tree_.kind(node) != NodeKind::kObject) return {};
     return tree_.TextOf(tree_.ChildrenOf(tree_.ChildrenOf(node)[0])[1]);
   }
-  [[nodiscard]] std::string_view ModuleOf(NodeId node) const {
-    return tree_.TextOf(tree_.ChildrenOf(tree_.ChildrenOf(node)[0])[0]);
-  }
 
   [[nodiscard]] std::vector<NodeId> Args(NodeId object) const {
     const auto args = Part(object, kObjectArgs);
     return args ? Items(*args) : std::vector<NodeId>();
   }
   [[nodiscard]] std::optional<NodeId> State(NodeId object) const { return Part(object, kObjectState); }
-  [[nodiscard]] std::optional<NodeId> DictItems(NodeId object) const { return Part(object, kObjectDictItems); }
 
   // Get returns a value of a dict, or an attribute of an object whose state is one. None counts as absent.
   [[nodiscard]] std::optional<NodeId> Get(NodeId node, std::string_view name) const {

@@ -53,8 +53,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   CheckArrays(model.value());
-  const std::size_t known = fuzz::CheckStructures(model.value());
-  // Nothing has changed in the seeds: they must hold what they are seeds of.
-  if (width.value() == 0 && where.value() == 0xFFFFFFFF) SAFEMODEL_PROPERTY(known > 0);
+  fuzz::CheckStructures(model.value());
   return 0;
 }

@@ -89,10 +89,16 @@ class Scanner {
  private:
   Result<ScanClaim> ScanZip(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanCarved(const SharedSource& source, const std::vector<ZipEntry>& listed, unsigned level);
+  // CarvedStorage is opened once, however often pickles refer to it: to learn its size takes inflating all of it.
+  struct CarvedStorage {
+    const ZipEntry* entry = nullptr;
+    std::optional<Result<SharedSource>> opened = {};
+  };
   // CarvedStorages are the storages of a carved archive by their key.
-  using CarvedStorages = std::unordered_map<std::string_view, const ZipEntry*>;
-  Status ScanCarvedPickle(const SharedSource& archive, const SharedSource& pickle, const CarvedStorages& storages,
+  using CarvedStorages = std::unordered_map<std::string_view, CarvedStorage>;
+  Status ScanCarvedPickle(const SharedSource& archive, const SharedSource& pickle, CarvedStorages& storages,
                           unsigned level);
+  static Result<SharedSource> OpenStorage(const SharedSource& archive, CarvedStorage& storage);
   Status ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level);
   Result<ScanClaim> ScanTar(const SharedSource& source, ByteView head, unsigned level);
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
@@ -246,7 +252,7 @@ Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, const std::vec
   SAFEMODEL_ASSIGN(const std::vector<ZipEntry> entries, CarveZip(*source, listed));
   CarvedStorages storages;
   for (const ZipEntry& entry : entries) {
-    if (IsTorchStorageName(entry.name)) storages.emplace(BareName(entry.name), &entry);
+    if (IsTorchStorageName(entry.name)) storages.emplace(BareName(entry.name), CarvedStorage{&entry});
   }
   for (const ZipEntry& entry : entries) {
     if (entry.stored_size == 0) continue;
@@ -256,25 +262,35 @@ Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, const std::vec
       continue;
     }
     const SharedSource& plain = member.value().plain;
-    const Findings::MemberScope scope(findings_, entry.name);
-    if (member.value().fault) findings_.Add(*member.value().fault);
-    if (!storages.empty() && IsTorchPickleName(entry.name)) {
-      SAFEMODEL_TRY(ScanCarvedPickle(source, plain, storages, level));
-    } else {
-      SAFEMODEL_TRY(ScanMember(entry.name, plain, Role::kInput, level));
+    const bool is_torch = !storages.empty() && IsTorchPickleName(entry.name);
+    {
+      const Findings::MemberScope scope(findings_, entry.name);
+      if (member.value().fault) findings_.Add(*member.value().fault);
+      if (is_torch) SAFEMODEL_TRY(ScanCarvedPickle(source, plain, storages, level));
     }
+    if (!is_torch) SAFEMODEL_TRY(ScanMember(entry.name, plain, Role::kInput, level));  // which names the member itself
   }
   return ScanClaim{"zip", 0};
 }
 
-Status Scanner::ScanCarvedPickle(const SharedSource& archive, const SharedSource& pickle,
-                                 const CarvedStorages& storages, unsigned level) {
+Result<SharedSource> Scanner::OpenStorage(const SharedSource& archive, CarvedStorage& storage) {
+  if (storage.opened) return *storage.opened;
+  WrapperLimits limits;
+  limits.kept_bytes = 0;  // many storages together must not fill the memory; few of their bytes are ever looked at
+  auto decoded = OpenCarved(archive, *storage.entry, limits);
+  if (decoded.ok()) {
+    storage.opened.emplace(std::move(decoded.value().plain));
+  } else {
+    storage.opened.emplace(decoded.error());
+  }
+  return *storage.opened;
+}
+
+Status Scanner::ScanCarvedPickle(const SharedSource& archive, const SharedSource& pickle, CarvedStorages& storages,
+                                 unsigned level) {
   TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
     const auto found = storages.find(key);
-    if (found != storages.end()) {
-      SAFEMODEL_ASSIGN(Decoded storage, OpenCarved(archive, *found->second));
-      return std::move(storage.plain);
-    }
+    if (found != storages.end()) return OpenStorage(archive, found->second);
     return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
                  "data/" + std::string(key)};
   });

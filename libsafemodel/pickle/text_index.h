@@ -31,13 +31,7 @@ class TextIndex {
     return number == kFree ? std::nullopt : std::optional(number);
   }
 
-  // Add enters a text that is not there.
-  void Add(std::string_view text, std::uint32_t number) {
-    Expect(++texts_);
-    Place({HashOf(text), number});
-  }
-
-  // FindOrAdd is Find, and Add when there is none.
+  // FindOrAdd is Find, and enters the text when there is none.
   template <typename Is>
   std::optional<std::uint32_t> FindOrAdd(std::string_view text, std::uint32_t number, const Is& is) {
     Expect(texts_ + 1);

@@ -110,8 +110,8 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vect
 
 // OpenCarved opens a carved member. Nothing that its header says of the plain bytes is believed: a deflated member is
 // what its data inflate to, together with what is wrong behind that. Unsupported methods are kUnsupported
-// FILE-UNSUPPORTED.
-Result<Decoded> OpenCarved(const SharedSource& source, const ZipEntry& entry);
+// FILE-UNSUPPORTED. It inflates all of the member: whoever needs one several times keeps it.
+Result<Decoded> OpenCarved(const SharedSource& source, const ZipEntry& entry, const WrapperLimits& limits = {});
 
 // FindArchiveEnd returns where the end record of an archive stands that reaches up to the end of the file, wherever the
 // archive starts: Python's zipfile reads archives behind anything. Nothing when there is none.

@@ -86,11 +86,11 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vect
   return entries;
 }
 
-Result<Decoded> OpenCarved(const SharedSource& source, const ZipEntry& entry) {
+Result<Decoded> OpenCarved(const SharedSource& source, const ZipEntry& entry, const WrapperLimits& limits) {
   SAFEMODEL_ASSIGN(SharedSource stored, MakeSliceSource(source, entry.data_offset, entry.stored_size));
   if (entry.method == ZipMethod::kStored) return Decoded{std::move(stored), {}};
   if (entry.method == ZipMethod::kDeflated)
-    return DecodeAll(std::move(stored), MakeInflateDecoder(), entry.stored_size, {});
+    return DecodeAll(std::move(stored), MakeInflateDecoder(), entry.stored_size, limits);
   return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "a member is compressed by a method other than deflate",
                entry.data_offset, entry.name};
 }

@@ -7,6 +7,7 @@
 
 #include "pickle/assemble.h"
 #include "pickle/pickle_probe.h"
+#include "pickle/scan.h"
 #include "pickle/tree.h"
 #include "pickle/zip_builder.h"
 #include "pickle/zip_member.h"
@@ -197,6 +198,21 @@ TEST_CASE("cost: places of findings at the bottom of a deep object") {
   std::unique_ptr<Run> run;
   CHECK(Seconds([&] { run = RunBytes(program.Stop()); }) < 10);
   CHECK(run->code() == "CALL-UNLISTED");
+}
+
+TEST_CASE("cost: a storage of an ambiguous archive is inflated once, however often a pickle refers to it") {
+  P program(2);
+  program.Ops("(").Str("storage").Global("torch", "FloatStorage").Str("0").Str("cpu").Int(1 << 30);
+  program.Ops("t").Raw(std::string("q\1Q0", 4));
+  for (int i = 0; i < 20'000; ++i) program.Raw(std::string("h\1Q0", 4));
+  const auto other_crc = [](testing::ZipField& field) { field.crc ^= 1; };  // readers differ about such an archive
+  const std::vector<testing::ZipMember> members = {
+      {"m/data.pkl", program.Ops("}").Stop()},
+      {"m/version", "3\n", testing::ZipMember::Pack::kStored, other_crc},
+      {"m/data/0", std::string(8u << 20, '\0'), testing::ZipMember::Pack::kDeflated}};
+  Findings findings;
+  CHECK(Seconds([&] { CHECK(ScanSource(MakeMemorySource(testing::BuildZip(members)), {}, findings).ok()); }) < 10);
+  CHECK(findings.Holds("MEM-SIZE"));
 }
 
 TEST_CASE("cost: searches for the next pickle share one budget") {
