@@ -17,9 +17,8 @@ Result<ByteBuffer> SealWrap(std::span<const Recipient> recipients, ByteView plai
 // OpenWrap opens what was sealed for one of the identities. Our own are tried first, the program `age` last. Errors:
 //   kLimit      "age_size", "age_stanzas", "scrypt_cost"
 //   kMalformed  "age_header", "age_payload"
-//   kKey        "no_identity", "wrong_passphrase"; "age_mac" when the header was changed; "age_payload"; those of
-//   asking
-//               for a passphrase, and of OpenWithProgram
+//   kKey        "no_identity", "wrong_passphrase"; "age_mac" when the header was changed; "age_payload"; also those
+//               of asking for a passphrase and of OpenWithProgram
 //   kIo         "no_memory"
 Result<SecretBytes> OpenWrap(ByteView file, std::span<const Identity* const> identities, const FileLimits& limits = {});
 Result<SecretBytes> OpenWrap(ByteView file, std::span<const Identity> identities, const FileLimits& limits = {});

@@ -195,7 +195,7 @@ std::string Recipient::ToText() const {
   if (const auto* x25519 = std::get_if<age::X25519Recipient>(&impl_->key)) return age::SerializeRecipient(*x25519);
   if (const auto* ssh = std::get_if<age::SshRecipient>(&impl_->key)) return age::SerializeRecipient(*ssh);
   if (const auto* program = std::get_if<age::ProgramRecipient>(&impl_->key)) return program->text;
-  return "passphrase";
+  return kPassphraseText;
 }
 
 bool Recipient::is_passphrase() const { return std::holds_alternative<age::PassphraseRecipient>(impl_->key); }

@@ -10,6 +10,9 @@
 
 namespace safemodel {
 
+// What ToText says of a passphrase.
+inline constexpr const char* kPassphraseText = "passphrase";
+
 struct RecipientAccess {
   static const crypto::age::Recipient& Of(const Recipient& recipient);
   static Recipient Make(crypto::age::Recipient recipient);
@@ -21,7 +24,5 @@ struct IdentityAccess {
   // Share returns another holder of the same secret.
   static Identity Share(const Identity& identity);
 };
-
-inline Recipient MakeRecipient(crypto::age::Recipient recipient) { return RecipientAccess::Make(std::move(recipient)); }
 
 }  // namespace safemodel

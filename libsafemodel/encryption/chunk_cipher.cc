@@ -11,9 +11,11 @@ namespace safemodel::encryption {
 namespace {
 
 crypto::XChaCha20Nonce NonceOf(const ChunkPlace& place) {
+  ByteWriter writer;
+  writer.U64(place.chunk);
+  writer.U8(place.chunk == place.chunk_count - 1 ? 1 : 0);  // so that an object cannot be cut short
   crypto::XChaCha20Nonce nonce{};
-  for (unsigned i = 0; i < 4; ++i) nonce[i] = static_cast<std::uint8_t>(place.chunk >> (8 * i));
-  if (place.chunk + 1 == place.chunk_count) nonce[8] = 1;  // so that an object cannot be cut short
+  std::copy(writer.view().begin(), writer.view().end(), nonce.begin());
   return nonce;
 }
 

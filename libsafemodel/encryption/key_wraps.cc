@@ -16,7 +16,7 @@ namespace age = crypto::age;
 
 constexpr std::string_view kLabel = "safemodel 2026 v1 key wrap";
 constexpr std::size_t kContentBytes = kLabel.size() + std::tuple_size_v<FileId> + kDataKeyBytes;
-constexpr std::size_t kPassphraseWraps = 2;  // each costs whoever tries it a second and 256 MiB
+constexpr std::size_t kPassphraseWraps = 2;  // each costs whoever tries it up to seconds and 1 GiB
 
 Error KeyError(const char* code, const char* text) { return {Stage::kKey, code, text}; }
 
@@ -100,11 +100,14 @@ Result<DataKey> OpenKey(std::span<const container::EnvelopeItem> items, std::spa
   if (identities.empty())
     return KeyError("identity_needed", "this container is encrypted; say with which identity to open it");
   if (std::none_of(items.begin(), items.end(), IsKeyWrap))
-    return KeyError("no_key_wraps", "the envelope has no key wrap: nobody can read this container");
+    return KeyError(
+        "no_key_wraps",
+        "the envelope has no key wrap, so nobody can read this container; get the file again, or its envelope");
   // Before one is opened: trying them all must not cost more than that.
   SAFEMODEL_ASSIGN(const std::size_t passphrases, CountPassphrases(items));
   if (passphrases > kPassphraseWraps)
-    return Error{Stage::kLimit, "many_passphrases", "more than two key wraps are for passphrases"};
+    return Error{Stage::kLimit, "many_passphrases",
+                 "more than two key wraps are for passphrases; remove some by number, with recipients remove"};
   std::optional<Error> unfit, refusal;  // of a wrap that opened, and of one that did not
   for (const container::EnvelopeItem& item : items) {
     if (!IsKeyWrap(item)) continue;

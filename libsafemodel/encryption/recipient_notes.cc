@@ -14,7 +14,6 @@
 namespace safemodel::encryption {
 namespace {
 
-constexpr std::size_t kHeadBytes = std::tuple_size_v<Digest> + std::tuple_size_v<crypto::XChaCha20Nonce>;
 constexpr std::size_t kTextBytes = 4096;
 
 crypto::AeadKey KeyOf(const crypto::SecretBytes& key) {
@@ -28,14 +27,12 @@ ByteBuffer AssociatedData(const DataKey& key, ByteView wrap_digest) {
   return std::move(writer).Finish();
 }
 
-std::optional<std::string> OpenNote(const DataKey& key, ByteView head, ByteView sealed) {
+std::optional<std::string> OpenNote(const DataKey& key, const Digest& wrap_digest, const crypto::XChaCha20Nonce& nonce,
+                                    ByteView sealed) {
   if (sealed.size() <= crypto::kAeadTagBytes || sealed.size() > kTextBytes + crypto::kAeadTagBytes) return std::nullopt;
-  const ByteView digest = head.first(std::tuple_size_v<Digest>);
-  crypto::XChaCha20Nonce nonce{};
-  std::copy_n(head.begin() + std::tuple_size_v<Digest>, nonce.size(), nonce.begin());
   std::string text(sealed.size() - crypto::kAeadTagBytes, '\0');
   const MutableBytes plain(reinterpret_cast<std::uint8_t*>(text.data()), text.size());
-  if (!crypto::OpenXChaCha20Appended(KeyOf(key.NoteKey()), nonce, AssociatedData(key, digest), sealed, plain))
+  if (!crypto::OpenXChaCha20Appended(KeyOf(key.NoteKey()), nonce, AssociatedData(key, wrap_digest), sealed, plain))
     return std::nullopt;
   if (!IsUtf8(text) || HasControls(text)) return std::nullopt;
   return text;
@@ -84,13 +81,13 @@ std::map<Digest, std::string> ReadNotes(const DataKey& key, std::span<const cont
   const std::set<Digest> wraps = DigestsOfWraps(items);
   std::map<Digest, std::string> notes;
   for (const container::EnvelopeItem& item : items) {
-    if (!IsRecipientNote(item) || item.bytes.size() < kHeadBytes) continue;
-    const ByteView bytes = item.bytes;
-    Digest digest{};
-    std::copy_n(bytes.begin(), digest.size(), digest.begin());
-    if (!wraps.contains(digest)) continue;
-    const auto text = OpenNote(key, bytes.first(kHeadBytes), bytes.subspan(kHeadBytes));
-    if (text) notes.emplace(digest, *text);
+    if (!IsRecipientNote(item)) continue;
+    ByteReader reader(item.bytes);
+    const auto digest = reader.TakeArray<std::tuple_size_v<Digest>>();
+    const auto nonce = reader.TakeArray<std::tuple_size_v<crypto::XChaCha20Nonce>>();
+    if (!digest.ok() || !nonce.ok() || !wraps.contains(digest.value())) continue;
+    const auto text = OpenNote(key, digest.value(), nonce.value(), reader.TakeRest());
+    if (text) notes.emplace(digest.value(), *text);
   }
   return notes;
 }
@@ -100,8 +97,9 @@ bool IsRecipientNote(const container::EnvelopeItem& item) {
 }
 
 bool IsNoteAbout(const container::EnvelopeItem& item, const Digest& wrap_digest) {
-  return IsRecipientNote(item) && item.bytes.size() >= wrap_digest.size() &&
-         std::equal(wrap_digest.begin(), wrap_digest.end(), item.bytes.begin());
+  if (!IsRecipientNote(item)) return false;
+  const auto digest = ByteReader(item.bytes).TakeArray<std::tuple_size_v<Digest>>();
+  return digest.ok() && digest.value() == wrap_digest;
 }
 
 }  // namespace safemodel::encryption

@@ -14,9 +14,6 @@
 
 namespace safemodel::encryption {
 
-// What the note about a wrap for a passphrase says.
-inline constexpr std::string_view kPassphraseNote = "passphrase";
-
 // AddRecipient adds a key wrap for a recipient to the items of an envelope, and the note about it. Nothing is added,
 // and the answer is kNo, when the notes name the recipient already. A passphrase is never the same one. Errors: those
 // of WrapKey; kUsage "many_passphrases" for a third one.

@@ -96,7 +96,7 @@ encryption::ChunkPlace PlaceOf(std::uint32_t object_number, const container::Obj
 Result<ByteView> ReadEncoded(const ChunkFile& file, const ChunkRef& ref, std::uint64_t plain_length,
                              ChunkScratch& scratch) {
   const container::ChunkRecord& record = ref.record;
-  scratch.stored.resize(record.stored_length);  // bounded by the chunk size: ParseIndexSlice
+  scratch.stored.resize(record.stored_length);  // at most ChunkBounds(...).most: ParseIndexSlice
   SAFEMODEL_TRY(file.core.ReadAt(record.stored_offset, scratch.stored));
   SAFEMODEL_TRY(CheckDigest(scratch.stored, record));
   if (file.cipher == nullptr) return ByteView(scratch.stored);

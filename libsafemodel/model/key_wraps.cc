@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/key_wraps.h"
 
+#include "crypto/age_stanza.h"
 #include "crypto/hash.h"
 #include "encryption/recipient_notes.h"
 
@@ -27,13 +28,17 @@ std::vector<KeyWrap> DescribeWraps(std::span<const container::EnvelopeItem> item
   return wraps;
 }
 
+bool IsForPassphrase(const KeyWrap& wrap) {
+  return wrap.kinds.size() == 1 && wrap.kinds.front() == crypto::age::kScryptType;
+}
+
 void TryWraps(std::span<const container::EnvelopeItem> items, std::span<const Identity> identities,
               const encryption::WrapTarget& target, std::vector<KeyWrap>& wraps) {
   std::size_t next = 0;
   for (const container::EnvelopeItem& item : items) {
     if (!encryption::IsKeyWrap(item)) continue;
     KeyWrap& wrap = wraps[next++];
-    if (wrap.kinds == std::vector<std::string>{"scrypt"}) continue;
+    if (IsForPassphrase(wrap)) continue;
     const bool opens = encryption::OpenOneWrap(item.bytes, identities, target).ok();
     wrap.opened = opens ? KeyWrap::Opened::kYes : KeyWrap::Opened::kNo;
   }

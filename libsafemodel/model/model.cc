@@ -2,10 +2,10 @@
 #include <safemodel/model.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include <safemodel/export.h>
 
+#include "base/clock.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "model/loaded_model.h"
@@ -41,17 +41,13 @@ Result<VerifiedModel> OpenAccepted(trust::TrustedManifest trusted, const Policy&
   return VerifiedModelAccess::Make(std::move(loaded));
 }
 
-std::int64_t NowOf(const OpenOptions& options) {
-  return options.now.value_or(static_cast<std::int64_t>(std::time(nullptr)));
-}
-
 }  // namespace
 
 Result<VerifiedModel> VerifiedModel::Open(const std::string& path, const Policy& policy, const Expectation& expectation,
                                           const OpenOptions& options) {
   return CatchOutOfMemory([&]() -> Result<VerifiedModel> {
     SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
-    const std::int64_t now = NowOf(options);
+    const std::int64_t now = NowUnless(options.now);
     SAFEMODEL_ASSIGN(auto trusted, trust::Authenticate(std::move(opened), policy, expectation, now, options.limits));
     return OpenAccepted(std::move(trusted), policy, now, options);
   });
@@ -62,7 +58,7 @@ Result<VerifiedModel> VerifiedModel::OpenInPolicyMode(const std::string& path, c
                                                       const OpenOptions& options) {
   return CatchOutOfMemory([&]() -> Result<VerifiedModel> {
     SAFEMODEL_ASSIGN(auto opened, trust::OpenContainer(path, options.envelope_path, options.limits));
-    const std::int64_t now = NowOf(options);
+    const std::int64_t now = NowUnless(options.now);
     SAFEMODEL_ASSIGN(auto trusted, trust::AuthenticateInPolicyMode(std::move(opened), policy, expectation, now, token,
                                                                    options.limits));
     return OpenAccepted(std::move(trusted), policy, now, options);

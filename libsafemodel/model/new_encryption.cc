@@ -16,16 +16,20 @@ namespace {
 Status CheckBucket(std::uint32_t bucket_bytes, const Limits& limits) {
   if (bucket_bytes != 0 && (bucket_bytes & (bucket_bytes - 1)) == 0 && bucket_bytes <= limits.bucket_bytes_max)
     return {};
-  return Error{Stage::kUsage, "bad_bucket", "the bucket of stored lengths is a power of two, at most 1 MiB"};
+  return Error{
+      Stage::kUsage, "bad_bucket",
+      "the bucket of stored lengths must be a power of two within its limit, 1 MiB unless set; 16384 is usual"};
 }
 
 }  // namespace
 
 Result<NewEncryption> EncryptFor(std::span<const Recipient> recipients, std::uint32_t bucket_bytes,
                                  const Limits& limits) {
-  if (recipients.empty()) return Error{Stage::kUsage, "no_recipients", "there is nobody to encrypt for"};
+  if (recipients.empty())
+    return Error{Stage::kUsage, "no_recipients", "there is nobody to encrypt for; name a recipient"};
   if (recipients.size() > limits.key_wraps)
-    return Error{Stage::kLimit, "too_many_recipients", "a container has at most as many recipients as key wraps"};
+    return Error{Stage::kLimit, "too_many_recipients",
+                 "more recipients than the limit of key wraps; encrypt for fewer, or for a key that they share"};
   SAFEMODEL_TRY(CheckBucket(bucket_bytes, limits));
   FileId file_id{};
   crypto::RandomBytes(file_id);

@@ -48,9 +48,10 @@ Status Write(Locked& locked, const RecipientsOptions& options, RecipientsReport&
 }
 
 Result<RecipientsReport> Add(const std::string& path, std::span<const Recipient> recipients,
-                             const std::vector<Identity>& identities, const RecipientsOptions& options) {
+                             const IdentitySource& source, const RecipientsOptions& options) {
   if (recipients.empty()) return Error{Stage::kUsage, "no_recipients", "say whom to add"};
   SAFEMODEL_ASSIGN(Locked locked, Lock(path, options));
+  SAFEMODEL_ASSIGN(const auto identities, AskForIdentities(source));
   Items& items = locked.envelope.items;
   SAFEMODEL_ASSIGN(const DataKey key, encryption::OpenKey(items, identities, locked.target));
   RecipientsReport report;
@@ -67,8 +68,7 @@ Result<RecipientsReport> Add(const std::string& path, std::span<const Recipient>
 Result<std::vector<std::size_t>> NumbersOf(const Recipient& recipient, const std::vector<KeyWrap>& wraps) {
   std::vector<std::size_t> numbers;
   for (const KeyWrap& wrap : wraps) {
-    const bool is_passphrase = wrap.kinds == std::vector<std::string>{"scrypt"};
-    if (recipient.is_passphrase() ? is_passphrase : wrap.recipient == recipient.ToText())
+    if (recipient.is_passphrase() ? IsForPassphrase(wrap) : wrap.recipient == recipient.ToText())
       numbers.push_back(wrap.number);
   }
   if (!numbers.empty()) return numbers;
@@ -158,10 +158,7 @@ Result<std::vector<KeyWrap>> ListRecipients(const std::string& path, const Ident
 
 Result<RecipientsReport> AddRecipients(const std::string& path, std::span<const Recipient> recipients,
                                        const IdentitySource& identities, const RecipientsOptions& options) {
-  return CatchOutOfMemory([&]() -> Result<RecipientsReport> {
-    SAFEMODEL_ASSIGN(const auto own, AskForIdentities(identities));
-    return Add(path, recipients, own, options);
-  });
+  return CatchOutOfMemory([&] { return Add(path, recipients, identities, options); });
 }
 
 Result<RecipientsReport> RemoveRecipients(const std::string& path, std::span<const Recipient> recipients,

@@ -2,12 +2,13 @@
 // The same model in a new container: encrypted, decrypted, or under another data key. Spec: section 16.
 #include <safemodel/encrypt.h>
 
-#include <ctime>
 #include <mutex>
 
+#include "base/clock.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
+#include "crypto/recipients.h"
 #include "encryption/key_wraps.h"
 #include "encryption/recipient_notes.h"
 #include "model/container_output.h"
@@ -73,7 +74,7 @@ class Repack {
     identity.version = info_.version;
     // 0 is unsequenced, and stays so; [M-SEQUENCE].
     identity.sequence = options_.sequence.value_or(info_.sequence == 0 ? 0 : info_.sequence + 1);
-    identity.created = static_cast<std::int64_t>(std::time(nullptr));
+    identity.created = NowUnless({});
     identity.metadata = info_.metadata;
     if (encryption_.cipher) {
       identity.file_id = encryption_.cipher->key().file_id();
@@ -117,7 +118,7 @@ Result<std::vector<Recipient>> SameRecipients(const ObjectStore& store) {
   for (const container::EnvelopeItem& item : items) {
     if (!encryption::IsKeyWrap(item)) continue;
     const auto note = notes.find(crypto::Blake3Of(item.bytes));
-    if (note == notes.end() || note->second == encryption::kPassphraseNote) {
+    if (note == notes.end() || note->second == kPassphraseText) {
       return Error{Stage::kKey, "unnamed_recipient",
                    "a key wrap does not tell for whom it is, or is for a passphrase; say for whom to encrypt"};
     }

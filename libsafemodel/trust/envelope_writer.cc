@@ -15,12 +15,6 @@ namespace {
 // Attempts to lock the file that still has the name: a writer before us may just have changed or replaced it.
 constexpr int kAttempts = 3;
 
-std::string FolderOf(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // LockNow never waits: a build that signs twice at once has a bug, and its author should learn of it. Closing the
 // descriptor unlocks.
 Status LockNow(const File& file) {

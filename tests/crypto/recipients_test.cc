@@ -195,7 +195,7 @@ TEST_CASE("identities: a passphrase is asked when there is something to open, an
   CHECK_FALSE(Opens(identity, Identity::Generate().ToRecipient().value()));
   CHECK(asked == 0);
   const auto cheap = [](std::string_view text) {
-    return MakeRecipient(crypto::age::PassphraseRecipient{Phrase(text), 1});
+    return RecipientAccess::Make(crypto::age::PassphraseRecipient{Phrase(text), 1});
   };
   CHECK(Opens(identity, cheap("correct horse")));
   CHECK(Opens(identity, cheap("correct horse")));
@@ -209,7 +209,7 @@ TEST_CASE("identities: a refusal to answer is an answer") {
     ++asked;
     return Error{Stage::kKey, "interrupted", "no passphrase was entered"};
   });
-  const Recipient recipient = MakeRecipient(crypto::age::PassphraseRecipient{Phrase("x"), 1});
+  const Recipient recipient = RecipientAccess::Make(crypto::age::PassphraseRecipient{Phrase("x"), 1});
   CHECK_FALSE(Opens(identity, recipient));
   CHECK_FALSE(Opens(identity, recipient));
   CHECK(asked == 1);
@@ -225,7 +225,7 @@ TEST_CASE("identities: a source is read once, at the first need, and serves seve
     return Result<Passphrase>(Phrase("x"));
   });
   CHECK(std::getenv("SAFEMODEL_TEST_IDENTITY") != nullptr);
-  const Recipient protected_one = MakeRecipient(crypto::age::PassphraseRecipient{Phrase("x"), 1});
+  const Recipient protected_one = RecipientAccess::Make(crypto::age::PassphraseRecipient{Phrase("x"), 1});
   for (int round = 0; round < 2; ++round) {
     const auto identities = source();
     REQUIRE(identities.ok());

@@ -161,6 +161,22 @@ TEST_CASE("encryption values: key wraps and recipient notes") {
   }
 }
 
+TEST_CASE("encryption: a note that could write to a terminal, or has no text, names nobody") {
+  const container::EnvelopeItem wrap{static_cast<std::uint16_t>(container::ItemKind::kKeyWrap), {1, 2, 3}};
+  const auto read = [&](std::string_view text) {
+    const std::vector<container::EnvelopeItem> items = {wrap, MakeNote(TheKey(), wrap.bytes, text)};
+    const auto notes = ReadNotes(TheKey(), items);
+    return notes.empty() ? std::string("nobody") : notes.begin()->second;
+  };
+  CHECK(read("M\xC3\xBCller") == "M\xC3\xBCller");
+  CHECK(read(std::string(4096, 'a')).size() == 4096);
+  CHECK(read(std::string(4097, 'a')) == "nobody");
+  CHECK(read("") == "nobody");
+  CHECK(read("a\x1B[2J") == "nobody");
+  CHECK(read("two\nlines") == "nobody");
+  CHECK(read("\xFF") == "nobody");
+}
+
 TEST_CASE("encryption values: a ciphertext that opens under two keys is made in seconds, so the key is committed to") {
   const json::Value& salamander = *Values().Find("salamander");
   const ByteBuffer sealed = FromHex(Field(salamander, "ciphertext"));

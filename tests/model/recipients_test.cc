@@ -134,8 +134,15 @@ TEST_CASE("recipients: a container that is not encrypted has none") {
   const std::string path = folder.Path("model");
   REQUIRE(WriteTo(path, Small(), TestOptions()).ok());
   const Pair pair = MakePair();
-  CHECK(Code(ListRecipients(path, {})) == "not_encrypted");
-  CHECK(Code(AddRecipients(path, pair.recipients, From(pair))) == "not_encrypted");
+  bool asked = false;  // a variable or a descriptor can be read once only
+  const IdentitySource source = [&]() -> Result<std::vector<Identity>> {
+    asked = true;
+    return std::vector<Identity>();
+  };
+  CHECK(Code(ListRecipients(path, source)) == "not_encrypted");
+  CHECK(Code(AddRecipients(path, pair.recipients, source)) == "not_encrypted");
+  CHECK(Code(RemoveRecipients(path, pair.recipients, {}, source)) == "not_encrypted");
+  CHECK_FALSE(asked);
 }
 
 TEST_CASE("recipients: foreign wraps and those of another key open nothing, and hide no good one") {

@@ -45,7 +45,7 @@ struct ConvertOptions {
   const Signer* sign_with = nullptr;  // borrowed; signs in role builder before the file gets its name
   // Borrowed. Whoever is named here, and nobody else, reads the container; nobody: it is not encrypted.
   std::span<const Recipient> encrypt_to = {};
-  std::uint32_t bucket_bytes = 16u << 10;  // stored lengths of encrypted chunks are multiples of it
+  std::uint32_t bucket_bytes = kDefaultBucketBytes;  // stored lengths of encrypted chunks are multiples of it
   Limits limits = {};
   Progress progress = {};
 };

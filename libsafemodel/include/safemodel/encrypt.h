@@ -14,9 +14,6 @@
 
 namespace safemodel {
 
-// Stored lengths of encrypted chunks are multiples of this, so that they do not tell a known model by its sizes.
-inline constexpr std::uint32_t kDefaultBucketBytes = 16u << 10;
-
 // RepackOptions are how the new container of Encrypt, Decrypt and Reencrypt differs from the old one.
 struct RepackOptions {
   std::optional<std::uint64_t> sequence = {};        // absent: one more than the old one; 0 stays 0
@@ -42,7 +39,9 @@ struct RepackReport {
 
 // These copy a model to a new container, chunk by chunk, without decoding it and with bounded memory: the chunks are
 // checked, opened and sealed, and never reach the disk in plain unless that was asked for. The file id is new, and no
-// signature is carried over. `output` may not be the file of `model`. On failure no output exists and nothing changed.
+// signature is carried over. Until the output gets its name a failure leaves nothing behind and nothing changed; kIo
+// "not_durable", and "write_failed" about an old envelope beside it, come when it has its name already. kUsage
+// "same_file" when `output` is the file of `model`, "exists", "sidecar_exists", "bad_bucket".
 //
 // Encrypt: kUsage "already_encrypted", "no_recipients". Metadata that tells about the source moves from the manifest
 // to the directory, where only recipients read it.
@@ -86,8 +85,9 @@ Result<std::vector<KeyWrap>> ListRecipients(const std::string& path, const Ident
 // AddRecipients passes over those who are recipients already. kKey when no identity opens the container.
 Result<RecipientsReport> AddRecipients(const std::string& path, std::span<const Recipient> recipients,
                                        const IdentitySource& identities, const RecipientsOptions& options = {});
-// RemoveRecipients removes wraps by recipient (an identity is needed to tell which are theirs) or by number.
-// kUsage "no_such_recipient"; "last_recipient" when nobody would be left.
+// RemoveRecipients removes wraps by recipient (an identity is needed to tell which are theirs) or by number. A
+// passphrase stands for all wraps of passphrases, whichever it is, and needs no identity. kUsage "no_such_recipient";
+// "last_recipient" when nobody would be left.
 Result<RecipientsReport> RemoveRecipients(const std::string& path, std::span<const Recipient> recipients,
                                           std::span<const std::size_t> numbers, const IdentitySource& identities,
                                           const RecipientsOptions& options = {});

@@ -15,6 +15,9 @@
 
 namespace safemodel {
 
+// Stored lengths of encrypted chunks are multiples of this, so that they do not tell a known model by its sizes.
+inline constexpr std::uint32_t kDefaultBucketBytes = 16u << 10;
+
 // Recipient is somebody to encrypt for: an X25519 key ("age1…"), an OpenSSH key ("ssh-ed25519 AAAA…"), a key of one of
 // age's plugins or a hybrid one ("age1NAME1…", through the installed program `age`), or a passphrase. Move-only.
 class Recipient {
