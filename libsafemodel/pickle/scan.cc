@@ -6,11 +6,11 @@
 #include <functional>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "base/cursor.h"
 #include "base/try.h"
+#include "pickle/carved_storages.h"
 #include "pickle/joblib_layout.h"
 #include "pickle/machine.h"
 #include "pickle/npy.h"
@@ -89,16 +89,7 @@ class Scanner {
  private:
   Result<ScanClaim> ScanZip(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanCarved(const SharedSource& source, const std::vector<ZipEntry>& listed, unsigned level);
-  // CarvedStorage is opened once, however often pickles refer to it: to learn its size takes inflating all of it.
-  struct CarvedStorage {
-    const ZipEntry* entry = nullptr;
-    std::optional<Result<SharedSource>> opened = {};
-  };
-  // CarvedStorages are the storages of a carved archive by their key.
-  using CarvedStorages = std::unordered_map<std::string_view, CarvedStorage>;
-  Status ScanCarvedPickle(const SharedSource& archive, const SharedSource& pickle, CarvedStorages& storages,
-                          unsigned level);
-  static Result<SharedSource> OpenStorage(const SharedSource& archive, CarvedStorage& storage);
+  Status ScanCarvedPickle(const SharedSource& pickle, CarvedStorages& storages, unsigned level);
   Status ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level);
   Result<ScanClaim> ScanTar(const SharedSource& source, ByteView head, unsigned level);
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
@@ -250,9 +241,9 @@ Result<ScanClaim> Scanner::ScanZip(const SharedSource& source, unsigned level) {
 // the directory lists them, which most readers believe.
 Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, const std::vector<ZipEntry>& listed, unsigned level) {
   SAFEMODEL_ASSIGN(const std::vector<ZipEntry> entries, CarveZip(*source, listed));
-  CarvedStorages storages;
+  CarvedStorages storages(source);
   for (const ZipEntry& entry : entries) {
-    if (IsTorchStorageName(entry.name)) storages.emplace(BareName(entry.name), CarvedStorage{&entry});
+    if (IsTorchStorageName(entry.name)) storages.Add(BareName(entry.name), entry);
   }
   for (const ZipEntry& entry : entries) {
     if (entry.stored_size == 0) continue;
@@ -266,34 +257,15 @@ Result<ScanClaim> Scanner::ScanCarved(const SharedSource& source, const std::vec
     {
       const Findings::MemberScope scope(findings_, entry.name);
       if (member.value().fault) findings_.Add(*member.value().fault);
-      if (is_torch) SAFEMODEL_TRY(ScanCarvedPickle(source, plain, storages, level));
+      if (is_torch) SAFEMODEL_TRY(ScanCarvedPickle(plain, storages, level));
     }
     if (!is_torch) SAFEMODEL_TRY(ScanMember(entry.name, plain, Role::kInput, level));  // which names the member itself
   }
   return ScanClaim{"zip", 0};
 }
 
-Result<SharedSource> Scanner::OpenStorage(const SharedSource& archive, CarvedStorage& storage) {
-  if (storage.opened) return *storage.opened;
-  WrapperLimits limits;
-  limits.kept_bytes = 0;  // many storages together must not fill the memory; few of their bytes are ever looked at
-  auto decoded = OpenCarved(archive, *storage.entry, limits);
-  if (decoded.ok()) {
-    storage.opened.emplace(std::move(decoded.value().plain));
-  } else {
-    storage.opened.emplace(decoded.error());
-  }
-  return *storage.opened;
-}
-
-Status Scanner::ScanCarvedPickle(const SharedSource& archive, const SharedSource& pickle, CarvedStorages& storages,
-                                 unsigned level) {
-  TorchLayout layout([&](std::string_view key) -> Result<SharedSource> {
-    const auto found = storages.find(key);
-    if (found != storages.end()) return OpenStorage(archive, found->second);
-    return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
-                 "data/" + std::string(key)};
-  });
+Status Scanner::ScanCarvedPickle(const SharedSource& pickle, CarvedStorages& storages, unsigned level) {
+  TorchLayout layout([&](std::string_view key) { return storages.Open(key); });
   Graph graph(pickle);
   ImportTables tables;
   RuleContext context{graph, tables, options_.limits, findings_, options_.user};

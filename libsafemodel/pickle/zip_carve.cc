@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/try.h"
+#include "pickle/carved_storages.h"
 #include "pickle/wrapper_codecs.h"
 #include "pickle/zip.h"
 #include "pickle/zip_member.h"
@@ -93,6 +94,25 @@ Result<Decoded> OpenCarved(const SharedSource& source, const ZipEntry& entry, co
     return DecodeAll(std::move(stored), MakeInflateDecoder(), entry.stored_size, limits);
   return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "a member is compressed by a method other than deflate",
                entry.data_offset, entry.name};
+}
+
+Result<SharedSource> CarvedStorages::Open(std::string_view key) {
+  const auto found = storages_.find(key);
+  if (found == storages_.end()) {
+    return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record for a storage", kNoOffset,
+                 "data/" + std::string(key)};
+  }
+  Storage& storage = found->second;
+  if (storage.opened) return *storage.opened;
+  WrapperLimits limits;
+  limits.kept_bytes = 0;  // many storages together must not fill the memory; few of their bytes are ever looked at
+  auto decoded = OpenCarved(archive_, *storage.entry, limits);
+  if (decoded.ok()) {
+    storage.opened.emplace(std::move(decoded.value().plain));
+  } else {
+    storage.opened.emplace(decoded.error());
+  }
+  return *storage.opened;
 }
 
 }  // namespace safemodel::pickle
