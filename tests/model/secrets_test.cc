@@ -48,8 +48,8 @@ ByteBuffer Masked(ByteView secret) {
   return masked;
 }
 
-// CountIn counts how often a masked secret lies in the mappings that a core dump has, or in the others. What is read
-// goes to one place, where it is masked at once: this search must not leave what it looks for.
+// CountIn counts how often a masked secret lies in the mappings that a core dump has, or in the others. The
+// search must not leave what it looks for: unmasking what it reads would make secrets of masked copies.
 std::size_t CountIn(const ByteBuffer& masked, bool dumped) {
   const Descriptor memory(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
   REQUIRE(memory.valid());
@@ -60,9 +60,9 @@ std::size_t CountIn(const ByteBuffer& masked, bool dumped) {
     const ssize_t size = pread(memory.get(), bytes.data(), bytes.size(), static_cast<off_t>(region.begin));
     if (size <= 0) continue;  // pages that nobody may read
     bytes.resize(static_cast<std::size_t>(size));
-    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(byte ^ 0x5A);
+    const auto same = [](std::uint8_t byte, std::uint8_t of_masked) { return (byte ^ 0x5A) == of_masked; };
     for (auto at = bytes.begin();; ++at) {
-      at = std::search(at, bytes.end(), masked.begin(), masked.end());
+      at = std::search(at, bytes.end(), masked.begin(), masked.end(), same);
       if (at == bytes.end()) break;
       ++found;
     }
