@@ -234,7 +234,7 @@ inline void CheckMachine(const View& view, NodeId machine) {
   const std::string_view name = view.NameOf(machine);
   const bool classifier = name == "SVC" || name == "NuSVC";
   const std::int64_t vectors =
-      classifier ? std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0}) : numbers[0];
+      classifier ? std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0}) : numbers.at(0);
   SAFEMODEL_PROPERTY(std::all_of(numbers.begin(), numbers.end(), [](std::int64_t count) { return count >= 0; }));
   SAFEMODEL_PROPERTY(support->size() == static_cast<std::size_t>(vectors));
   const std::uint64_t classes = numbers.size();
@@ -352,12 +352,18 @@ inline std::size_t CheckStructures(const ImportedModel& model) {
       {"Tree", CheckTree},
       {"DecisionTreeClassifier", CheckDecisionTree},
       {"DecisionTreeRegressor", CheckDecisionTree},
+      {"ExtraTreeClassifier", CheckDecisionTree},
       {"ExtraTreeRegressor", CheckDecisionTree},
       {"RandomForestClassifier", CheckForest},
       {"RandomForestRegressor", CheckForest},
+      {"ExtraTreesClassifier", CheckForest},
+      {"ExtraTreesRegressor", CheckForest},
+      {"RandomTreesEmbedding", CheckForest},
       {"IsolationForest", CheckBag},
       {"BaggingClassifier", CheckBag},
+      {"BaggingRegressor", CheckBag},
       {"GradientBoostingClassifier", CheckBoosting},
+      {"GradientBoostingRegressor", CheckBoosting},
       {"HistGradientBoostingClassifier", CheckHistogramBoosting},
       {"HistGradientBoostingRegressor", CheckHistogramBoosting},
       {"KDTree", CheckPoints},
@@ -365,15 +371,19 @@ inline std::size_t CheckStructures(const ImportedModel& model) {
       {"KDTree32", CheckPoints},
       {"BallTree", CheckPoints},
       {"BallTree64", CheckPoints},
+      {"BallTree32", CheckPoints},
       {"csr_matrix", CheckCompressed},
       {"csr_array", CheckCompressed},
       {"csc_matrix", CheckCompressed},
+      {"csc_array", CheckCompressed},
       {"bsr_matrix", CheckCompressed},
+      {"bsr_array", CheckCompressed},
       {"coo_matrix", CheckCoordinates},
       {"coo_array", CheckCoordinates},
       {"SVC", CheckMachine},
       {"NuSVC", CheckMachine},
       {"SVR", CheckMachine},
+      {"NuSVR", CheckMachine},
       {"OneClassSVM", CheckMachine},
       {"MT19937", CheckMersenne},
       {"RandomState", CheckMersenne},
@@ -385,6 +395,7 @@ inline std::size_t CheckStructures(const ImportedModel& model) {
       {"OrdinalEncoder", CheckEncoder},
       {"TargetEncoder", CheckEncoder},
       {"KMeans", CheckCentres},
+      {"MiniBatchKMeans", CheckCentres},
       {"BisectingKMeans", CheckCentres},
       {"KBinsDiscretizer", CheckBins},
       {"BlockManager", CheckTable},

@@ -12,6 +12,7 @@
 
 #include "fuzz/property.h"
 #include "value/imported.h"
+#include "value/integer.h"
 #include "value/tensor_view.h"
 
 namespace safemodel::fuzz {
@@ -102,12 +103,7 @@ class View {
     if (tree_.kind(node) != NodeKind::kInt) return std::nullopt;
     const ByteView payload = tree_.PayloadOf(node);
     if (payload.size() > 8) return std::nullopt;
-    std::uint64_t value = !payload.empty() && payload.back() >= 0x80 ? ~std::uint64_t{0} : 0;
-    for (std::size_t i = 0; i < payload.size(); ++i) {
-      value &= ~(std::uint64_t{0xFF} << (8 * i));
-      value |= std::uint64_t{payload[i]} << (8 * i);
-    }
-    return static_cast<std::int64_t>(value);
+    return SmallInteger(payload);
   }
   [[nodiscard]] std::optional<std::int64_t> IntAt(NodeId node, std::string_view name) const {
     const auto found = Get(node, name);

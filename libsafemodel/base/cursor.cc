@@ -3,16 +3,15 @@
 
 #include <algorithm>
 
+#include "base/little_endian.h"
+
 namespace safemodel {
 
 template <typename T>
 Result<T> ByteReader::LittleEndian() {
   auto view = Take(sizeof(T));
   if (!view.ok()) return view.error();
-  T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i)
-    value = static_cast<T>(value | (static_cast<T>(view.value()[i]) << (8 * i)));
-  return value;
+  return LoadLittleEndian<T>(view.value());
 }
 
 Result<std::uint8_t> ByteReader::U8() {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/little_endian.h"
 #include "codec/codec.h"
 #include "codec/format.h"
 #include "codec/frame.h"
@@ -30,10 +31,6 @@ ByteView Piece(ByteView bytes, std::size_t i, std::size_t pieces, std::size_t si
 }
 
 void Append(ByteBuffer& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
-
-void StoreU32(std::uint8_t* to, std::size_t value) {
-  for (unsigned i = 0; i < 4; ++i) to[i] = static_cast<std::uint8_t>(value >> (8 * i));
-}
 
 }  // namespace
 
@@ -85,7 +82,7 @@ Matching Encoder::State::AppendPlane(ByteView plane, std::size_t entry, ByteBuff
   const bool pays = Gains(frame.size(), plane.size());
   const ByteView stored = pays ? ByteView(frame) : plane;
   out[entry] = static_cast<std::uint8_t>(pays ? PlaneMethod::kZstd : PlaneMethod::kRaw);
-  StoreU32(out.data() + entry + 1, stored.size());
+  StoreLittleEndian(MutableBytes(out).subspan(entry + 1), static_cast<std::uint32_t>(stored.size()));
   Append(out, stored);
   return matching;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/cursor.h"
+#include "base/little_endian.h"
 #include "base/try.h"
 #include "crypto/aead.h"
 
@@ -58,8 +59,7 @@ Result<ByteView> TakeEncoded(ByteView content, const ChunkPlace& place, std::uin
 void ChunkCipher::Seal(const ChunkPlace& place, const Digest& salt, ByteView encoded, ByteBuffer& stored,
                        CipherScratch& scratch) const {
   stored.resize(static_cast<std::size_t>(container::SealedLength(encoded.size(), bucket_bytes_)));
-  const auto length = static_cast<std::uint32_t>(encoded.size());
-  for (unsigned i = 0; i < 4; ++i) stored[i] = static_cast<std::uint8_t>(length >> (8 * i));
+  StoreLittleEndian(stored, static_cast<std::uint32_t>(encoded.size()));
   const MutableBytes content = MutableBytes(stored).first(stored.size() - crypto::kAeadTagBytes);
   const auto end = std::copy(encoded.begin(), encoded.end(), content.begin() + container::kSealedLengthBytes);
   std::fill(end, content.end(), std::uint8_t{0});

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/little_endian.h"
+
 namespace safemodel::pickle {
 
 namespace {
@@ -65,8 +67,7 @@ bool StreamReader::Refill(std::uint64_t size) {
 bool StreamReader::Unsigned(unsigned width, std::uint64_t& value) {
   ByteView bytes;
   if (!Take(width, bytes)) return false;
-  value = 0;
-  for (unsigned i = 0; i < width; ++i) value |= std::uint64_t{bytes[i]} << (8 * i);
+  value = LittleEndian(bytes);
   return true;
 }
 

@@ -19,6 +19,7 @@
 #include <safemodel/dtype.h>
 #include <safemodel/result.h>
 
+#include "base/little_endian.h"
 #include "base/source.h"
 #include "base/try.h"
 #include "pickle/rule.h"
@@ -132,33 +133,23 @@ class Proof {
 // IsIndexType says that numbers are i32 or i64, which sparse matrices use.
 [[nodiscard]] inline bool IsIndexType(Dtype dtype) { return dtype == Dtype::kI32 || dtype == Dtype::kI64; }
 
-// LittleEndian has a width that compilers know: they make one instruction of it.
-template <std::size_t kWidth>
-[[nodiscard]] std::uint64_t LittleEndian(ByteView bytes) {
-  const auto number = bytes.first<kWidth>();
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < kWidth; ++i) value |= std::uint64_t{number[i]} << (8 * i);
-  return value;
-}
-
 // They read a little-endian number of a dtype from the front of `bytes`. Inline: proofs call them for each number of an
 // array, often with a dtype that is known where they do.
 [[nodiscard]] inline std::int64_t IntegerAt(Dtype dtype, ByteView bytes) {
   constexpr std::uint64_t kGreatest = std::numeric_limits<std::int64_t>::max();
   switch (dtype) {
-    case Dtype::kI8: return static_cast<std::int8_t>(LittleEndian<1>(bytes));
-    case Dtype::kI16: return static_cast<std::int16_t>(LittleEndian<2>(bytes));
-    case Dtype::kI32: return static_cast<std::int32_t>(LittleEndian<4>(bytes));
-    case Dtype::kI64: return static_cast<std::int64_t>(LittleEndian<8>(bytes));
-    case Dtype::kU16: return static_cast<std::int64_t>(LittleEndian<2>(bytes));
-    case Dtype::kU32: return static_cast<std::int64_t>(LittleEndian<4>(bytes));
-    case Dtype::kU64: return static_cast<std::int64_t>(std::min(LittleEndian<8>(bytes), kGreatest));
-    default: return static_cast<std::int64_t>(LittleEndian<1>(bytes));  // kBool, kU8
+    case Dtype::kI8: return LoadLittleEndian<std::int8_t>(bytes);
+    case Dtype::kI16: return LoadLittleEndian<std::int16_t>(bytes);
+    case Dtype::kI32: return LoadLittleEndian<std::int32_t>(bytes);
+    case Dtype::kI64: return LoadLittleEndian<std::int64_t>(bytes);
+    case Dtype::kU16: return LoadLittleEndian<std::uint16_t>(bytes);
+    case Dtype::kU32: return LoadLittleEndian<std::uint32_t>(bytes);
+    case Dtype::kU64: return static_cast<std::int64_t>(std::min(LoadLittleEndian<std::uint64_t>(bytes), kGreatest));
+    default: return LoadLittleEndian<std::uint8_t>(bytes);  // kBool, kU8
   }
 }
 [[nodiscard]] inline double RealAt(Dtype dtype, ByteView bytes) {
-  if (dtype == Dtype::kF32) return std::bit_cast<float>(static_cast<std::uint32_t>(LittleEndian<4>(bytes)));
-  return std::bit_cast<double>(LittleEndian<8>(bytes));
+  return dtype == Dtype::kF32 ? LoadLittleEndian<float>(bytes) : LoadLittleEndian<double>(bytes);
 }
 
 // RecordFieldRule names a field of a record and the types that it may have.

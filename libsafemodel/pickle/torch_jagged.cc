@@ -75,7 +75,7 @@ Status CheckExtreme(Proof& proof, NodeIndex cache, std::string_view name, const 
   const bool fits = name == "max_seqlen" ? value >= static_cast<std::uint64_t>(rows.longest)
                                          : value <= static_cast<std::uint64_t>(rows.shortest);
   if (shaped && fits) return {};
-  return proof.Refuse(name, "PyTorch would reserve less memory than the rows of a nested tensor fill");
+  return proof.Refuse(name, "PyTorch would trust a length of the rows of a nested tensor that they do not have");
 }
 
 Status ProveJagged(RuleContext& context, NodeIndex call) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "base/little_endian.h"
 #include "base/try.h"
 
 namespace safemodel::pickle {
@@ -173,10 +174,7 @@ template <typename T, std::size_t kAt, typename Bytes>
 T NumberAt(const Bytes& bytes) {
   const std::span fields(bytes);
   static_assert(decltype(fields)::extent != std::dynamic_extent && kAt + sizeof(T) <= decltype(fields)::extent);
-  T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i)
-    value = static_cast<T>(value | static_cast<T>(fields[kAt + i]) << (8 * i));
-  return value;
+  return LoadLittleEndian<T>(fields, kAt);
 }
 
 // TakeCommon reads what both headers have: from the version that is needed to the length of the extra fields.

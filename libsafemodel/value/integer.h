@@ -7,6 +7,8 @@
 
 #include <safemodel/bytes.h>
 
+#include "base/little_endian.h"
+
 namespace safemodel {
 
 // MinimalIntegerBytes returns how many of the bytes a two's complement little-endian integer needs; zero needs none.
@@ -23,8 +25,7 @@ inline std::size_t MinimalIntegerBytes(ByteView twos_complement) {
 
 // SmallInteger returns the value of a two's complement little-endian integer of at most eight bytes.
 inline std::int64_t SmallInteger(ByteView twos_complement) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < twos_complement.size(); ++i) value |= std::uint64_t{twos_complement[i]} << (8 * i);
+  std::uint64_t value = LittleEndian(twos_complement);
   const std::size_t size = twos_complement.size();
   if (size > 0 && size < 8 && (twos_complement[size - 1] & 0x80) != 0) value |= ~std::uint64_t{0} << (8 * size);
   return std::bit_cast<std::int64_t>(value);

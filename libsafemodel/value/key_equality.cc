@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "base/cursor.h"
+#include "base/little_endian.h"
 #include "base/try.h"
 #include "value/integer.h"
 #include "value/keyed_hash.h"
@@ -89,14 +90,6 @@ class Interner {
   std::deque<ByteBuffer> owned_;
 };
 
-std::uint64_t UnsignedAt(ByteView bytes, std::size_t at, std::size_t width) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < width; ++i) value |= std::uint64_t{bytes[at + i]} << (8 * i);
-  return value;
-}
-
-double FloatAt(ByteView bytes, std::size_t at) { return std::bit_cast<double>(UnsignedAt(bytes, at, 8)); }
-
 // IntegerBytes returns a finite integral double as the payload of an int node: exact, up to 1024 bits.
 ByteBuffer IntegerBytes(double value) {
   int exponent = 0;
@@ -130,13 +123,13 @@ ByteBuffer IntegerBytes(double value) {
 
 std::int64_t TimeMicroseconds(ByteView time) {
   const std::uint64_t seconds = time[0] * 3600u + time[1] * 60u + time[2];
-  return static_cast<std::int64_t>(seconds * 1'000'000 + UnsignedAt(time, 4, 4));
+  return static_cast<std::int64_t>(seconds * 1'000'000 + LoadLittleEndian<std::uint32_t>(time, 4));
 }
 
 // DatetimeMicroseconds counts from 0001-01-01 in the proleptic Gregorian calendar.
 std::int64_t DatetimeMicroseconds(ByteView datetime) {
   const std::int64_t years =
-      static_cast<std::int64_t>(UnsignedAt(datetime, 0, 2)) - (datetime[2] <= 2 ? 1 : 0);  // from March
+      std::int64_t{LoadLittleEndian<std::uint16_t>(datetime)} - (datetime[2] <= 2 ? 1 : 0);  // from March
   const std::int64_t month = (datetime[2] + 9) % 12;
   const std::int64_t day_of_year = (153 * month + 2) / 5 + datetime[3] - 1;
   const std::int64_t days = years * 365 + years / 4 - years / 100 + years / 400 + day_of_year - 306;
@@ -144,9 +137,9 @@ std::int64_t DatetimeMicroseconds(ByteView datetime) {
 }
 
 std::int64_t TimedeltaMicroseconds(ByteView delta) {
-  const auto days = std::bit_cast<std::int32_t>(static_cast<std::uint32_t>(UnsignedAt(delta, 0, 4)));
-  return days * std::int64_t{86'400'000'000} +
-         static_cast<std::int64_t>(UnsignedAt(delta, 4, 4) * 1'000'000 + UnsignedAt(delta, 8, 4));
+  const auto days = LoadLittleEndian<std::int32_t>(delta);
+  const std::int64_t seconds = LoadLittleEndian<std::uint32_t>(delta, 4);
+  return days * std::int64_t{86'400'000'000} + seconds * 1'000'000 + LoadLittleEndian<std::uint32_t>(delta, 8);
 }
 
 // KeyClasses computes the class of every node that is part of a key.
@@ -197,8 +190,9 @@ class KeyClasses {
       case NodeKind::kFalse: return interner_.Intern(Tag::kInteger, {});
       case NodeKind::kTrue: return interner_.InternOwned(Tag::kInteger, std::array<std::uint8_t, 1>{1});
       case NodeKind::kInt: return interner_.Intern(Tag::kInteger, payload);
-      case NodeKind::kFloat: return Real(id, FloatAt(payload, 0));
-      case NodeKind::kComplex: return Complex(id, FloatAt(payload, 0), FloatAt(payload, 8));
+      case NodeKind::kFloat: return Real(id, LoadLittleEndian<double>(payload));
+      case NodeKind::kComplex:
+        return Complex(id, LoadLittleEndian<double>(payload), LoadLittleEndian<double>(payload, 8));
       case NodeKind::kStr: return interner_.Intern(Tag::kStr, payload);
       case NodeKind::kBytes: return interner_.Intern(Tag::kBytes, payload);
       case NodeKind::kTuple: return Structure(Tag::kTuple, tree_.ChildrenOf(id));

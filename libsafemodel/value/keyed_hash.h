@@ -11,6 +11,8 @@
 
 #include <safemodel/bytes.h>
 
+#include "base/little_endian.h"
+
 namespace safemodel {
 
 // KeyedHash is SipHash-1-3 under a key drawn once for each process: whoever writes a file cannot aim its keys at one
@@ -21,8 +23,8 @@ class KeyedHash {
     static const std::array<std::uint64_t, 2> kKey = DrawKey();
     KeyedHash hash(kKey[0], kKey[1]);
     std::size_t i = 0;
-    for (; bytes.size() - i >= 8; i += 8) hash.Absorb(Word(bytes.subspan(i, 8)));
-    hash.Absorb(Word(bytes.subspan(i)) | (std::uint64_t{tag} << 56));
+    for (; bytes.size() - i >= 8; i += 8) hash.Absorb(LoadLittleEndian<std::uint64_t>(bytes, i));
+    hash.Absorb(LittleEndian(bytes.subspan(i)) | (std::uint64_t{tag} << 56));
     hash.Absorb(bytes.size());
     return hash.Finish();
   }
@@ -40,13 +42,6 @@ class KeyedHash {
       key[0] = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
     }
     return key;
-  }
-
-  // Word reads up to eight bytes, little-endian.
-  static std::uint64_t Word(ByteView bytes) {
-    std::uint64_t word = 0;
-    for (std::size_t i = 0; i < bytes.size(); ++i) word |= std::uint64_t{bytes[i]} << (8 * i);
-    return word;
   }
 
   void Round() {

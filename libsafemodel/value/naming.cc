@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/cursor.h"
+#include "base/little_endian.h"
 #include "base/try.h"
 #include "base/utf8.h"
 #include "value/integer.h"
@@ -290,9 +291,8 @@ void RenumberReferences(ValueTree& tree, const std::vector<std::uint32_t>& renum
   ByteBuffer& payload = ValueTreeAssembler::Payload(tree);
   for (NodeId id = 0; id < tree.size(); ++id) {
     if (tree.kind(id) != NodeKind::kTensor) continue;
-    const std::uint32_t index = renumbered[tree.TensorOf(id)];
     const auto begin = static_cast<std::size_t>(tree.node(id).begin);
-    for (std::size_t i = 0; i < sizeof(index); ++i) payload[begin + i] = static_cast<std::uint8_t>(index >> (8 * i));
+    StoreLittleEndian<std::uint32_t>(MutableBytes(payload).subspan(begin), renumbered[tree.TensorOf(id)]);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/cursor.h"
+#include "base/little_endian.h"
 #include "base/try.h"
 #include "value/integer.h"
 
@@ -48,7 +49,7 @@ bool IsLeapYear(unsigned year) { return (year % 4 == 0 && year % 100 != 0) || ye
 // date: year u16 1-9999 | month u8 | day u8
 bool IsDate(ByteView bytes) {
   constexpr std::array<unsigned, 12> kDays = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const unsigned year = bytes[0] | (unsigned{bytes[1]} << 8);
+  const unsigned year = LoadLittleEndian<std::uint16_t>(bytes);
   const unsigned month = bytes[2];
   const unsigned day = bytes[3];
   if (year < 1 || year > 9999 || month < 1 || month > 12) return false;
@@ -56,28 +57,25 @@ bool IsDate(ByteView bytes) {
   return day >= 1 && day <= days;
 }
 
-std::uint32_t U32At(ByteView bytes, std::size_t at) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < 4; ++i) value |= std::uint32_t{bytes[at + i]} << (8 * i);
-  return value;
-}
-
 // time: hour u8 | minute u8 | second u8 | fold u8 | microsecond u32
 bool IsTime(ByteView bytes) {
-  return bytes[0] < 24 && bytes[1] < 60 && bytes[2] < 60 && bytes[3] <= 1 && U32At(bytes, 4) < 1'000'000;
+  return bytes[0] < 24 && bytes[1] < 60 && bytes[2] < 60 && bytes[3] <= 1 &&
+         LoadLittleEndian<std::uint32_t>(bytes, 4) < 1'000'000;
 }
 
 // timedelta: days i32 | seconds u32 | microseconds u32
 bool IsTimedelta(ByteView bytes) {
-  const auto days = std::bit_cast<std::int32_t>(U32At(bytes, 0));
-  return days >= -999'999'999 && days <= 999'999'999 && U32At(bytes, 4) < 86'400 && U32At(bytes, 8) < 1'000'000;
+  const auto days = LoadLittleEndian<std::int32_t>(bytes);
+  return days >= -999'999'999 && days <= 999'999'999 && LoadLittleEndian<std::uint32_t>(bytes, 4) < 86'400 &&
+         LoadLittleEndian<std::uint32_t>(bytes, 8) < 1'000'000;
 }
 
 // An offset from UTC lies strictly between -24 and +24 hours.
 bool IsUtcOffset(ByteView bytes) {
-  const auto days = std::bit_cast<std::int32_t>(U32At(bytes, 0));
+  const auto days = LoadLittleEndian<std::int32_t>(bytes);
   if (days == 0) return true;
-  return days == -1 && (U32At(bytes, 4) != 0 || U32At(bytes, 8) != 0);
+  return days == -1 &&
+         (LoadLittleEndian<std::uint32_t>(bytes, 4) != 0 || LoadLittleEndian<std::uint32_t>(bytes, 8) != 0);
 }
 
 Status CheckFlags(const ValueTree::Node& node) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/value_tree.h>
 
+#include <algorithm>
+
 #include "base/cursor.h"
+#include "base/little_endian.h"
 
 namespace safemodel {
 
@@ -36,9 +39,7 @@ std::span<const NodeId> ValueTree::ChildrenOf(NodeId id) const {
 
 std::uint32_t ValueTree::TensorOf(NodeId id) const {
   const ByteView bytes = PayloadOf(id);
-  std::uint32_t index = 0;
-  for (std::size_t i = 0; i < bytes.size() && i < sizeof(index); ++i) index |= std::uint32_t{bytes[i]} << (8 * i);
-  return index;
+  return static_cast<std::uint32_t>(LittleEndian(bytes.first(std::min(bytes.size(), sizeof(std::uint32_t)))));
 }
 
 std::string_view ValueTree::TextOf(NodeId id) const { return AsText(PayloadOf(id)); }

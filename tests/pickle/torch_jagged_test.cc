@@ -20,9 +20,13 @@ struct Jagged {
   Sizes shortest = {2, 0};  // a number is written as a tensor with as many rows and no columns
   Sizes longest = {4, 0};
   const char* type = "NestedTensor";
-  std::string also = {};            // more of the state
-  std::int32_t ragged_again = 1;    // of the state
-  const char* values_again = "\1";  // memo of what the state calls _values
+  std::string also = {};  // more of the state
+  // What the state says again, as opcodes: each is in the memo.
+  std::int32_t ragged_again = 1;
+  const char* values_again = "h\1";
+  const char* offsets_again = "h\2";
+  const char* lengths_again = "h\3";
+  const char* cache_again = "h\4";
 
   [[nodiscard]] std::string Code() const;
 };
@@ -46,8 +50,8 @@ std::string Jagged::Code() const {
   file.Tensor({{}, shortest}).program().Str("max_seqlen");
   file.Tensor({{}, longest}).program().Ops("u");
   Keep(file, "\4").program().Str("requires_grad").Op(Opcode::kNewFalse).Ops("u\x85}(");
-  program.Str("_values").Ops("h").Raw(values_again).Str("_offsets").Ops("h\2").Str("_lengths").Ops("h\3");
-  program.Str("_ragged_idx").Int(ragged_again).Str("_metadata_cache").Ops("h\4").Raw(also).Ops("utR");
+  program.Str("_values").Raw(values_again).Str("_offsets").Raw(offsets_again).Str("_lengths").Raw(lengths_again);
+  program.Str("_ragged_idx").Int(ragged_again).Str("_metadata_cache").Raw(cache_again).Raw(also).Ops("utR");
   return file.Code();
 }
 
@@ -83,7 +87,11 @@ TEST_CASE("jagged: rows that lead out of them") {
       {"a longest row that is shorter", {.longest = {3, 0}}},
       {"a shortest row that is longer", {.shortest = {3, 0}}},
       {"a longest row of another shape", {.longest = {0}}},
-      {"other values as attribute", {.values_again = "\2"}},
+      {"other values as attribute", {.values_again = "h\2"}},
+      {"other offsets as attribute", {.offsets_again = "h\1"}},
+      {"lengths as attribute alone", {.lengths_again = "h\2"}},
+      {"lengths that no attribute has", {.lengths = {{2, 4}, {2}}, .lengths_again = "N"}},
+      {"another cache as attribute", {.cache_again = "}"}},
       {"another dimension as attribute", {.ragged_again = 2}},
   };
   for (const auto& row : rows) {
