@@ -2,7 +2,6 @@
 // Pickles assembled by hand, and what the machine makes of them as text.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,14 +13,6 @@
 #include "pickle/opcode.h"
 
 namespace safemodel::pickle {
-
-// Seconds returns how long `work` took. Bounds on it are generous: sanitizers and busy machines are slow.
-template <typename Work>
-double Seconds(const Work& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 // Program assembles one stream.
 class Program {
