@@ -22,7 +22,9 @@ FileState StateOf(const struct stat& status) {
   return {{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)},
           static_cast<std::uint64_t>(status.st_size),
           status.st_mtim.tv_sec,
-          status.st_mtim.tv_nsec};
+          status.st_mtim.tv_nsec,
+          status.st_ctim.tv_sec,
+          status.st_ctim.tv_nsec};
 }
 
 Error AlreadyExists(const std::string& path) {

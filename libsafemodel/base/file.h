@@ -33,12 +33,17 @@ struct FileIdentity {
   bool operator==(const FileIdentity&) const = default;
 };
 
-// FileState is what a file looked like; two equal states of one descriptor mean that nobody changed it meanwhile.
+// FileState is what a file looked like. Two equal states mean that nobody wrote to it in between, as far as a system
+// tells: the time of change moves with every write, and no owner sets it back. What is not seen is a write within one
+// tick of the file system's clock (some milliseconds), through a mapping before the system takes note, or after the
+// clock was set back. A new name, owner or mode counts as a change too.
 struct FileState {
   FileIdentity identity;
   std::uint64_t size = 0;
   std::int64_t modified_seconds = 0;
   std::int64_t modified_nanoseconds = 0;
+  std::int64_t changed_seconds = 0;
+  std::int64_t changed_nanoseconds = 0;
   bool operator==(const FileState&) const = default;
 };
 
@@ -95,7 +100,7 @@ class OutputFile {
   // WriteAt overwrites bytes that are there already. Several threads may call it at once, on ranges that do not meet.
   [[nodiscard]] Status WriteAt(std::uint64_t offset, ByteView bytes);
   [[nodiscard]] std::uint64_t size() const { return size_; }
-  // Reader returns a source over what was written so far, valid after Commit too.
+  // Reader returns a source over what was written so far, valid after Commit too; Commit is a change of the file.
   [[nodiscard]] Result<std::shared_ptr<const File>> Reader() const;
   // Commit syncs the file, gives it its name and syncs the folder. After an error the name does not exist, or names
   // what it named before. One error is different: kIo "not_durable" says that the output is complete and has its name,
