@@ -107,18 +107,20 @@ class OutputFile {
   // but that the folder could not be synced, so that a power cut may undo the naming. That is the answer where the name
   // could not be taken back, as when it replaced another file, which is gone.
   [[nodiscard]] Status Commit();
-  // CommitTo syncs the file and gives it a name in another folder of the same file system, where nothing has it yet.
-  // The caller syncs that folder.
+  // CommitTo syncs the file and gives it a name in another folder of the same file system; kUsage "exists" where
+  // something has it already. The caller syncs that folder.
   [[nodiscard]] Status CommitTo(int folder, const std::string& name);
 
  private:
   OutputFile() = default;
-  [[nodiscard]] Status TakeName();
-  [[nodiscard]] Status TakeNewName();
-  [[nodiscard]] Status ReserveName();
-  [[nodiscard]] Status Replace();
+  [[nodiscard]] Status Sync() const;
+  [[nodiscard]] bool LinkNameless(int folder, const std::string& name) const;
+  [[nodiscard]] Status TakeNewName(int folder, const std::string& name);
+  [[nodiscard]] Status ReserveName(int folder, const std::string& name);
+  [[nodiscard]] Status TakeTemporaryName();
   [[nodiscard]] Status CopyToTemporary();
-  [[nodiscard]] bool HasName() const;
+  [[nodiscard]] Status Rename(int folder, const std::string& name);
+  [[nodiscard]] Error NotNamed() const;
   [[nodiscard]] Error NotSynced() const;
 
   Descriptor descriptor_;
@@ -139,6 +141,15 @@ std::string NameOf(const std::string& path);
 
 // SyncFolder writes a folder to the disk: names that were given or taken in it. kIo "write_failed".
 [[nodiscard]] Status SyncFolder(const std::string& path);
+
+// IsNamed says whether a name in an open folder is that of an open file or folder.
+bool IsNamed(int fd, int folder, const std::string& name);
+
+// Unsynced is what became of an output whose name could not be written to disk: the name was taken back, something else
+// has it by now, or it is complete and in its place.
+enum class Unsynced : std::uint8_t { kTakenBack, kOthers, kInPlace };
+// UnsyncedError turns that and errno into kIo "write_failed", or "not_durable" when it is in its place.
+Error UnsyncedError(Unsynced outcome, const std::string& path);
 
 // SystemError turns errno into an error of stage kIo.
 Error SystemError(const char* code, const char* text, const std::string& path);

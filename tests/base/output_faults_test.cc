@@ -243,4 +243,23 @@ TEST_CASE("output: a name that somebody else took before the sync failed stays t
   }
 }
 
+TEST_CASE("output: gets a name in another folder on every file system") {
+  for (const System& system : kSystems) {
+    CAPTURE(system.name);
+    const TempFolder folder;
+    std::filesystem::create_directory(folder.Path("inner"));
+    const Descriptor inner(open(folder.Path("inner").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Injected injected(system.faults);
+    OutputFile output = Written(folder.Path("out"), OutputFile::Overwrite::kRefuse);
+    const Status named = output.CommitTo(inner.get(), "file");
+    REQUIRE_MESSAGE(named.ok(), named.error().subject);
+    CHECK(ReadText(folder.Path("inner/file")) == LongText());
+    CHECK(EntriesOf(folder) == 1);
+    OutputFile other = Written(folder.Path("out"), OutputFile::Overwrite::kReplace);
+    CheckRefused(other.CommitTo(inner.get(), "file"), Stage::kUsage, "exists");
+    { const OutputFile gone = std::move(other); }
+    CHECK(EntriesOf(folder) == 1);
+  }
+}
+
 }  // namespace safemodel
