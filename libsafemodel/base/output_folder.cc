@@ -144,9 +144,24 @@ Status OutputFolder::Commit() {
   if (RenameNew(parent_.get(), temporary_, NameOf(path_)) != 0) {
     return errno == EEXIST || errno == ENOTEMPTY ? Exists(path_) : NotWritten(path_);
   }
-  temporary_.clear();
-  if (fsync(parent_.get()) != 0) return SystemError("write_failed", "the folder could not be written to disk", path_);
+  std::string temporary = std::exchange(temporary_, {});
+  if (fsync(parent_.get()) != 0) return NotSynced(std::move(temporary));
   return {};
+}
+
+// NotSynced takes the name back, so that the folder goes away with the object.
+Error OutputFolder::NotSynced(std::string temporary) {
+  const int reason = errno;
+  const std::string name = NameOf(path_);
+  Unsynced outcome = Unsynced::kInPlace;
+  if (!IsNamed(root_.get(), parent_.get(), name)) {
+    outcome = Unsynced::kOthers;
+  } else if (RenameNew(parent_.get(), name, temporary) == 0) {
+    outcome = Unsynced::kTakenBack;
+    temporary_ = std::move(temporary);
+  }
+  errno = reason;
+  return UnsyncedError(outcome, path_);
 }
 
 }  // namespace safemodel
