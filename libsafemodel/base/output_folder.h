@@ -42,14 +42,15 @@ class OutputFolder {
     bool is_folder = false;
   };
   Status MakeFolders(const std::vector<std::string>& components);
+  void ForgetLast();
   Error NotSynced(std::string temporary);
-  void RemoveAll();
+  void RemoveAll() noexcept;
 
   Descriptor parent_;
   Descriptor root_;  // the temporary folder
   std::string path_;
-  std::string temporary_;  // its name; empty once there is nothing to remove
-  std::vector<Made> made_;
+  std::string temporary_;   // its name; empty once there is nothing to remove
+  std::vector<Made> made_;  // noted before it is made, so that nothing is left behind when memory runs out
 };
 
 }  // namespace safemodel

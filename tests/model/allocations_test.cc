@@ -10,6 +10,7 @@
 #include <safemodel/convert.h>
 
 #include "base/out_of_memory.h"
+#include "base/output_folder.h"
 #include "base/try.h"
 #include "model/fixture.h"
 #include "model/writer.h"
@@ -183,6 +184,23 @@ TEST_CASE("out of memory: a sequential source and raw chunks") {
       });
     });
   }
+}
+
+TEST_CASE("out of memory: a folder that is given up leaves nothing, wherever memory ran out") {
+  const TempFolder folder;
+  const std::string output = folder.Path("out");
+  const std::string below = "a/folder whose name is no short string/" + std::string(100, 'f');
+  FailEach([&]() -> Status {
+    const Status status = CatchOutOfMemory([&]() -> Status {
+      SAFEMODEL_ASSIGN(OutputFolder made, OutputFolder::Create(output));
+      for (const char* suffix : {"1", "2", "3"}) {
+        SAFEMODEL_TRY(made.AddFile(below + suffix, [](const auto& append) { return append(AsBytes("text")); }));
+      }
+      return Error{Stage::kIo, "out_of_memory", "given up although there was memory"};
+    });
+    if (std::filesystem::is_empty(folder.path())) return status.error().text[0] == 'g' ? Status() : status;
+    return Error{Stage::kInternal, "left_behind", "test"};
+  });
 }
 
 TEST_CASE("files: what a table states is allocated only as far as chunks hold") {
