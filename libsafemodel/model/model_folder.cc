@@ -32,7 +32,8 @@ struct FoundFile {
   std::shared_ptr<const FileBelow> source;
   Shape shape = Shape::kOther;
   FileJudgement judgement;
-  formats::ShardedIndex index;  // of an index
+  formats::ShardedIndex index;               // of an index
+  std::shared_ptr<const File> parsed_index;  // the file that it was read from
 };
 
 using Shape = FoundFile::Shape;
@@ -69,11 +70,12 @@ Result<FoundFile> Examine(const std::shared_ptr<const Folder>& folder, const std
     return file;
   }
   if (path.ends_with(kIndexSuffix)) {
-    SAFEMODEL_ASSIGN(const std::shared_ptr<const File> opened, folder->OpenFile(path));
+    SAFEMODEL_ASSIGN(std::shared_ptr<const File> opened, folder->OpenFile(path));
     auto index = ReadIndexFile(*opened, NameOf(path), options.limits);
     if (!index.ok() && std::string_view(index.error().code) != "not_an_index") return index.error();
     if (index.ok()) {
       file.shape = Shape::kIndex;
+      file.parsed_index = std::move(opened);
       file.index = std::move(index).value();
       return file;
     }
@@ -200,8 +202,7 @@ class WeightsFinder {
 Status ReadWeights(const Folder& folder, const FoundFile& chosen, const InputOptions& options, ModelInput& input) {
   if (chosen.shape == Shape::kIndex) {
     SAFEMODEL_TRY(ReadShards(folder, ParentOf(chosen.path), chosen.index.shards, &chosen.index, options, input));
-    SAFEMODEL_ASSIGN(std::shared_ptr<const File> index, folder.OpenFile(chosen.path));
-    input.parts.push_back(PartOf(chosen.path, std::move(index)));
+    input.parts.push_back(PartOf(chosen.path, chosen.parsed_index));
     return {};
   }
   SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, folder.OpenFile(chosen.path));
