@@ -122,7 +122,7 @@ Result<ByteBuffer> VerifiedModel::ReadFile(const PackedFile& file) const {
 }
 
 Status VerifiedModel::CheckAll(const Progress& progress) const {
-  return CatchOutOfMemory([&] { return CheckStored(*impl_->loaded->store, impl_->loaded->options.threads, progress); });
+  return CatchOutOfMemory([&] { return CheckStored(*impl_->loaded->store, impl_->loaded->threads, progress); });
 }
 
 Status VerifiedModel::CheckContent(const Progress& progress) const {

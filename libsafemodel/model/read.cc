@@ -73,7 +73,7 @@ class Copies {
   }
 
   [[nodiscard]] Status Check(std::string subject) const {
-    const auto allowed = CheckedMul<std::uint64_t>(stored_, model_.options.limits.alias_expansion);
+    const auto allowed = CheckedMul<std::uint64_t>(stored_, model_.limits.alias_expansion);
     if (!allowed || wanted_ <= *allowed) return {};
     return Error{Stage::kLimit, "alias_expansion",
                  "as copies the tensors are many times larger than what is stored; ask for fewer at once", kNoOffset,

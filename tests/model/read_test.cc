@@ -69,6 +69,19 @@ void Flip(const std::string& path, std::uint64_t offset) {
   close(fd);
 }
 
+TEST_CASE("read: an open model keeps no identities") {
+  const TempFolder folder;
+  auto secret = std::make_shared<int>(1);
+  const std::weak_ptr<int> kept = secret;
+  REQUIRE(WriteTo(folder.Path("model.safemodel"), BigModel(), TestOptions()).ok());
+  OpenOptions options = TestOpen();
+  options.identities = [secret]() -> Result<std::vector<Identity>> { return std::vector<Identity>(); };
+  const VerifiedModel model = OpenTest(folder.Path("model.safemodel"), options);
+  options.identities = {};
+  secret.reset();
+  CHECK(kept.expired());
+}
+
 TEST_CASE("read: a bad chunk refuses what needs it, zeroes the destination, and stays refused when healed") {
   const TempFolder folder;
   const std::string path = folder.Path("model.safemodel");
