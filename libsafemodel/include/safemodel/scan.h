@@ -102,7 +102,7 @@ struct ScanReport {
 struct ScanOptions {
   Limits limits = {};
   AllowedClasses allowed = {};  // what the caller vouches for beside the built-in allow-list
-  Progress progress = {};
+  Progress progress = {};       // counts inputs
 };
 
 // ScanSummary is the outcome of several inputs.
