@@ -8,6 +8,7 @@
 #include <new>
 
 #include <safemodel/convert.h>
+#include <safemodel/scan.h>
 
 #include "base/out_of_memory.h"
 #include "base/output_folder.h"
@@ -200,6 +201,23 @@ TEST_CASE("out of memory: a folder that is given up leaves nothing, wherever mem
     });
     if (std::filesystem::is_empty(folder.path())) return status.error().text[0] == 'g' ? Status() : status;
     return Error{Stage::kInternal, "left_behind", "test"};
+  });
+}
+
+TEST_CASE("out of memory: a scan goes on with the next file, and says what it could not read") {
+  const TempFolder folder;
+  const std::string input = WriteSafetensors(folder);
+  WriteBytes(folder.Path("in.pkl"), AsBytes("\x80\x02}q\x01(X\x01\x02"));
+  const std::vector<std::string> inputs = {folder.path(), input};
+  FailEach([&]() -> Status {
+    Status refused;
+    std::uint64_t reports = 0;
+    const ScanSummary summary = Scan(inputs, {}, [&](const ScanReport& report) {
+      ++reports;
+      if (!report.status.ok()) refused = report.status;
+    });
+    if (summary.files != reports || reports < 2) return Error{Stage::kInternal, "files_lost", "test"};
+    return refused;
   });
 }
 
