@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include <safemodel/export.h>
+#include <safemodel/unverified.h>
 
 #include "base/clock.h"
 #include "base/out_of_memory.h"

@@ -2,6 +2,7 @@
 // Scanning of files and folders.
 #include <safemodel/model.h>
 #include <safemodel/scan.h>
+#include <safemodel/unverified.h>
 
 #include <algorithm>
 #include <filesystem>

@@ -36,15 +36,4 @@ struct ExportReport {
 Result<ExportReport> Export(const VerifiedModel& model, const std::string& output, ExportFormat format,
                             const ExportOptions& options);
 
-// InsecureSkipVerification is the one way round verification, for tools that must look at unverified files. Its name is
-// made to be searched for.
-class InsecureSkipVerification {
- public:
-  explicit InsecureSkipVerification() = default;
-};
-
-// OpenUnverified opens a container without any signature or policy. Digests of chunks are still checked.
-Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token,
-                                     const OpenOptions& options = {});
-
 }  // namespace safemodel
