@@ -19,7 +19,6 @@
 namespace safemodel {
 namespace {
 
-constexpr std::string_view kIndexSuffix = ".index.json";
 constexpr std::uint64_t kHeadBytes = 16;
 // What the libraries call the weights when they are pickles: these names win over other pickles beside them, such as
 // the state of an optimizer.
@@ -69,14 +68,14 @@ Result<FoundFile> Examine(const std::shared_ptr<const Folder>& folder, const std
     file.shape = Shape::kContainer;
     return file;
   }
-  if (path.ends_with(kIndexSuffix)) {
+  if (path.ends_with(formats::kIndexSuffix)) {
     SAFEMODEL_ASSIGN(std::shared_ptr<const File> opened, folder->OpenFile(path));
     auto index = ReadIndexFile(*opened, NameOf(path), options.limits);
     if (!index.ok() && std::string_view(index.error().code) != "not_an_index") return index.error();
     if (index.ok()) {
       file.shape = Shape::kIndex;
-      file.parsed_index = std::move(opened);
       file.index = std::move(index).value();
+      file.parsed_index = std::move(opened);
       return file;
     }
   }
