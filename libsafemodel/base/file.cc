@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,17 +30,6 @@ FileState StateOf(const struct stat& status) {
 
 Error AlreadyExists(const std::string& path) {
   return {Stage::kUsage, "exists", "the output exists already; use --force to replace it", kNoOffset, path};
-}
-
-Status WriteFully(int fd, std::uint64_t offset, ByteView bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return SystemError("write_failed", "the output could not be written", path);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
-  return {};
 }
 
 constexpr std::uint64_t kCopyBytes = 1u << 20;
@@ -80,6 +70,25 @@ Status SyncFolder(const std::string& path) {
   const Descriptor descriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (descriptor.valid() && fsync(descriptor.get()) == 0) return {};
   return SystemError("write_failed", "the folder could not be written to disk", path);
+}
+
+bool WriteFully(int fd, std::uint64_t offset, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = EIO;
+    if (n <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return true;
+}
+
+bool TryLock(int fd) {
+  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
 }
 
 bool IsNamed(int fd, int folder, const std::string& name) {
@@ -216,7 +225,7 @@ OutputFile::~OutputFile() {
 }
 
 Status OutputFile::Append(ByteView bytes) {
-  SAFEMODEL_TRY(WriteFully(descriptor_.get(), size_, bytes, path_));
+  if (!WriteFully(descriptor_.get(), size_, bytes)) return NotWritten();
   size_ += bytes.size();
   return {};
 }
@@ -234,7 +243,7 @@ Result<std::uint64_t> OutputFile::Extend(std::uint64_t bytes) {
 Status OutputFile::WriteAt(std::uint64_t offset, ByteView bytes) {
   if (offset > size_ || bytes.size() > size_ - offset)
     return Error{Stage::kInternal, "internal", "a patch leaves the output"};
-  return WriteFully(descriptor_.get(), offset, bytes, path_);
+  return WriteFully(descriptor_.get(), offset, bytes) ? Status() : NotWritten();
 }
 
 Result<std::shared_ptr<const File>> OutputFile::Reader() const {
@@ -249,6 +258,8 @@ Status OutputFile::Sync() const {
   if (fsync(descriptor_.get()) == 0) return {};
   return SystemError("write_failed", "the output could not be written to disk", path_);
 }
+
+Error OutputFile::NotWritten() const { return SystemError("write_failed", "the output could not be written", path_); }
 
 Error OutputFile::NotNamed() const { return SystemError("write_failed", "the output could not be named", path_); }
 
@@ -340,7 +351,7 @@ Status OutputFile::CopyToTemporary() {
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return SystemError("write_failed", "the output could not be copied", path_);
     const auto read = static_cast<std::size_t>(n);
-    SAFEMODEL_TRY(WriteFully(descriptor_.get(), offset, ByteView(block).first(read), path_));
+    if (!WriteFully(descriptor_.get(), offset, ByteView(block).first(read))) return NotWritten();
     offset += read;
   }
   return Sync();

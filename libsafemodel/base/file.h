@@ -120,6 +120,7 @@ class OutputFile {
   [[nodiscard]] Status TakeTemporaryName();
   [[nodiscard]] Status CopyToTemporary();
   [[nodiscard]] Status Rename(int folder, const std::string& name);
+  [[nodiscard]] Error NotWritten() const;
   [[nodiscard]] Error NotNamed() const;
   [[nodiscard]] Error NotSynced() const;
 
@@ -141,6 +142,13 @@ std::string NameOf(const std::string& path);
 
 // SyncFolder writes a folder to the disk: names that were given or taken in it. kIo "write_failed".
 [[nodiscard]] Status SyncFolder(const std::string& path);
+
+// WriteFully writes all bytes at a place of an open file; false, and errno, where the system refuses some of them.
+[[nodiscard]] bool WriteFully(int fd, std::uint64_t offset, ByteView bytes);
+
+// TryLock takes the lock of an open file that no two processes hold, without waiting; closing the descriptor gives it
+// back. False, and errno: EWOULDBLOCK when somebody has it.
+[[nodiscard]] bool TryLock(int fd);
 
 // IsNamed says whether a name in an open folder is that of an open file or folder.
 bool IsNamed(int fd, int folder, const std::string& name);

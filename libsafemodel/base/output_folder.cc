@@ -26,16 +26,6 @@ Error Exists(const std::string& path) {
           kNoOffset, path};
 }
 
-Status WriteAll(int fd, ByteView bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return NotWritten(path);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-  return {};
-}
-
 // RenameNew gives a folder its name. Where the system cannot refuse to replace, a look comes first; only an empty
 // folder that appears in between could be lost.
 int RenameNew(int parent, const std::string& from, const std::string& to) {
@@ -131,7 +121,12 @@ Status OutputFolder::AddFile(const std::string& below, const std::function<Statu
     ForgetLast();
     return NotWritten(shown);
   }
-  SAFEMODEL_TRY(write([&](ByteView bytes) { return WriteAll(file.get(), bytes, shown); }));
+  std::uint64_t size = 0;
+  SAFEMODEL_TRY(write([&](ByteView bytes) -> Status {
+    if (!WriteFully(file.get(), size, bytes)) return NotWritten(shown);
+    size += bytes.size();
+    return {};
+  }));
   return fsync(file.get()) == 0 ? Status() : NotWritten(shown);
 }
 
