@@ -102,7 +102,8 @@ namespace {
 class ProgressBar {
  public:
   using Clock = std::chrono::steady_clock;
-  explicit ProgressBar(std::string what) : what_(std::move(what)), start_(Clock::now()), drawn_(start_) {}
+  ProgressBar(std::string what, Console::Counts counts)
+      : what_(std::move(what)), counts_(counts), start_(Clock::now()), drawn_(start_) {}
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
   ~ProgressBar() {
@@ -120,14 +121,17 @@ class ProgressBar {
     const auto filled = static_cast<int>(done * kWidth / total);
     const std::string bar = std::string(static_cast<std::size_t>(filled), '#') +
                             std::string(static_cast<std::size_t>(kWidth - filled), '.');
-    std::fprintf(stderr, "\r\033[K%s [%s] %3u %%  %s/s  %.0f s left", what_.c_str(), bar.c_str(),
-                 static_cast<unsigned>(done * 100 / total), HumanBytes(static_cast<std::uint64_t>(rate)).c_str(), left);
+    const bool bytes = counts_ == Console::Counts::kBytes;
+    const std::string speed = bytes ? HumanBytes(static_cast<std::uint64_t>(rate)) + "/s  " : std::string();
+    std::fprintf(stderr, "\r\033[K%s [%s] %3u %%  %s%.0f s left", what_.c_str(), bar.c_str(),
+                 static_cast<unsigned>(done * 100 / total), speed.c_str(), left);
     std::fflush(stderr);
   }
 
  private:
   static constexpr int kWidth = 30;
   std::string what_;
+  Console::Counts counts_;
   Clock::time_point start_;
   Clock::time_point drawn_;
   bool visible_ = false;
@@ -135,9 +139,9 @@ class ProgressBar {
 
 }  // namespace
 
-Progress Console::MakeProgress(const std::string& what) const {
+Progress Console::MakeProgress(const std::string& what, Counts counts) const {
   if (quiet_ || no_progress_ || isatty(STDERR_FILENO) == 0) return {};
-  auto bar = std::make_shared<ProgressBar>(what);
+  auto bar = std::make_shared<ProgressBar>(what, counts);
   return [bar](std::uint64_t done, std::uint64_t total) { bar->Update(done, total); };
 }
 

@@ -50,9 +50,11 @@ class Console {
   // Note prints one line on standard error unless --quiet.
   void Note(const std::string& line) const;
 
+  // Counts says what a progress bar counts: bytes are shown with their rate.
+  enum class Counts : std::uint8_t { kBytes, kInputs };
   // MakeProgress returns a progress bar named `what` on a terminal, otherwise nothing. It draws at most ten times a
   // second and erases itself when done.
-  [[nodiscard]] Progress MakeProgress(const std::string& what) const;
+  [[nodiscard]] Progress MakeProgress(const std::string& what, Counts counts = Counts::kBytes) const;
 
  private:
   bool json_ = false;

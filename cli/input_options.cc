@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "input_options.h"
 
-#include <safemodel/export.h>
+#include <safemodel/unverified.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>

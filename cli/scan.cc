@@ -33,7 +33,7 @@ int RunScan(const State& state) {
   output->Begin();
   ScanOptions options;
   options.allowed = std::move(allowed).value();
-  options.progress = state.console.MakeProgress("scanning");
+  options.progress = state.console.MakeProgress("scanning", Console::Counts::kInputs);
   bool system_refused = false;
   const ScanSummary summary = Scan(state.inputs, options, [&](const ScanReport& report) {
     if (!report.status.ok()) {

@@ -12,6 +12,7 @@
 
 #include <safemodel/export.h>
 #include <safemodel/inspect.h>
+#include <safemodel/unverified.h>
 
 #include "base/cursor.h"
 #include "base/file.h"

@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,22 +23,13 @@ FileState StateOf(const struct stat& status) {
   return {{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)},
           static_cast<std::uint64_t>(status.st_size),
           status.st_mtim.tv_sec,
-          status.st_mtim.tv_nsec};
+          status.st_mtim.tv_nsec,
+          status.st_ctim.tv_sec,
+          status.st_ctim.tv_nsec};
 }
 
 Error AlreadyExists(const std::string& path) {
   return {Stage::kUsage, "exists", "the output exists already; use --force to replace it", kNoOffset, path};
-}
-
-Status WriteFully(int fd, std::uint64_t offset, ByteView bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return SystemError("write_failed", "the output could not be written", path);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
-  return {};
 }
 
 constexpr std::uint64_t kCopyBytes = 1u << 20;
@@ -78,6 +70,48 @@ Status SyncFolder(const std::string& path) {
   const Descriptor descriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (descriptor.valid() && fsync(descriptor.get()) == 0) return {};
   return SystemError("write_failed", "the folder could not be written to disk", path);
+}
+
+bool WriteFully(int fd, std::uint64_t offset, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = EIO;
+    if (n <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return true;
+}
+
+bool TryLock(int fd) {
+  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
+}
+
+bool IsNamed(int fd, int folder, const std::string& name) {
+  struct stat self {};
+  struct stat named {};
+  return fstat(fd, &self) == 0 && fstatat(folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         StateOf(self).identity == StateOf(named).identity;
+}
+
+Error UnsyncedError(Unsynced outcome, const std::string& path) {
+  switch (outcome) {
+    case Unsynced::kTakenBack: break;
+    case Unsynced::kOthers:
+      return SystemError(
+          "write_failed",
+          "the folder could not be written to disk, and something else has the name of the output by now", path);
+    case Unsynced::kInPlace:
+      return SystemError("not_durable",
+                         "the output is complete and in its place, but its folder could not be written to disk: it may "
+                         "not survive a power cut",
+                         path);
+  }
+  return SystemError("write_failed", "the folder could not be written to disk; the output was removed", path);
 }
 
 Error SystemError(const char* code, const char* text, const std::string& path) {
@@ -191,7 +225,7 @@ OutputFile::~OutputFile() {
 }
 
 Status OutputFile::Append(ByteView bytes) {
-  SAFEMODEL_TRY(WriteFully(descriptor_.get(), size_, bytes, path_));
+  if (!WriteFully(descriptor_.get(), size_, bytes)) return NotWritten();
   size_ += bytes.size();
   return {};
 }
@@ -209,7 +243,7 @@ Result<std::uint64_t> OutputFile::Extend(std::uint64_t bytes) {
 Status OutputFile::WriteAt(std::uint64_t offset, ByteView bytes) {
   if (offset > size_ || bytes.size() > size_ - offset)
     return Error{Stage::kInternal, "internal", "a patch leaves the output"};
-  return WriteFully(descriptor_.get(), offset, bytes, path_);
+  return WriteFully(descriptor_.get(), offset, bytes) ? Status() : NotWritten();
 }
 
 Result<std::shared_ptr<const File>> OutputFile::Reader() const {
@@ -220,78 +254,83 @@ Result<std::shared_ptr<const File>> OutputFile::Reader() const {
   return std::make_shared<const File>(std::move(copy), StateOf(status), path_);
 }
 
+Status OutputFile::Sync() const {
+  if (fsync(descriptor_.get()) == 0) return {};
+  return SystemError("write_failed", "the output could not be written to disk", path_);
+}
+
+Error OutputFile::NotWritten() const { return SystemError("write_failed", "the output could not be written", path_); }
+
+Error OutputFile::NotNamed() const { return SystemError("write_failed", "the output could not be named", path_); }
+
 Status OutputFile::Commit() {
-  if (fsync(descriptor_.get()) != 0)
-    return SystemError("write_failed", "the output could not be written to disk", path_);
-  SAFEMODEL_TRY(TakeName());
+  SAFEMODEL_TRY(Sync());
+  if (overwrite_ == Overwrite::kReplace) {
+    SAFEMODEL_TRY(TakeTemporaryName());
+    SAFEMODEL_TRY(Rename(folder_.get(), name_));
+  } else {
+    SAFEMODEL_TRY(TakeNewName(folder_.get(), name_));
+  }
   if (fsync(folder_.get()) != 0) return NotSynced();
   return {};
 }
 
-Status OutputFile::TakeName() {
-  const bool replace = overwrite_ == Overwrite::kReplace;
-  if (temporary_.empty()) {
-    // A nameless file can be linked but not renamed: to replace, it first gets a temporary name.
-    const std::string target = replace ? TemporaryName() : name_;
-    const std::string self = "/proc/self/fd/" + std::to_string(descriptor_.get());
-    if (linkat(AT_FDCWD, self.c_str(), folder_.get(), target.c_str(), AT_SYMLINK_FOLLOW) == 0) {
-      if (!replace) return {};
-      temporary_ = target;
-    } else {
-      if (errno == EEXIST) return AlreadyExists(path_);
-      if (!LinksAreMissing(errno)) return SystemError("write_failed", "the output could not be named", path_);
-      SAFEMODEL_TRY(CopyToTemporary());
-    }
-  }
-  return replace ? Replace() : TakeNewName();
+Status OutputFile::CommitTo(int folder, const std::string& name) {
+  SAFEMODEL_TRY(Sync());
+  return TakeNewName(folder, name);
 }
 
-// TakeNewName gives the temporary file its name unless there is such a file. A link does that everywhere where there
-// are hard links, and a rename with a flag on most other file systems.
-Status OutputFile::TakeNewName() {
-  if (linkat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), 0) == 0) {
+bool OutputFile::LinkNameless(int folder, const std::string& name) const {
+  const std::string self = "/proc/self/fd/" + std::to_string(descriptor_.get());
+  return linkat(AT_FDCWD, self.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+}
+
+// TakeNewName gives the file a name unless something has it. A link does that everywhere where there are hard links,
+// and a rename with a flag on most other file systems.
+Status OutputFile::TakeNewName(int folder, const std::string& name) {
+  if (temporary_.empty()) {
+    if (LinkNameless(folder, name)) return {};
+    if (errno == EEXIST) return AlreadyExists(path_);
+    if (!LinksAreMissing(errno)) return NotNamed();
+    SAFEMODEL_TRY(CopyToTemporary());
+  }
+  if (linkat(folder_.get(), temporary_.c_str(), folder, name.c_str(), 0) == 0) {
     unlinkat(folder_.get(), temporary_.c_str(), 0);
     temporary_.clear();
     return {};
   }
   if (errno == EEXIST) return AlreadyExists(path_);
-  if (!LinksAreMissing(errno)) return SystemError("write_failed", "the output could not be named", path_);
-  if (renameat2(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), RENAME_NOREPLACE) == 0) {
+  if (!LinksAreMissing(errno)) return NotNamed();
+  if (renameat2(folder_.get(), temporary_.c_str(), folder, name.c_str(), RENAME_NOREPLACE) == 0) {
     temporary_.clear();
     return {};
   }
   if (errno == EEXIST) return AlreadyExists(path_);
-  if (errno != EINVAL && !LinksAreMissing(errno))
-    return SystemError("write_failed", "the output could not be named", path_);
-  return ReserveName();
+  if (errno != EINVAL && !LinksAreMissing(errno)) return NotNamed();
+  return ReserveName(folder, name);
 }
 
 // ReserveName is for file systems that have neither: it takes the name with an empty file, which only one process can
 // make, and replaces that one. Whoever puts another file there meanwhile keeps it, but for the moment between the look
 // and the rename.
-Status OutputFile::ReserveName() {
-  struct stat reserved {};
-  struct stat named {};
-  const Descriptor place(
-      openat(folder_.get(), name_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600));
-  if (!place.valid() && errno == EEXIST) return AlreadyExists(path_);
-  if (!place.valid() || fstat(place.get(), &reserved) != 0)
-    return SystemError("write_failed", "the output could not be named", path_);
-  if (fstatat(folder_.get(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
-      StateOf(named).identity != StateOf(reserved).identity) {
-    return AlreadyExists(path_);
-  }
-  Status replaced = Replace();
-  if (!replaced.ok()) unlinkat(folder_.get(), name_.c_str(), 0);
-  return replaced;
+Status OutputFile::ReserveName(int folder, const std::string& name) {
+  const Descriptor place(openat(folder, name.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600));
+  if (!place.valid()) return errno == EEXIST ? AlreadyExists(path_) : NotNamed();
+  if (!IsNamed(place.get(), folder, name)) return AlreadyExists(path_);
+  Status renamed = Rename(folder, name);
+  if (!renamed.ok()) unlinkat(folder, name.c_str(), 0);
+  return renamed;
 }
 
-Status OutputFile::Replace() {
-  if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0) {
-    return SystemError("write_failed", "the output could not be named", path_);
+// TakeTemporaryName: a nameless file can be linked but not renamed. To replace another one it first needs a name.
+Status OutputFile::TakeTemporaryName() {
+  if (!temporary_.empty()) return {};
+  std::string temporary = TemporaryName();
+  if (LinkNameless(folder_.get(), temporary)) {
+    temporary_ = std::move(temporary);
+    return {};
   }
-  temporary_.clear();
-  return {};
+  return LinksAreMissing(errno) ? CopyToTemporary() : Status(NotNamed());
 }
 
 // CopyToTemporary makes a file with a temporary name of a nameless one that cannot be linked: without hard links, or
@@ -300,58 +339,42 @@ Status OutputFile::CopyToTemporary() {
   struct stat status {};
   if (fstat(descriptor_.get(), &status) != 0)
     return SystemError("write_failed", "the output cannot be examined", path_);
-  const std::string temporary = TemporaryName();
+  std::string temporary = TemporaryName();
   Descriptor copy(openat(folder_.get(), temporary.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
                          status.st_mode & 0777));
   if (!copy.valid()) return SystemError("open_failed", "the output cannot be created", path_);
   const Descriptor nameless = std::exchange(descriptor_, std::move(copy));
-  temporary_ = temporary;
+  temporary_ = std::move(temporary);
   ByteBuffer block(static_cast<std::size_t>(std::min<std::uint64_t>(size_, kCopyBytes)));
   for (std::uint64_t offset = 0; offset < size_;) {
     const ssize_t n = pread(nameless.get(), block.data(), block.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return SystemError("write_failed", "the output could not be copied", path_);
     const auto read = static_cast<std::size_t>(n);
-    SAFEMODEL_TRY(WriteFully(descriptor_.get(), offset, ByteView(block).first(read), path_));
+    if (!WriteFully(descriptor_.get(), offset, ByteView(block).first(read))) return NotWritten();
     offset += read;
   }
-  if (fsync(descriptor_.get()) != 0)
-    return SystemError("write_failed", "the output could not be written to disk", path_);
-  return {};
+  return Sync();
 }
 
-bool OutputFile::HasName() const {
-  struct stat self {};
-  struct stat named {};
-  return fstat(descriptor_.get(), &self) == 0 &&
-         fstatat(folder_.get(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-         StateOf(self).identity == StateOf(named).identity;
+// Rename replaces what has the name.
+Status OutputFile::Rename(int folder, const std::string& name) {
+  if (renameat(folder_.get(), temporary_.c_str(), folder, name.c_str()) != 0) return NotNamed();
+  temporary_.clear();
+  return {};
 }
 
 // NotSynced takes a new name back. After it replaced a file there is nothing to go back to.
 Error OutputFile::NotSynced() const {
-  Error error = SystemError("write_failed", "the folder could not be written to disk; the output was removed", path_);
-  if (!HasName()) {
-    error.text = "the folder could not be written to disk, and another file has the name of the output by now";
+  const int reason = errno;
+  Unsynced outcome = Unsynced::kTakenBack;
+  if (!IsNamed(descriptor_.get(), folder_.get(), name_)) {
+    outcome = Unsynced::kOthers;
   } else if (overwrite_ == Overwrite::kReplace || unlinkat(folder_.get(), name_.c_str(), 0) != 0) {
-    error.code = "not_durable";
-    error.text =
-        "the output is complete and in its place, but its folder could not be written to disk: it may not survive a "
-        "power cut";
+    outcome = Unsynced::kInPlace;
   }
-  return error;
-}
-
-Status OutputFile::CommitTo(int folder, const std::string& name) {
-  if (fsync(descriptor_.get()) != 0)
-    return SystemError("write_failed", "the output could not be written to disk", path_);
-  const std::string self = "/proc/self/fd/" + std::to_string(descriptor_.get());
-  const int linked = temporary_.empty() ? linkat(AT_FDCWD, self.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW)
-                                        : linkat(folder_.get(), temporary_.c_str(), folder, name.c_str(), 0);
-  if (linked != 0) return SystemError("write_failed", "the output could not be named", path_);
-  if (!temporary_.empty()) unlinkat(folder_.get(), temporary_.c_str(), 0);
-  temporary_.clear();
-  return {};
+  errno = reason;
+  return UnsyncedError(outcome, path_);
 }
 
 }  // namespace safemodel

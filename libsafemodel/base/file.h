@@ -33,12 +33,17 @@ struct FileIdentity {
   bool operator==(const FileIdentity&) const = default;
 };
 
-// FileState is what a file looked like; two equal states of one descriptor mean that nobody changed it meanwhile.
+// FileState is what a file looked like. Two equal states mean that nobody wrote to it in between, as far as a system
+// tells: the time of change moves with every write, and no owner sets it back. What is not seen is a write within one
+// tick of the file system's clock (some milliseconds), through a mapping before the system takes note, or after the
+// clock was set back. A new name, owner or mode counts as a change too.
 struct FileState {
   FileIdentity identity;
   std::uint64_t size = 0;
   std::int64_t modified_seconds = 0;
   std::int64_t modified_nanoseconds = 0;
+  std::int64_t changed_seconds = 0;
+  std::int64_t changed_nanoseconds = 0;
   bool operator==(const FileState&) const = default;
 };
 
@@ -95,25 +100,28 @@ class OutputFile {
   // WriteAt overwrites bytes that are there already. Several threads may call it at once, on ranges that do not meet.
   [[nodiscard]] Status WriteAt(std::uint64_t offset, ByteView bytes);
   [[nodiscard]] std::uint64_t size() const { return size_; }
-  // Reader returns a source over what was written so far, valid after Commit too.
+  // Reader returns a source over what was written so far, valid after Commit too; Commit is a change of the file.
   [[nodiscard]] Result<std::shared_ptr<const File>> Reader() const;
   // Commit syncs the file, gives it its name and syncs the folder. After an error the name does not exist, or names
   // what it named before. One error is different: kIo "not_durable" says that the output is complete and has its name,
   // but that the folder could not be synced, so that a power cut may undo the naming. That is the answer where the name
   // could not be taken back, as when it replaced another file, which is gone.
   [[nodiscard]] Status Commit();
-  // CommitTo syncs the file and gives it a name in another folder of the same file system, where nothing has it yet.
-  // The caller syncs that folder.
+  // CommitTo syncs the file and gives it a name in another folder of the same file system; kUsage "exists" where
+  // something has it already. The caller syncs that folder.
   [[nodiscard]] Status CommitTo(int folder, const std::string& name);
 
  private:
   OutputFile() = default;
-  [[nodiscard]] Status TakeName();
-  [[nodiscard]] Status TakeNewName();
-  [[nodiscard]] Status ReserveName();
-  [[nodiscard]] Status Replace();
+  [[nodiscard]] Status Sync() const;
+  [[nodiscard]] bool LinkNameless(int folder, const std::string& name) const;
+  [[nodiscard]] Status TakeNewName(int folder, const std::string& name);
+  [[nodiscard]] Status ReserveName(int folder, const std::string& name);
+  [[nodiscard]] Status TakeTemporaryName();
   [[nodiscard]] Status CopyToTemporary();
-  [[nodiscard]] bool HasName() const;
+  [[nodiscard]] Status Rename(int folder, const std::string& name);
+  [[nodiscard]] Error NotWritten() const;
+  [[nodiscard]] Error NotNamed() const;
   [[nodiscard]] Error NotSynced() const;
 
   Descriptor descriptor_;
@@ -134,6 +142,22 @@ std::string NameOf(const std::string& path);
 
 // SyncFolder writes a folder to the disk: names that were given or taken in it. kIo "write_failed".
 [[nodiscard]] Status SyncFolder(const std::string& path);
+
+// WriteFully writes all bytes at a place of an open file; false, and errno, where the system refuses some of them.
+[[nodiscard]] bool WriteFully(int fd, std::uint64_t offset, ByteView bytes);
+
+// TryLock takes the lock of an open file that no two processes hold, without waiting; closing the descriptor gives it
+// back. False, and errno: EWOULDBLOCK when somebody has it.
+[[nodiscard]] bool TryLock(int fd);
+
+// IsNamed says whether a name in an open folder is that of an open file or folder.
+bool IsNamed(int fd, int folder, const std::string& name);
+
+// Unsynced is what became of an output whose name could not be written to disk: the name was taken back, something else
+// has it by now, or it is complete and in its place.
+enum class Unsynced : std::uint8_t { kTakenBack, kOthers, kInPlace };
+// UnsyncedError turns that and errno into kIo "write_failed", or "not_durable" when it is in its place.
+Error UnsyncedError(Unsynced outcome, const std::string& path);
 
 // SystemError turns errno into an error of stage kIo.
 Error SystemError(const char* code, const char* text, const std::string& path);

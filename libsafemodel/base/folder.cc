@@ -115,12 +115,17 @@ Result<std::vector<std::string>> ComponentsBelow(const std::string& path) {
   return components;
 }
 
-Result<Descriptor> OpenFolderBelow(int root, const std::vector<std::string>& components, const std::string& path) {
+Descriptor DescendBelow(int root, std::span<const std::string> components) noexcept {
   Descriptor folder(openat(root, ".", kFolderFlags));
   for (const std::string& component : components) {
     if (!folder.valid()) break;
     folder = Descriptor(openat(folder.get(), component.c_str(), kFolderFlags));
   }
+  return folder;
+}
+
+Result<Descriptor> OpenFolderBelow(int root, const std::vector<std::string>& components, const std::string& path) {
+  Descriptor folder = DescendBelow(root, components);
   if (!folder.valid())
     return SystemError(errno == ENOENT ? "not_found" : "open_failed", "the folder cannot be opened", path);
   return folder;

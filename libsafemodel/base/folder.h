@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ Result<std::vector<std::string>> ComponentsBelow(const std::string& path);
 // one way in which this library goes down. (It is what openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS does, and
 // the same on every kernel.)
 Result<Descriptor> OpenFolderBelow(int root, const std::vector<std::string>& components, const std::string& path);
+// DescendBelow is the same for those who must not fail for want of memory: no descriptor, and errno, where it fails.
+Descriptor DescendBelow(int root, std::span<const std::string> components) noexcept;
 
 // Folder is an open folder. What it opens lies in it, whoever moves files about meanwhile. Links are followed only when
 // they stay below the folder, and in the form that the cache of the Hugging Face Hub has: a snapshot is a folder of

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <set>
+#include <span>
 #include <utility>
 
 #include "base/folder.h"
@@ -24,16 +24,6 @@ Error NotWritten(const std::string& path) {
 Error Exists(const std::string& path) {
   return {Stage::kUsage, "exists", "the output exists already; a folder is never replaced, so choose another name",
           kNoOffset, path};
-}
-
-Status WriteAll(int fd, ByteView bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return NotWritten(path);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-  return {};
 }
 
 // RenameNew gives a folder its name. Where the system cannot refuse to replace, a look comes first; only an empty
@@ -68,11 +58,11 @@ Result<OutputFolder> OutputFolder::Create(const std::string& path) {
   folder.parent_ = Descriptor(open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.parent_.valid())
     return SystemError("open_failed", "the folder of the output cannot be opened", FolderOf(path));
-  const std::string temporary = TemporaryName();
+  std::string temporary = TemporaryName();
   if (mkdirat(folder.parent_.get(), temporary.c_str(), 0777) != 0)
     return SystemError("open_failed", "the output cannot be created", path);
-  folder.temporary_ = temporary;
-  SAFEMODEL_ASSIGN(folder.root_, OpenFolderBelow(folder.parent_.get(), {temporary}, path));
+  folder.temporary_ = std::move(temporary);
+  SAFEMODEL_ASSIGN(folder.root_, OpenFolderBelow(folder.parent_.get(), {folder.temporary_}, path));
   return folder;
 }
 
@@ -87,17 +77,22 @@ OutputFolder::~OutputFolder() {
   if (!temporary_.empty()) RemoveAll();
 }
 
-// RemoveAll takes away what was made, newest first, and nothing else.
-void OutputFolder::RemoveAll() {
+// RemoveAll takes away what was made, newest first, and nothing else. It allocates nothing.
+void OutputFolder::RemoveAll() noexcept {
   for (auto made = made_.rbegin(); made != made_.rend(); ++made) {
-    std::vector<std::string> parents = made->components;
-    const std::string name = parents.back();
-    parents.pop_back();
-    const auto folder = OpenFolderBelow(root_.get(), parents, path_);
-    if (folder.ok()) unlinkat(folder.value().get(), name.c_str(), made->is_folder ? AT_REMOVEDIR : 0);
+    const std::span<const std::string> components(made->components);
+    const Descriptor folder = DescendBelow(root_.get(), components.first(components.size() - 1));
+    if (folder.valid()) unlinkat(folder.get(), components.back().c_str(), made->is_folder ? AT_REMOVEDIR : 0);
   }
   unlinkat(parent_.get(), temporary_.c_str(), AT_REMOVEDIR);
   temporary_.clear();
+}
+
+// ForgetLast is for what could not be made; errno stays as it is.
+void OutputFolder::ForgetLast() {
+  const int reason = errno;
+  made_.pop_back();
+  errno = reason;
 }
 
 Status OutputFolder::MakeFolders(const std::vector<std::string>& components) {
@@ -105,33 +100,41 @@ Status OutputFolder::MakeFolders(const std::vector<std::string>& components) {
   for (const std::string& component : components) {
     SAFEMODEL_ASSIGN(const Descriptor folder, OpenFolderBelow(root_.get(), parents, path_));
     parents.push_back(component);
-    if (mkdirat(folder.get(), component.c_str(), 0777) == 0) {
-      made_.push_back({parents, true});
-    } else if (errno != EEXIST) {
-      return NotWritten(path_);
-    }
+    made_.push_back({parents, true});
+    if (mkdirat(folder.get(), component.c_str(), 0777) == 0) continue;
+    ForgetLast();
+    if (errno != EEXIST) return NotWritten(path_);
   }
   return {};
 }
 
 Status OutputFolder::AddFile(const std::string& below, const std::function<Status(const Append&)>& write) {
-  SAFEMODEL_ASSIGN(std::vector<std::string> components, ComponentsBelow(below));
-  std::vector<std::string> parents(components.begin(), components.end() - 1);
+  SAFEMODEL_ASSIGN(const std::vector<std::string> components, ComponentsBelow(below));
+  const std::vector<std::string> parents(components.begin(), components.end() - 1);
   SAFEMODEL_TRY(MakeFolders(parents));
   const std::string shown = path_ + "/" + below;
   SAFEMODEL_ASSIGN(const Descriptor folder, OpenFolderBelow(root_.get(), parents, shown));
+  made_.push_back({components, false});
   const Descriptor file(
       openat(folder.get(), components.back().c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666));
-  if (!file.valid()) return NotWritten(shown);
-  made_.push_back({std::move(components), false});
-  SAFEMODEL_TRY(write([&](ByteView bytes) { return WriteAll(file.get(), bytes, shown); }));
+  if (!file.valid()) {
+    ForgetLast();
+    return NotWritten(shown);
+  }
+  std::uint64_t size = 0;
+  SAFEMODEL_TRY(write([&](ByteView bytes) -> Status {
+    if (!WriteFully(file.get(), size, bytes)) return NotWritten(shown);
+    size += bytes.size();
+    return {};
+  }));
   return fsync(file.get()) == 0 ? Status() : NotWritten(shown);
 }
 
 Status OutputFolder::Adopt(OutputFile& file, const std::string& name) {
-  SAFEMODEL_TRY(file.CommitTo(root_.get(), name));
   made_.push_back({{name}, false});
-  return {};
+  Status named = file.CommitTo(root_.get(), name);
+  if (!named.ok()) ForgetLast();
+  return named;
 }
 
 Status OutputFolder::Commit() {
@@ -144,9 +147,24 @@ Status OutputFolder::Commit() {
   if (RenameNew(parent_.get(), temporary_, NameOf(path_)) != 0) {
     return errno == EEXIST || errno == ENOTEMPTY ? Exists(path_) : NotWritten(path_);
   }
-  temporary_.clear();
-  if (fsync(parent_.get()) != 0) return SystemError("write_failed", "the folder could not be written to disk", path_);
+  std::string temporary = std::exchange(temporary_, {});
+  if (fsync(parent_.get()) != 0) return NotSynced(std::move(temporary));
   return {};
+}
+
+// NotSynced takes the name back, so that the folder goes away with the object.
+Error OutputFolder::NotSynced(std::string temporary) {
+  const int reason = errno;
+  const std::string name = NameOf(path_);
+  Unsynced outcome = Unsynced::kInPlace;
+  if (!IsNamed(root_.get(), parent_.get(), name)) {
+    outcome = Unsynced::kOthers;
+  } else if (RenameNew(parent_.get(), name, temporary) == 0) {
+    outcome = Unsynced::kTakenBack;
+    temporary_ = std::move(temporary);
+  }
+  errno = reason;
+  return UnsyncedError(outcome, path_);
 }
 
 }  // namespace safemodel

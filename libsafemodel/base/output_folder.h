@@ -28,9 +28,11 @@ class OutputFolder {
   // AddFile creates a file, makes the folders in its path where they are missing, and lets `write` fill it.
   // kUnsafe "FILE-PATH"; kIo "write_failed" also when the name is taken, as on file systems that ignore case.
   Status AddFile(const std::string& below, const std::function<Status(const Append&)>& write);
-  // Adopt gives a file that was written elsewhere on the same file system a name in the folder.
+  // Adopt gives a file that was written elsewhere on the same file system a name in the folder. kIo; kUsage "exists".
   Status Adopt(OutputFile& file, const std::string& name);
-  // Commit syncs all folders and renames.
+  // Commit syncs all folders and renames. kUsage "exists"; kIo, and after an error nothing has the name. One error is
+  // different: "not_durable" says that the folder is complete and has its name, which a power cut may undo, and could
+  // not be taken back.
   Status Commit();
 
  private:
@@ -40,13 +42,15 @@ class OutputFolder {
     bool is_folder = false;
   };
   Status MakeFolders(const std::vector<std::string>& components);
-  void RemoveAll();
+  void ForgetLast();
+  Error NotSynced(std::string temporary);
+  void RemoveAll() noexcept;
 
   Descriptor parent_;
   Descriptor root_;  // the temporary folder
   std::string path_;
-  std::string temporary_;  // its name; empty once there is nothing to remove
-  std::vector<Made> made_;
+  std::string temporary_;   // its name; empty once there is nothing to remove
+  std::vector<Made> made_;  // noted before it is made, so that nothing is left behind when memory runs out
 };
 
 }  // namespace safemodel

@@ -23,11 +23,11 @@ class ByteSource {
 
 using SharedSource = std::shared_ptr<const ByteSource>;
 
-// MemorySource owns its bytes.
+// MakeMemorySource returns a source that owns its bytes.
 SharedSource MakeMemorySource(ByteBuffer bytes);
-// A slice of another source; kMalformed "outside_source" when the range leaves it.
+// MakeSliceSource returns a slice of another source; kMalformed "outside_source" when the range leaves it.
 Result<SharedSource> MakeSliceSource(SharedSource source, std::uint64_t offset, std::uint64_t size);
-// ReadAll reads a range into a fresh buffer; `limit` is compared before the allocation (kLimit "too_large").
+// ReadRange reads a range into a fresh buffer; `limit` is compared before the allocation (kLimit "too_large").
 Result<ByteBuffer> ReadRange(const ByteSource& source, std::uint64_t offset, std::uint64_t size, std::uint64_t limit);
 
 // ReadAhead answers small reads that move forward from one larger read of another source, which must outlive it. Reads

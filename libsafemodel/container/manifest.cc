@@ -43,7 +43,7 @@ Status CheckCopy(const Manifest& manifest, const Preamble& preamble) {
   return {};
 }
 
-// ExtensionRules sees the extensions in their order.
+// CheckExtension sees the extensions in their order.
 Status CheckExtension(const Extension& extension, const std::string& last_name, const Limits& limits) {
   SAFEMODEL_TRY(CheckLabel(extension.name, limits));
   if (extension.name.empty() || extension.name <= last_name) {

@@ -13,7 +13,7 @@
 namespace safemodel::container {
 namespace {
 
-// RecordHead is the part of an object record that is bytes of enumerations.
+// ParseRecordHead reads the part of an object record that is bytes of enumerations.
 Status ParseRecordHead(ByteReader& reader, ObjectRecord& object) {
   const std::uint64_t offset = reader.offset();
   SAFEMODEL_ASSIGN(const std::uint8_t kind, reader.U8());

@@ -6,19 +6,12 @@
 #include <cstdint>
 #include <string>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "container/refuse.h"
 
 namespace safemodel::container {
 namespace {
-
-char FoldCharacter(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string Fold(std::string_view text) {
-  std::string folded(text);
-  std::transform(folded.begin(), folded.end(), folded.begin(), FoldCharacter);
-  return folded;
-}
 
 // IsDeviceName knows the names that Windows takes for devices in every folder, whatever suffix follows them.
 bool IsDeviceName(std::string_view folded) {
@@ -45,13 +38,11 @@ Status CheckComponent(std::string_view component, std::string_view path, Use use
   }
   if (component.back() == '.' || component.back() == ' ')
     return bad("no component of a path ends with a dot or a space");
-  const std::string folded = Fold(component);
-  // Hooks in such a folder run at the next git command. "git~1" is the same folder's short name (CVE-2014-9390).
-  if (use == Use::kWritten && (folded == ".git" || folded == "git~1")) {
+  if (use == Use::kWritten && IsGitName(component)) {
     return Error{Stage::kUnsafe, "git_folder", "a packed file lies in a .git folder, whose hooks would run", kNoOffset,
                  std::string(path)};
   }
-  if (IsDeviceName(folded)) return bad("a component of a path is the name of a device");
+  if (IsDeviceName(FoldAscii(component))) return bad("a component of a path is the name of a device");
   return {};
 }
 
@@ -79,6 +70,11 @@ Status CheckPath(std::string_view path, Use use, const Limits& limits) {
 
 }  // namespace
 
+bool IsGitName(std::string_view component) {
+  const std::string folded = FoldAscii(component);
+  return folded == ".git" || folded == "git~1";
+}
+
 Status CheckFilePath(std::string_view path, const Limits& limits) { return CheckPath(path, Use::kWritten, limits); }
 
 Status CheckListedPath(std::string_view path, const Limits& limits) { return CheckPath(path, Use::kListed, limits); }
@@ -89,7 +85,7 @@ Status CheckPathsApart(const std::vector<std::string_view>& paths) {
   std::vector<std::string> folded;
   folded.reserve(paths.size());
   for (const std::string_view path : paths) {
-    folded.push_back(Fold(path));
+    folded.push_back(FoldAscii(path));
     std::replace(folded.back().begin(), folded.back().end(), '/', '\x01');
   }
   // Compared as unsigned bytes: std::string does, by char_traits.

@@ -10,6 +10,10 @@
 
 namespace safemodel::container {
 
+// IsGitName says whether a component of a path names a .git folder: hooks in it run at the next git command. In any
+// case, and as "git~1", the short name that some systems give the same folder (CVE-2014-9390).
+bool IsGitName(std::string_view component);
+
 // CheckFilePath accepts a relative path that names the same place below a folder on every system; [D-PATHS]. Errors:
 // kMalformed "bad_path", kLimit "deep_path" and "long_path_component", kUnsafe "git_folder".
 Status CheckFilePath(std::string_view path, const Limits& limits);

@@ -31,24 +31,6 @@ std::uint8_t* NotNullOut(MutableBytes bytes) {
 
 }  // namespace
 
-AeadTag SealXChaCha20(AeadKey key, const XChaCha20Nonce& nonce, ByteView associated, ByteView plain,
-                      MutableBytes sealed) {
-  Prepare(plain.size(), sealed.size());
-  AeadTag tag{};
-  crypto_aead_xchacha20poly1305_ietf_encrypt_detached(NotNullOut(sealed), tag.data(), nullptr, NotNull(plain),
-                                                      plain.size(), NotNull(associated), associated.size(), nullptr,
-                                                      nonce.data(), key.data());
-  return tag;
-}
-
-bool OpenXChaCha20(AeadKey key, const XChaCha20Nonce& nonce, ByteView associated, ByteView sealed, const AeadTag& tag,
-                   MutableBytes plain) {
-  Prepare(plain.size(), sealed.size());
-  return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(NotNullOut(plain), nullptr, NotNull(sealed), sealed.size(),
-                                                             tag.data(), NotNull(associated), associated.size(),
-                                                             nonce.data(), key.data()) == 0;
-}
-
 void SealXChaCha20Appended(AeadKey key, const XChaCha20Nonce& nonce, ByteView associated, ByteView plain,
                            MutableBytes sealed) {
   Prepare(plain.size() + kAeadTagBytes, sealed.size());

@@ -16,22 +16,15 @@ inline constexpr std::size_t kAeadKeyBytes = 32;
 inline constexpr std::size_t kAeadTagBytes = 16;
 
 using AeadKey = std::span<const std::uint8_t, kAeadKeyBytes>;
-using AeadTag = std::array<std::uint8_t, kAeadTagBytes>;
 using XChaCha20Nonce = std::array<std::uint8_t, 24>;
 using ChaCha20Nonce = std::array<std::uint8_t, 12>;
 
-// SealXChaCha20 encrypts with XChaCha20-Poly1305-IETF and returns the tag; `sealed` has the size of `plain`. A nonce
-// serves once for each key.
-[[nodiscard]] AeadTag SealXChaCha20(AeadKey key, const XChaCha20Nonce& nonce, ByteView associated, ByteView plain,
-                                    MutableBytes sealed);
-// OpenXChaCha20 is false, with `plain` all zeros, when key, nonce, associated data, bytes or tag are not those that
-// were sealed.
-[[nodiscard]] bool OpenXChaCha20(AeadKey key, const XChaCha20Nonce& nonce, ByteView associated, ByteView sealed,
-                                 const AeadTag& tag, MutableBytes plain);
-
-// The same with the tag behind the ciphertext: `sealed` is kAeadTagBytes longer than `plain`.
+// SealXChaCha20Appended encrypts with XChaCha20-Poly1305-IETF and puts the tag behind the ciphertext: `sealed` is
+// kAeadTagBytes longer than `plain`. A nonce serves once for each key.
 void SealXChaCha20Appended(AeadKey key, const XChaCha20Nonce& nonce, ByteView associated, ByteView plain,
                            MutableBytes sealed);
+// OpenXChaCha20Appended is false, with `plain` all zeros, when key, nonce, associated data, bytes or tag are not those
+// that were sealed.
 [[nodiscard]] bool OpenXChaCha20Appended(AeadKey key, const XChaCha20Nonce& nonce, ByteView associated, ByteView sealed,
                                          MutableBytes plain);
 

@@ -33,9 +33,8 @@ Result<std::optional<TotalSize>> ParseTotalSize(const json::Value& index) {
   const json::Value* size = metadata->Find("total_size");
   if (size == nullptr) return std::optional<TotalSize>();
   if (const auto whole = size->AsUnsigned()) return std::optional(TotalSize{whole, 0});
-  json::Value copy = *size;
-  const double* fraction = std::get_if<double>(&copy.storage());
-  if (fraction == nullptr || !std::isfinite(*fraction) || *fraction < 0) {
+  const std::optional<double> fraction = size->AsDouble();
+  if (!fraction || !std::isfinite(*fraction) || *fraction < 0) {
     return BadIndex("total_size is not a number of bytes");
   }
   return std::optional(TotalSize{std::nullopt, *fraction});

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 
 namespace safemodel::formats {
 
+inline constexpr std::string_view kIndexSuffix = ".index.json";  // of its name; content decides what is one
 inline constexpr std::uint64_t kIndexBytes = 256u << 20;  // 60 bytes for each of as many tensors as a model may have
 inline constexpr std::size_t kMostShards = 4096;          // the largest models that are published have hundreds
 

@@ -175,6 +175,11 @@ std::optional<std::uint64_t> Value::AsUnsigned() const {
   return value == nullptr ? std::nullopt : std::optional(*value);
 }
 
+std::optional<double> Value::AsDouble() const {
+  const auto* value = std::get_if<double>(&storage_);
+  return value == nullptr ? std::nullopt : std::optional(*value);
+}
+
 const Value* Value::Find(std::string_view key) const {
   const Members* members = AsObject();
   if (members == nullptr) return nullptr;

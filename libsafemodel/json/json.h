@@ -32,9 +32,11 @@ class Value {
   explicit Value(Storage storage) : storage_(std::move(storage)) {}
 
   [[nodiscard]] bool is_null() const { return storage_.index() == 0; }
-  // Each returns nothing (or null) when the value is of another kind. Unsigned is only what was written as an integer.
+  // Each returns nothing (or null) when the value is of another kind. Unsigned is only what was written as an integer,
+  // and Double what was not.
   [[nodiscard]] std::optional<bool> AsBool() const;
   [[nodiscard]] std::optional<std::uint64_t> AsUnsigned() const;
+  [[nodiscard]] std::optional<double> AsDouble() const;
   [[nodiscard]] const std::string* AsString() const { return std::get_if<std::string>(&storage_); }
   [[nodiscard]] const Array* AsArray() const { return std::get_if<Array>(&storage_); }
   [[nodiscard]] const Members* AsObject() const { return std::get_if<Members>(&storage_); }

@@ -2,7 +2,6 @@
 #include "log/log_writer.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,8 +47,8 @@ Result<Descriptor> Lock(const std::string& folder) {
     return SystemError(errno == ENOENT ? "not_found" : "open_failed", "the log cannot be opened for writing", path);
   }
   const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return SystemError("open_failed", "the log cannot be locked", path);
+  while (!TryLock(lock.get())) {
+    if (errno != EWOULDBLOCK) return SystemError("open_failed", "the log cannot be locked", path);
     if (std::chrono::steady_clock::now() > end) {
       return Error{Stage::kIo, "locked", "another writer is at work on this log; try again", kNoOffset, folder};
     }

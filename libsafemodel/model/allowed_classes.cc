@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/cursor.h"
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "model/allowed_table.h"
@@ -46,34 +47,38 @@ Result<std::vector<toml::Table>> ClassTables(toml::Table root, std::set<std::str
 const pickle::AllowList* TableOf(const AllowedClasses& allowed) { return allowed.table_.get(); }
 
 Result<AllowedClasses> AllowedClasses::FromFiles(const std::vector<std::string>& paths) {
-  std::vector<Text> texts;
-  for (const std::string& path : paths) {
-    SAFEMODEL_ASSIGN(const ByteBuffer bytes, toml::ReadFile(path));
-    texts.push_back({path, std::string(bytes.begin(), bytes.end())});
-  }
-  return Parse(texts);
+  return CatchOutOfMemory([&]() -> Result<AllowedClasses> {
+    std::vector<Text> texts;
+    for (const std::string& path : paths) {
+      SAFEMODEL_ASSIGN(const ByteBuffer bytes, toml::ReadFile(path));
+      texts.push_back({path, std::string(bytes.begin(), bytes.end())});
+    }
+    return Parse(texts);
+  });
 }
 
 Result<AllowedClasses> AllowedClasses::Parse(const std::vector<Text>& texts) {
-  AllowedClasses allowed;
-  std::set<std::string> names;
-  std::vector<toml::Table> classes;
-  for (const Text& text : texts) {
-    SAFEMODEL_ASSIGN(toml::Table root, toml::Parse(AsBytes(text.text), text.name));
-    SAFEMODEL_ASSIGN(const std::vector<toml::Table> tables, ClassTables(std::move(root), names));
-    allowed.files_.push_back({text.name, DigestOf(AsBytes(text.text)), tables.size()});
-    classes.insert(classes.end(), tables.begin(), tables.end());
-  }
-  if (classes.empty()) return allowed;
-  std::string table;
-  for (toml::Table& entry : classes) {
-    SAFEMODEL_ASSIGN(const std::string text, ClassEntry(entry, names));
-    table += text;
-  }
-  auto parsed = pickle::AllowList::ParseUser(table);
-  if (!parsed.ok()) return Error{Stage::kInternal, "internal", "a table of classes was written wrongly"};
-  allowed.table_ = std::move(parsed).value();
-  return allowed;
+  return CatchOutOfMemory([&]() -> Result<AllowedClasses> {
+    AllowedClasses allowed;
+    std::set<std::string> names;
+    std::vector<toml::Table> classes;
+    for (const Text& text : texts) {
+      SAFEMODEL_ASSIGN(toml::Table root, toml::Parse(AsBytes(text.text), text.name));
+      SAFEMODEL_ASSIGN(const std::vector<toml::Table> tables, ClassTables(std::move(root), names));
+      allowed.files_.push_back({text.name, DigestOf(AsBytes(text.text)), tables.size()});
+      classes.insert(classes.end(), tables.begin(), tables.end());
+    }
+    if (classes.empty()) return allowed;
+    std::string table;
+    for (toml::Table& entry : classes) {
+      SAFEMODEL_ASSIGN(const std::string text, ClassEntry(entry, names));
+      table += text;
+    }
+    auto parsed = pickle::AllowList::ParseUser(table);
+    if (!parsed.ok()) return Error{Stage::kInternal, "internal", "a table of classes was written wrongly"};
+    allowed.table_ = std::move(parsed).value();
+    return allowed;
+  });
 }
 
 }  // namespace safemodel

@@ -101,7 +101,7 @@ TensorDigestJob JobOf(const LoadedModel& model, std::span<const container::Tenso
   job.tensors = records;
   job.element_types = model.element_types;
   job.source_of_storage = model.storages;
-  job.limits = model.options.limits;
+  job.limits = model.limits;
   job.threads = threads;
   job.block_bytes = kLeastBlockBytes;
   const ObjectStore* store = model.store.get();
@@ -109,7 +109,7 @@ TensorDigestJob JobOf(const LoadedModel& model, std::span<const container::Tenso
   for (std::uint32_t object = 0; object < objects.size(); ++object) {
     const std::uint64_t bytes = store->objects()[object].plain_size;
     const auto open = [store, object, bytes, produced = work[object].produced,
-                       limits = model.options.limits]() -> Result<SharedSource> {
+                       limits = model.limits]() -> Result<SharedSource> {
       auto budget = std::make_shared<DecodeBudget>(bytes, limits);
       budget->Allow(produced);
       return store->Plain(object, std::move(budget));
@@ -175,7 +175,7 @@ Status CompareDigests(const LoadedModel& model, const ComputedDigests& computed)
 }
 
 Status CheckContent(const LoadedModel& model, const Progress& progress) {
-  SAFEMODEL_ASSIGN(const ComputedDigests computed, ComputeFromPlainBytes(model, model.options.threads, progress));
+  SAFEMODEL_ASSIGN(const ComputedDigests computed, ComputeFromPlainBytes(model, model.threads, progress));
   return CompareDigests(model, computed);
 }
 

@@ -5,7 +5,6 @@
 #include "base/large_pages.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
-#include "crypto/hash.h"
 #include "model/loaded_model.h"
 
 namespace safemodel {
@@ -43,12 +42,8 @@ Status CheckRun(const ObjectStore& store, const Run& run, ReadBuffer& buffer) {
   ByteView rest = stored;
   for (std::uint32_t chunk = run.first; chunk < run.first + run.count; ++chunk) {
     const container::ChunkRecord& record = (*slice)[chunk];
-    if (crypto::Blake3Of(rest.first(record.stored_length)) != record.digest) {
-      return store.Refuse(
-          run.object, chunk,
-          Error{Stage::kDigestMismatch, "chunk_digest",
-                "the bytes of a chunk are not those that were written; get the file again", record.stored_offset});
-    }
+    const Status held = CheckChunkDigest(rest.first(record.stored_length), record);
+    if (!held.ok()) return store.Refuse(run.object, chunk, held.error());
     rest = rest.subspan(record.stored_length);
   }
   return {};

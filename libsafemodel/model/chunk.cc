@@ -12,12 +12,6 @@
 namespace safemodel {
 namespace {
 
-Status CheckDigest(ByteView stored, const container::ChunkRecord& record) {
-  if (crypto::Blake3Of(stored) == record.digest) return {};
-  return Error{Stage::kDigestMismatch, "chunk_digest",
-               "the bytes of a chunk are not those that were written; get the file again", record.stored_offset};
-}
-
 // At tells in which chunk of the file an error of the cipher happened.
 Result<ByteView> At(Result<ByteView> opened, std::uint64_t offset) {
   if (opened.ok()) return opened;
@@ -88,6 +82,12 @@ class PlainSource final : public ByteSource {
 
 }  // namespace
 
+Status CheckChunkDigest(ByteView stored, const container::ChunkRecord& record) {
+  if (crypto::Blake3Of(stored) == record.digest) return {};
+  return Error{Stage::kDigestMismatch, "chunk_digest",
+               "the bytes of a chunk are not those that were written; get the file again", record.stored_offset};
+}
+
 encryption::ChunkPlace PlaceOf(std::uint32_t object_number, const container::ObjectRecord& object, std::uint32_t chunk,
                                std::uint64_t plain_length, std::uint8_t codec) {
   return {object_number, chunk, object.chunk_count, static_cast<std::uint32_t>(plain_length), codec};
@@ -98,7 +98,7 @@ Result<ByteView> ReadEncoded(const ChunkFile& file, const ChunkRef& ref, std::ui
   const container::ChunkRecord& record = ref.record;
   scratch.stored.resize(record.stored_length);  // at most ChunkBounds(...).most: ParseIndexSlice
   SAFEMODEL_TRY(file.core.ReadAt(record.stored_offset, scratch.stored));
-  SAFEMODEL_TRY(CheckDigest(scratch.stored, record));
+  SAFEMODEL_TRY(CheckChunkDigest(scratch.stored, record));
   if (file.cipher == nullptr) return ByteView(scratch.stored);
   const auto place = PlaceOf(ref.object_number, ref.object, ref.chunk, plain_length, record.codec);
   return At(file.cipher->Open(place, ref.object.salt, scratch.stored, scratch.cipher), record.stored_offset);
@@ -111,7 +111,7 @@ Status ReadChunk(const ChunkFile& file, const ChunkRef& ref, MutableBytes plain,
     if (plain.size() != record.stored_length)
       return Error{Stage::kInternal, "internal", "a chunk was read at another length"};
     SAFEMODEL_TRY(file.core.ReadAt(record.stored_offset, plain));
-    return CheckDigest(plain, record);
+    return CheckChunkDigest(plain, record);
   }
   SAFEMODEL_ASSIGN(const ByteView encoded, ReadEncoded(file, ref, plain.size(), scratch));
   if (is_raw) {

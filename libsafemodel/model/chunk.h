@@ -38,6 +38,9 @@ struct ChunkRef {
 encryption::ChunkPlace PlaceOf(std::uint32_t object_number, const container::ObjectRecord& object, std::uint32_t chunk,
                                std::uint64_t plain_length, std::uint8_t codec);
 
+// CheckChunkDigest compares stored bytes with the digest of their record: kDigestMismatch "chunk_digest".
+Status CheckChunkDigest(ByteView stored, const container::ChunkRecord& record);
+
 // ReadChunk fills `plain`, which must have the chunk's plain length. The stored bytes are read once, to private memory,
 // and what was hashed is what is decoded [I-FIRST]. On failure the content of `plain` is unspecified: callers zero it.
 // Errors: kIo, kDigestMismatch "chunk_digest", those of the cipher and of the codec.

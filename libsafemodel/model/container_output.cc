@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 #include "base/try.h"
 #include "trust/envelope_store.h"
@@ -42,9 +43,12 @@ Result<ContainerOutput> ContainerOutput::Create(const std::string& path, OutputF
 }
 
 Status ContainerOutput::Commit() {
-  SAFEMODEL_TRY(file_.Commit());
-  if (overwrite_ == OutputFile::Overwrite::kRefuse) return {};
-  return RemoveSidecar(path_);
+  Status named = file_.Commit();
+  // A core that replaced another one has its name for good, however long it lasts: the old envelope must go.
+  const bool in_place = named.ok() || std::string_view(named.error().code) == "not_durable";
+  if (!in_place || overwrite_ == OutputFile::Overwrite::kRefuse) return named;
+  Status removed = RemoveSidecar(path_);
+  return named.ok() ? removed : named;
 }
 
 }  // namespace safemodel

@@ -19,6 +19,7 @@ class ContainerOutput {
 
   [[nodiscard]] OutputFile& file() { return file_; }
   // Commit gives the file its name, and then removes the envelope of what it replaced: between the two, readers refuse.
+  // The first error is returned. kIo "not_durable" and an error about the envelope come when the file has its name.
   [[nodiscard]] Status Commit();
 
  private:

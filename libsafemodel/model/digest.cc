@@ -11,7 +11,7 @@
 #include "model/loaded_model.h"
 #include "model/model_input.h"
 
-#include <safemodel/export.h>
+#include <safemodel/unverified.h>
 
 namespace safemodel {
 namespace {

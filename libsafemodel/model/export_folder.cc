@@ -21,7 +21,7 @@ Status CheckPathOfTensors(const LoadedModel& model) {
 Status CheckFile(const LoadedModel& model, std::size_t number, ExportOptions::Executables executables) {
   const std::string& path = model.files[number].path;
   const SharedSource plain = model.store->Plain(model.file_objects[number]);
-  SAFEMODEL_ASSIGN(const FileJudgement judgement, JudgeFile(path, plain, model.options.limits));
+  SAFEMODEL_ASSIGN(const FileJudgement judgement, JudgeFile(path, plain, model.limits));
   if (judgement.kind == FileJudgement::Kind::kData) return {};
   if (executables == ExportOptions::Executables::kRefuse) {
     return Error{Stage::kUnsafe, "executable_file",

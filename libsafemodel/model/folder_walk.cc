@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/folder_walk.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "base/try.h"
 #include "base/utf8.h"
+#include "container/paths.h"
 
 namespace safemodel {
 namespace {
-
-bool IsGitFolder(std::string_view name) {
-  std::string folded(name);
-  std::transform(folded.begin(), folded.end(), folded.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return folded == ".git" || folded == "git~1";
-}
 
 // Pending is a folder to visit, or an entry to report once its turn comes.
 struct Pending {
@@ -38,7 +31,9 @@ Status Expand(const Folder& folder, const Pending& parent, std::size_t most, std
 
 }  // namespace
 
-bool IsDownloadTrace(const std::string& path) { return IsGitFolder(NameOf(path)) || path == ".cache/huggingface"; }
+bool IsDownloadTrace(const std::string& path) {
+  return container::IsGitName(NameOf(path)) || path == ".cache/huggingface";
+}
 
 Status WalkFolder(const Folder& folder, const WalkLimits& limits, const Visit& visit, const PassOver& pass_over) {
   std::vector<Pending> stack = {{"", 0, Folder::Kind::kFolder}};

@@ -38,7 +38,7 @@ class Window {
   std::uint64_t begin_ = 0;
 };
 
-// Piece is an axis cut so that its elements fit a window.
+// PieceCount returns how many elements of an axis fit a window.
 std::uint64_t PieceCount(const Axis& axis) {
   if (axis.in_step == 0) return axis.count;
   return std::clamp<std::uint64_t>(kWindowBytes / axis.in_step, 1, axis.count);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/inspect.h>
+#include <safemodel/unverified.h>
 
 #include <map>
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "base/cursor.h"
 #include "base/try.h"
 #include "formats/safetensors.h"
@@ -71,13 +72,6 @@ bool EndsWithOneOf(std::string_view path, std::span<const std::string_view> suff
   return std::any_of(suffixes.begin(), suffixes.end(), [&](std::string_view suffix) { return path.ends_with(suffix); });
 }
 
-std::string Fold(std::string_view path) {
-  std::string folded(path);
-  std::transform(folded.begin(), folded.end(), folded.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return folded;
-}
-
 bool StartsWith(ByteView head, std::size_t offset, std::string_view bytes) {
   return head.size() >= offset + bytes.size() &&
          std::equal(bytes.begin(), bytes.end(), head.begin() + static_cast<std::ptrdiff_t>(offset),
@@ -87,7 +81,7 @@ bool StartsWith(ByteView head, std::size_t offset, std::string_view bytes) {
 FileJudgement Executable(const char* reason) { return {FileJudgement::Kind::kExecutable, reason}; }
 
 FileJudgement JudgeName(const std::string& path) {
-  const std::string folded = Fold(path);
+  const std::string folded = FoldAscii(path);
   if (folded.ends_with(".ipynb")) return Executable("notebook");
   if (EndsWithOneOf(folded, kScripts)) return Executable("script");
   // libx.so.1 too

@@ -58,7 +58,8 @@ Result<container::Directory> DirectoryOf(const ObjectStore& store, const Limits&
 
 Result<std::unique_ptr<LoadedModel>> LoadModel(trust::TrustedManifest trusted, const OpenOptions& options) {
   auto model = std::make_unique<LoadedModel>();
-  model->options = options;
+  model->limits = options.limits;
+  model->threads = options.threads;
   SAFEMODEL_ASSIGN(SharedCipher cipher, OpenCipher(trusted, options.identities));
   SAFEMODEL_ASSIGN(model->store, ObjectStore::Open(std::move(trusted), std::move(cipher), options.limits));
   const ObjectStore& store = *model->store;

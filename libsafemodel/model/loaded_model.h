@@ -30,7 +30,9 @@ class CoreMapping {
 };
 
 struct LoadedModel {
-  OpenOptions options;
+  // Of the options no more than is used after loading: the source of identities may hold secrets.
+  Limits limits;
+  unsigned threads = 0;
   std::unique_ptr<ObjectStore> store;
   ModelInfo info;
   std::vector<std::uint32_t> storages;  // object numbers

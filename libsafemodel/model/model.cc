@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include <safemodel/export.h>
+#include <safemodel/unverified.h>
 
 #include "base/clock.h"
 #include "base/out_of_memory.h"
@@ -113,16 +113,20 @@ Result<MappedView> VerifiedModel::View(const Tensor& tensor) const {
 }
 
 Result<ByteBuffer> VerifiedModel::ReadFile(const PackedFile& file) const {
-  const LoadedModel& model = *impl_->loaded;
-  for (std::size_t i = 0; i < model.files.size(); ++i) {
-    if (model.files[i].path != file.path) continue;
-    return CatchOutOfMemory([&] { return model.store->ReadWhole(model.file_objects[i]); });
-  }
-  return Error{Stage::kUsage, "no_such_file", "the model has no file of this path", kNoOffset, file.path};
+  return CatchOutOfMemory([&]() -> Result<ByteBuffer> {
+    const LoadedModel& model = *impl_->loaded;
+    // Ascending by bytes: the directory was refused otherwise.
+    const auto found =
+        std::lower_bound(model.files.begin(), model.files.end(), file.path,
+                         [](const PackedFile& packed, const std::string& wanted) { return packed.path < wanted; });
+    if (found == model.files.end() || found->path != file.path)
+      return Error{Stage::kUsage, "no_such_file", "the model has no file of this path", kNoOffset, file.path};
+    return model.store->ReadWhole(model.file_objects[static_cast<std::size_t>(found - model.files.begin())]);
+  });
 }
 
 Status VerifiedModel::CheckAll(const Progress& progress) const {
-  return CatchOutOfMemory([&] { return CheckStored(*impl_->loaded->store, impl_->loaded->options.threads, progress); });
+  return CatchOutOfMemory([&] { return CheckStored(*impl_->loaded->store, impl_->loaded->threads, progress); });
 }
 
 Status VerifiedModel::CheckContent(const Progress& progress) const {

@@ -19,7 +19,6 @@
 namespace safemodel {
 namespace {
 
-constexpr std::string_view kIndexSuffix = ".index.json";
 constexpr std::uint64_t kHeadBytes = 16;
 // What the libraries call the weights when they are pickles: these names win over other pickles beside them, such as
 // the state of an optimizer.
@@ -32,7 +31,8 @@ struct FoundFile {
   std::shared_ptr<const FileBelow> source;
   Shape shape = Shape::kOther;
   FileJudgement judgement;
-  formats::ShardedIndex index;  // of an index
+  formats::ShardedIndex index;               // of an index
+  std::shared_ptr<const File> parsed_index;  // the file that it was read from
 };
 
 using Shape = FoundFile::Shape;
@@ -68,13 +68,14 @@ Result<FoundFile> Examine(const std::shared_ptr<const Folder>& folder, const std
     file.shape = Shape::kContainer;
     return file;
   }
-  if (path.ends_with(kIndexSuffix)) {
-    SAFEMODEL_ASSIGN(const std::shared_ptr<const File> opened, folder->OpenFile(path));
+  if (path.ends_with(formats::kIndexSuffix)) {
+    SAFEMODEL_ASSIGN(std::shared_ptr<const File> opened, folder->OpenFile(path));
     auto index = ReadIndexFile(*opened, NameOf(path), options.limits);
     if (!index.ok() && std::string_view(index.error().code) != "not_an_index") return index.error();
     if (index.ok()) {
       file.shape = Shape::kIndex;
       file.index = std::move(index).value();
+      file.parsed_index = std::move(opened);
       return file;
     }
   }
@@ -200,8 +201,7 @@ class WeightsFinder {
 Status ReadWeights(const Folder& folder, const FoundFile& chosen, const InputOptions& options, ModelInput& input) {
   if (chosen.shape == Shape::kIndex) {
     SAFEMODEL_TRY(ReadShards(folder, ParentOf(chosen.path), chosen.index.shards, &chosen.index, options, input));
-    SAFEMODEL_ASSIGN(std::shared_ptr<const File> index, folder.OpenFile(chosen.path));
-    input.parts.push_back(PartOf(chosen.path, std::move(index)));
+    input.parts.push_back(PartOf(chosen.path, chosen.parsed_index));
     return {};
   }
   SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, folder.OpenFile(chosen.path));

@@ -18,7 +18,6 @@ namespace safemodel {
 namespace {
 
 constexpr std::uint64_t kHeadBytes = 64;
-constexpr std::string_view kIndexSuffix = ".index.json";
 
 bool IsFolder(const std::string& path) {
   struct stat status {};
@@ -41,7 +40,8 @@ Result<ModelInput> ReadIndexed(const std::string& path, const std::shared_ptr<co
   const std::string name = NameOf(path);
   SAFEMODEL_TRY(ReadShards(*folder, "", index.shards, &index, options, input));
   input.parts.push_back(PartOf(name, file));
-  input.default_name = name.ends_with(kIndexSuffix) ? name.substr(0, name.size() - kIndexSuffix.size()) : name;
+  input.default_name =
+      name.ends_with(formats::kIndexSuffix) ? name.substr(0, name.size() - formats::kIndexSuffix.size()) : name;
   return input;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading tensors into memory of the caller.
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <set>
 
@@ -73,7 +74,7 @@ class Copies {
   }
 
   [[nodiscard]] Status Check(std::string subject) const {
-    const auto allowed = CheckedMul<std::uint64_t>(stored_, model_.options.limits.alias_expansion);
+    const auto allowed = CheckedMul<std::uint64_t>(stored_, model_.limits.alias_expansion);
     if (!allowed || wanted_ <= *allowed) return {};
     return Error{Stage::kLimit, "alias_expansion",
                  "as copies the tensors are many times larger than what is stored; ask for fewer at once", kNoOffset,
@@ -114,8 +115,23 @@ Status Run(const LoadedModel& model, const std::vector<ReadTarget>& targets, con
   return resolved;
 }
 
+// CheckRequests refuses what no thread could do right: destinations that meet would be written by several at once.
+Status CheckRequests(std::span<const VerifiedModel::Request> requests) {
+  std::vector<MutableBytes> outs;
+  for (const VerifiedModel::Request& request : requests) {
+    if (request.tensor == nullptr) return Error{Stage::kUsage, "no_tensor", "a request does not say which tensor"};
+    if (!request.out.empty()) outs.push_back(request.out);
+  }
+  const std::less<const std::uint8_t*> before;
+  std::sort(outs.begin(), outs.end(), [&](MutableBytes a, MutableBytes b) { return before(a.data(), b.data()); });
+  const auto meet = [&](MutableBytes a, MutableBytes b) { return before(b.data(), a.data() + a.size()); };
+  if (std::adjacent_find(outs.begin(), outs.end(), meet) == outs.end()) return {};
+  return Error{Stage::kUsage, "destinations_meet", "the destinations of two requests overlap"};
+}
+
 Status ReadRequests(const LoadedModel& model, std::span<const VerifiedModel::Request> requests,
                     const Progress& progress) {
+  SAFEMODEL_TRY(CheckRequests(requests));
   std::vector<ReadTarget> targets;
   Status resolved;
   for (const VerifiedModel::Request& request : requests) {

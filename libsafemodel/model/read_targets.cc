@@ -90,8 +90,7 @@ Plan PlanFor(const LoadedModel& model, const std::vector<ReadTarget>& targets) {
     }
     plan.strided.push_back(i);
     SharedBudget& budget = plan.budgets[target.object];
-    if (!budget)
-      budget = std::make_shared<DecodeBudget>(store.objects()[target.object].plain_size, model.options.limits);
+    if (!budget) budget = std::make_shared<DecodeBudget>(store.objects()[target.object].plain_size, model.limits);
     budget->Allow(target.out.size());
   }
   std::sort(plan.pieces.begin(), plan.pieces.end());
@@ -197,12 +196,12 @@ Result<std::uint64_t> ReadStrided(const ObjectStore& store, const std::vector<Re
 Status ReadTargets(const LoadedModel& model, const std::vector<ReadTarget>& targets, const Progress& progress) {
   const ObjectStore& store = *model.store;
   const Plan plan = PlanFor(model, targets);
-  std::vector<ReadScratch> scratch(WorkerCount(plan.items.size(), model.options.threads));
+  std::vector<ReadScratch> scratch(WorkerCount(plan.items.size(), model.threads));
   std::uint64_t total = 0;
   for (const ReadTarget& target : targets) total += target.out.size();
   std::mutex mutex;
   std::uint64_t done = 0;
-  return ParallelFor(plan.items.size(), model.options.threads, [&](std::size_t i, unsigned worker) -> Status {
+  return ParallelFor(plan.items.size(), model.threads, [&](std::size_t i, unsigned worker) -> Status {
     const Item& item = plan.items[i];
     const std::span<const Piece> pieces(plan.pieces);
     SAFEMODEL_ASSIGN(

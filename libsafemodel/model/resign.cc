@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/resign.h>
+#include <safemodel/unverified.h>
 
 #include <algorithm>
 

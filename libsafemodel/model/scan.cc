@@ -2,6 +2,7 @@
 // Scanning of files and folders.
 #include <safemodel/model.h>
 #include <safemodel/scan.h>
+#include <safemodel/unverified.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -11,6 +12,7 @@
 
 #include "base/cursor.h"
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "formats/safetensors.h"
@@ -145,7 +147,7 @@ ScanReport ScanWith(const std::string& path, Place place, const ScanOptions& opt
     if (claim.layout.empty()) SAFEMODEL_TRY(AddUnclaimed(*file, place, findings));
     return file->CheckUnchanged();
   };
-  report.status = scan();
+  report.status = CatchOutOfMemory(scan);
   std::move(findings).MoveTo(report);
   if (!report.status.ok()) report.verdict = std::max(report.verdict, ScanVerdict::kUnreadable);
   return report;
@@ -221,6 +223,28 @@ void ScanFolder(const std::string& folder, const ScanOptions& options, Summing& 
   if (!analysed) summing.Take(NothingIn(folder));
 }
 
+Status ScanInput(const std::string& input, const ScanOptions& options, Summing& summing) {
+  std::error_code error;
+  if (fs::is_directory(input, error)) {
+    ScanFolder(input, options, summing);
+  } else {
+    summing.Take(ScanFile(input, Place::kNamed, options));
+  }
+  return {};
+}
+
+// TakeUnscanned reports an input for which memory ran out outside the scan of a file; without a name where there is
+// none even for that.
+void TakeUnscanned(const std::string& input, const Status& status, Summing& summing) {
+  ScanReport report;
+  report.status = status;
+  static_cast<void>(CatchOutOfMemory([&]() -> Status {
+    report.path = input;
+    return {};
+  }));
+  summing.Take(report);
+}
+
 }  // namespace
 
 ScanReport ScanOpenFile(const std::shared_ptr<const File>& file, const ScanOptions& options) {
@@ -233,12 +257,8 @@ ScanSummary Scan(const std::vector<std::string>& inputs, const ScanOptions& opti
   Summing summing(report);
   std::uint64_t done = 0;
   for (const std::string& input : inputs) {
-    std::error_code error;
-    if (fs::is_directory(input, error)) {
-      ScanFolder(input, options, summing);
-    } else {
-      summing.Take(ScanFile(input, Place::kNamed, options));
-    }
+    const Status scanned = CatchOutOfMemory([&] { return ScanInput(input, options, summing); });
+    if (!scanned.ok()) TakeUnscanned(input, scanned, summing);
     if (options.progress) options.progress(++done, inputs.size());
   }
   return summing.Summary();

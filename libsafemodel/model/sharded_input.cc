@@ -10,8 +10,6 @@
 namespace safemodel {
 namespace {
 
-constexpr std::string_view kIndexSuffix = ".index.json";
-
 std::string Below(const std::string& below, const std::string& name) {
   return below.empty() ? name : below + "/" + name;
 }
@@ -125,7 +123,7 @@ std::optional<ShardName> ParseShardName(const std::string& name) {
 
 Result<ModelInput> ReadShardList(const std::vector<std::string>& inputs, const InputOptions& options) {
   SAFEMODEL_ASSIGN(std::vector<std::string> names, NamesBeside(inputs));
-  const auto is_index = [](const std::string& name) { return name.ends_with(kIndexSuffix); };
+  const auto is_index = [](const std::string& name) { return name.ends_with(formats::kIndexSuffix); };
   const auto found = std::find_if(names.begin(), names.end(), is_index);
   const std::string index_name = found == names.end() ? std::string() : *found;
   if (found != names.end()) names.erase(found);
@@ -140,7 +138,7 @@ Result<ModelInput> ReadShardList(const std::vector<std::string>& inputs, const I
   SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, folder->OpenFile(index_name));
   SAFEMODEL_ASSIGN(const formats::ShardedIndex index, ReadIndexFile(*file, index_name, options.limits));
   if (index.shards != names) return NotOneModel("the inputs are not the files that this index names", index_name);
-  input.default_name = index_name.substr(0, index_name.size() - kIndexSuffix.size());
+  input.default_name = index_name.substr(0, index_name.size() - formats::kIndexSuffix.size());
   SAFEMODEL_TRY(ReadShards(*folder, "", names, &index, options, input));
   input.parts.push_back(PartOf(index_name, std::move(file)));
   return input;

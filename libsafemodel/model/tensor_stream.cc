@@ -19,7 +19,7 @@ constexpr std::size_t kOpenObjects = 8;            // whose chunks are kept at o
 SharedSource TensorStream::SourceOf(std::uint32_t object, std::uint64_t produced) {
   SharedBudget& budget = budgets_[object];
   if (!budget) {
-    budget = std::make_shared<DecodeBudget>(model_.store->objects()[object].plain_size, model_.options.limits);
+    budget = std::make_shared<DecodeBudget>(model_.store->objects()[object].plain_size, model_.limits);
   }
   budget->Allow(produced);
   if (open_.size() >= kOpenObjects && open_.count(object) == 0) open_.clear();

@@ -4,7 +4,6 @@
 
 #include "base/checked.h"
 #include "base/try.h"
-#include "crypto/hash.h"
 #include "model/loaded_model.h"
 #include "value/tensor_view.h"
 
@@ -46,14 +45,8 @@ Result<MappedView> CoreMapping::Verified(const ObjectStore& store, std::uint32_t
     if (verified_.count({object, chunk}) > 0) continue;
     const container::ChunkRecord& record = (*slice)[chunk];
     const ByteView stored = bytes_.subspan(static_cast<std::size_t>(record.stored_offset), record.stored_length);
-    if (crypto::Blake3Of(stored) != record.digest) {
-      return store
-          .Refuse(
-              object, chunk,
-              Error{Stage::kDigestMismatch, "chunk_digest",
-                    "the bytes of a chunk are not those that were written; get the file again", record.stored_offset})
-          .error();
-    }
+    const Status held = CheckChunkDigest(stored, record);
+    if (!held.ok()) return store.Refuse(object, chunk, held.error()).error();
     verified_.insert({object, chunk});
   }
   if (count == 0) return MappedView(mapping_, {});

@@ -2,6 +2,8 @@
 // The only maker of TrustedManifest.
 #include "trust/authenticate.h"
 
+#include <safemodel/unverified.h>
+
 #include "base/try.h"
 #include "container/parse.h"
 #include "trust/candidate.h"

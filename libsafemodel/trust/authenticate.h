@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <safemodel/export.h>
 #include <safemodel/limits.h>
 #include <safemodel/model.h>
 #include <safemodel/policy.h>
@@ -16,6 +15,10 @@
 #include "container/format.h"
 #include "trust/authentication.h"
 #include "trust/detached.h"
+
+namespace safemodel {
+class InsecureSkipVerification;  // whoever makes one includes <safemodel/unverified.h>
+}
 
 namespace safemodel::trust {
 

@@ -2,7 +2,6 @@
 #include "trust/detached.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -82,13 +81,10 @@ Result<Descriptor> LockForSigning(const std::string& path) {
   Descriptor descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!descriptor.valid())
     return SystemError(errno == ENOENT ? "not_found" : "open_failed", "it cannot be opened", path);
-  while (flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EINTR) continue;
-    if (errno == EWOULDBLOCK)
-      return Error{Stage::kIo, "locked", "another signer is at work here; try again", kNoOffset, path};
-    return SystemError("open_failed", "it cannot be locked", path);
-  }
-  return descriptor;
+  if (TryLock(descriptor.get())) return descriptor;
+  if (errno == EWOULDBLOCK)
+    return Error{Stage::kIo, "locked", "another signer is at work here; try again", kNoOffset, path};
+  return SystemError("open_failed", "it cannot be locked", path);
 }
 
 Release ReleaseOf(const container::FilesManifest& manifest) {

@@ -2,7 +2,6 @@
 #include "trust/envelope_writer.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,14 +17,10 @@ constexpr int kAttempts = 3;
 // LockNow never waits: a build that signs twice at once has a bug, and its author should learn of it. Closing the
 // descriptor unlocks.
 Status LockNow(const File& file) {
-  while (flock(file.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EINTR) continue;
-    if (errno == EWOULDBLOCK) {
-      return Error{Stage::kIo, "locked", "another signer is at work on this file; try again", kNoOffset, file.path()};
-    }
-    return SystemError("open_failed", "the file cannot be locked", file.path());
-  }
-  return {};
+  if (TryLock(file.descriptor())) return {};
+  if (errno == EWOULDBLOCK)
+    return Error{Stage::kIo, "locked", "another signer is at work on this file; try again", kNoOffset, file.path()};
+  return SystemError("open_failed", "the file cannot be locked", file.path());
 }
 
 // OpenForWriting opens the container. Writing is needed only to fold; where an envelope beside the file will do, a file
@@ -35,17 +30,6 @@ Result<std::shared_ptr<const File>> OpenForWriting(const std::string& path, bool
   writable = file.ok();
   if (file.ok() || must_write) return file;
   return File::Open(path, File::Access::kRead, File::Links::kRefuse);
-}
-
-Status WriteAll(const File& file, std::uint64_t offset, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = pwrite(file.descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return SystemError("write_failed", "the envelope could not be appended", file.path());
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
-  return {};
 }
 
 Status WriteSidecar(const std::string& path, ByteView frame) {
@@ -91,7 +75,8 @@ Status EnvelopeWriter::Fold(ByteView frame) const {
   if (ftruncate(file.descriptor(), static_cast<off_t>(core)) != 0) {
     return SystemError("write_failed", "the old envelope could not be removed", path_);
   }
-  SAFEMODEL_TRY(WriteAll(file, core, frame));
+  if (!WriteFully(file.descriptor(), core, frame))
+    return SystemError("write_failed", "the envelope could not be appended", path_);
   if (fsync(file.descriptor()) != 0)
     return SystemError("write_failed", "the envelope could not be written to disk", path_);
   // Only now, with the frame safe in the file, may the sidecar go.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trust/locked_file.h"
 
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -29,12 +28,12 @@ Result<std::shared_ptr<const File>> LockNamed(const std::string& path) {
     // No link: replacing the name would leave the file that it points to as it is.
     auto file = File::Open(path, File::Access::kReadWrite, File::Links::kRefuse);
     if (!file.ok()) return file;
-    if (flock(file.value()->descriptor(), LOCK_EX | LOCK_NB) == 0) {
+    if (TryLock(file.value()->descriptor())) {
       SAFEMODEL_ASSIGN(const auto named, IdentityOf(path));
       if (named == file.value()->state().identity) return file;
     } else if (errno == EWOULDBLOCK) {
       std::this_thread::sleep_for(kLockPause);
-    } else if (errno != EINTR) {
+    } else {
       return SystemError("open_failed", "the file cannot be locked", path);
     }
   }

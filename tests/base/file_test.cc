@@ -2,12 +2,14 @@
 #include "base/file.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -118,6 +120,34 @@ TEST_CASE("file: a change after open is seen, and a shorter file is no silent en
   CheckRefused(file.value()->CheckUnchanged(), Stage::kIo, "changed");
   ByteBuffer out(8);
   CheckRefused(file.value()->ReadAt(0, out), Stage::kIo, "truncated");
+}
+
+TEST_CASE("file: a change is seen although its author sets the time of change back") {
+  const Folder folder;
+  Write(folder / "f", "0123456789");
+  const auto file = File::Open(folder / "f");
+  REQUIRE(file.ok());
+  struct stat before {};
+  REQUIRE(stat((folder / "f").c_str(), &before) == 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the clock of a file system is coarse
+  {
+    std::fstream writer(folder / "f", std::ios::binary | std::ios::in | std::ios::out);
+    writer << "abc";
+  }
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  REQUIRE(utimensat(AT_FDCWD, (folder / "f").c_str(), times, 0) == 0);
+  CheckRefused(file.value()->CheckUnchanged(), Stage::kIo, "changed");
+}
+
+TEST_CASE("file: to be read is no change") {
+  const Folder folder;
+  Write(folder / "f", "0123456789");
+  const auto file = File::Open(folder / "f");
+  REQUIRE(file.ok());
+  ByteBuffer out(10);
+  REQUIRE(file.value()->ReadAt(0, out).ok());
+  CHECK(Read(folder / "f") == "0123456789");
+  CHECK(file.value()->CheckUnchanged().ok());
 }
 
 TEST_CASE("file: what was opened is read, whatever becomes of the name") {

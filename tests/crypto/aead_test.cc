@@ -15,9 +15,9 @@ using testing::FromHex;
 
 AeadKey KeyOf(const ByteBuffer& bytes) { return AeadKey(ByteView(bytes)); }
 
-ByteBuffer Joined(ByteBuffer bytes, const AeadTag& tag) {
-  bytes.insert(bytes.end(), tag.begin(), tag.end());
-  return bytes;
+// FromFields returns what lies in fields of a vector, one behind the other.
+ByteBuffer FromFields(const json::Value& test, const char* first, const char* second) {
+  return FromHex(Field(test, first) + Field(test, second));
 }
 
 TEST_CASE("aead: Wycheproof, 246 of 315 open and 69 do not") {
@@ -33,24 +33,17 @@ TEST_CASE("aead: Wycheproof, 246 of 315 open and 69 do not") {
       return;
     }
     const auto nonce = ArrayFromHex<24>(Field(test, "iv"));
-    const auto tag = ArrayFromHex<16>(Field(test, "tag"));
     const ByteBuffer associated = FromHex(Field(test, "aad"));
     const ByteBuffer message = FromHex(Field(test, "msg"));
-    const ByteBuffer sealed = FromHex(Field(test, "ct"));
-    ByteBuffer plain(sealed.size(), 0xA5);
-    CHECK(OpenXChaCha20(KeyOf(key), nonce, associated, sealed, tag, plain) == valid);
-    CHECK(plain == (valid ? message : ByteBuffer(sealed.size(), 0)));
-    std::fill(plain.begin(), plain.end(), std::uint8_t{0xA5});
-    CHECK(OpenXChaCha20Appended(KeyOf(key), nonce, associated, Joined(sealed, tag), plain) == valid);
-    CHECK(plain == (valid ? message : ByteBuffer(sealed.size(), 0)));
+    const ByteBuffer sealed = FromFields(test, "ct", "tag");
+    ByteBuffer plain(sealed.size() - kAeadTagBytes, 0xA5);
+    CHECK(OpenXChaCha20Appended(KeyOf(key), nonce, associated, sealed, plain) == valid);
+    CHECK(plain == (valid ? message : ByteBuffer(plain.size(), 0)));
     if (!valid) return;
     ++opened;
-    ByteBuffer again(message.size());
-    CHECK(SealXChaCha20(KeyOf(key), nonce, associated, message, again) == tag);
+    ByteBuffer again(message.size() + kAeadTagBytes);
+    SealXChaCha20Appended(KeyOf(key), nonce, associated, message, again);
     CHECK(again == sealed);
-    ByteBuffer appended(message.size() + kAeadTagBytes);
-    SealXChaCha20Appended(KeyOf(key), nonce, associated, message, appended);
-    CHECK(appended == Joined(sealed, tag));
   });
   CHECK(count == 315);
   CHECK(opened == 246);
@@ -76,19 +69,23 @@ TEST_CASE("aead: ChaCha20-Poly1305 opens what it sealed, and every changed bit i
 TEST_CASE("aead: the same memory may hold plain and sealed bytes") {
   const ByteBuffer key(32, 1);
   const XChaCha20Nonce nonce = {2};
-  ByteBuffer bytes(100, 3);
-  const AeadTag tag = SealXChaCha20(KeyOf(key), nonce, {}, bytes, bytes);
-  CHECK(bytes != ByteBuffer(100, 3));
-  REQUIRE(OpenXChaCha20(KeyOf(key), nonce, {}, bytes, tag, bytes));
-  CHECK(bytes == ByteBuffer(100, 3));
+  const ByteBuffer text(100, 3);
+  ByteBuffer bytes = text;
+  bytes.resize(text.size() + kAeadTagBytes);
+  const MutableBytes plain = MutableBytes(bytes).first(text.size());
+  SealXChaCha20Appended(KeyOf(key), nonce, {}, plain, bytes);
+  CHECK_FALSE(std::equal(text.begin(), text.end(), bytes.begin()));
+  REQUIRE(OpenXChaCha20Appended(KeyOf(key), nonce, {}, bytes, plain));
+  CHECK(std::equal(text.begin(), text.end(), bytes.begin()));
 }
 
 TEST_CASE("aead: nothing is sealed too, and its associated data is held") {
   const ByteBuffer key(32, 1);
   const XChaCha20Nonce nonce = {2};
-  const AeadTag tag = SealXChaCha20(KeyOf(key), nonce, AsBytes("chunk 0"), {}, {});
-  CHECK(OpenXChaCha20(KeyOf(key), nonce, AsBytes("chunk 0"), {}, tag, {}));
-  CHECK_FALSE(OpenXChaCha20(KeyOf(key), nonce, AsBytes("chunk 1"), {}, tag, {}));
+  ByteBuffer tag(kAeadTagBytes);
+  SealXChaCha20Appended(KeyOf(key), nonce, AsBytes("chunk 0"), {}, tag);
+  CHECK(OpenXChaCha20Appended(KeyOf(key), nonce, AsBytes("chunk 0"), tag, {}));
+  CHECK_FALSE(OpenXChaCha20Appended(KeyOf(key), nonce, AsBytes("chunk 1"), tag, {}));
 }
 
 // Two keys open one ciphertext to different texts: the tag does not commit to the key. This is why a container commits
@@ -97,20 +94,20 @@ TEST_CASE("aead: the salamander opens under both of its keys, and under no third
   const std::string nonce_text = "smf-salamander-nonce-024";
   XChaCha20Nonce nonce{};
   std::copy(nonce_text.begin(), nonce_text.end(), nonce.begin());
-  const auto tag = ArrayFromHex<16>("799934f0498e305dbb454b562805567a");
   const ByteBuffer sealed = FromHex(
       "7e0a56e94d28acadc40303c51bd86cd9546eb0894737fbd7022260089766922ff2be08043d511c62e53cb3b361e6eb9fa5f36a9bf67eaa2c"
       "88b209c3dc907daadcbea5a578e246bd160aa917152a97fbd28063b4e4f21ae4fd7e07c8be40fa6100000000000000000000000000000000"
-      "12faaf52a69cca4874f0e7ac8a3ca0d9");
-  REQUIRE(sealed.size() == 128);
-  ByteBuffer first(sealed.size());
-  ByteBuffer second(sealed.size());
-  ByteBuffer third(sealed.size(), 0xA5);
-  CHECK(OpenXChaCha20(KeyOf(ByteBuffer(32, 0x11)), nonce, {}, sealed, tag, first));
-  CHECK(OpenXChaCha20(KeyOf(ByteBuffer(32, 0x22)), nonce, {}, sealed, tag, second));
+      "12faaf52a69cca4874f0e7ac8a3ca0d9"
+      "799934f0498e305dbb454b562805567a");
+  REQUIRE(sealed.size() == 128 + kAeadTagBytes);
+  ByteBuffer first(128);
+  ByteBuffer second(128);
+  ByteBuffer third(128, 0xA5);
+  CHECK(OpenXChaCha20Appended(KeyOf(ByteBuffer(32, 0x11)), nonce, {}, sealed, first));
+  CHECK(OpenXChaCha20Appended(KeyOf(ByteBuffer(32, 0x22)), nonce, {}, sealed, second));
   CHECK(first != second);
-  CHECK_FALSE(OpenXChaCha20(KeyOf(ByteBuffer(32, 0x33)), nonce, {}, sealed, tag, third));
-  CHECK(third == ByteBuffer(sealed.size(), 0));
+  CHECK_FALSE(OpenXChaCha20Appended(KeyOf(ByteBuffer(32, 0x33)), nonce, {}, sealed, third));
+  CHECK(third == ByteBuffer(128, 0));
 }
 
 }  // namespace

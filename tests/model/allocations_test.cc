@@ -8,8 +8,10 @@
 #include <new>
 
 #include <safemodel/convert.h>
+#include <safemodel/scan.h>
 
 #include "base/out_of_memory.h"
+#include "base/output_folder.h"
 #include "base/try.h"
 #include "model/fixture.h"
 #include "model/writer.h"
@@ -183,6 +185,40 @@ TEST_CASE("out of memory: a sequential source and raw chunks") {
       });
     });
   }
+}
+
+TEST_CASE("out of memory: a folder that is given up leaves nothing, wherever memory ran out") {
+  const TempFolder folder;
+  const std::string output = folder.Path("out");
+  const std::string below = "a/folder whose name is no short string/" + std::string(100, 'f');
+  FailEach([&]() -> Status {
+    const Status status = CatchOutOfMemory([&]() -> Status {
+      SAFEMODEL_ASSIGN(OutputFolder made, OutputFolder::Create(output));
+      for (const char* suffix : {"1", "2", "3"}) {
+        SAFEMODEL_TRY(made.AddFile(below + suffix, [](const auto& append) { return append(AsBytes("text")); }));
+      }
+      return Error{Stage::kIo, "out_of_memory", "given up although there was memory"};
+    });
+    if (std::filesystem::is_empty(folder.path())) return status.error().text[0] == 'g' ? Status() : status;
+    return Error{Stage::kInternal, "left_behind", "test"};
+  });
+}
+
+TEST_CASE("out of memory: a scan goes on with the next file, and says what it could not read") {
+  const TempFolder folder;
+  const std::string input = WriteSafetensors(folder);
+  WriteBytes(folder.Path("in.pkl"), AsBytes("\x80\x02}q\x01(X\x01\x02"));
+  const std::vector<std::string> inputs = {folder.path(), input};
+  FailEach([&]() -> Status {
+    Status refused;
+    std::uint64_t reports = 0;
+    const ScanSummary summary = Scan(inputs, {}, [&](const ScanReport& report) {
+      ++reports;
+      if (!report.status.ok()) refused = report.status;
+    });
+    if (summary.files != reports || reports < 2) return Error{Stage::kInternal, "files_lost", "test"};
+    return refused;
+  });
 }
 
 TEST_CASE("files: what a table states is allocated only as far as chunks hold") {

@@ -15,6 +15,7 @@
 #include <safemodel/export.h>
 #include <safemodel/inspect.h>
 #include <safemodel/model.h>
+#include <safemodel/unverified.h>
 #include <safemodel/verify.h>
 
 #include "base/cursor.h"

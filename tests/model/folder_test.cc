@@ -8,6 +8,7 @@
 #include "model/fixture.h"
 #include "model/folder_walk.h"
 #include "model/judge_file.h"
+#include "model/seams.h"
 #include "model/sharded_input.h"
 
 namespace safemodel {
@@ -313,6 +314,49 @@ TEST_CASE("sharded: index, folder and list of files are one model") {
     list += crypto::Hex(crypto::Blake3Of(ReadBytes(folder.temp.Path("in/") + name))) + "  " + name + "\n";
   }
   CHECK(convert({index}).value().source_digest == crypto::Blake3Of(AsBytes(list)));  // b3sum m* | b3sum
+}
+
+TEST_CASE("sharded: the index whose bytes were used is the one that was hashed, whenever another takes its place") {
+  constexpr const char* kIndex = "m.safetensors.index.json";
+  const std::string whole = R"({"weight_map":{"a":"s-1.safetensors","b":"s-2.safetensors"}})";
+  const std::string part = R"({"weight_map":{"a":"s-1.safetensors","c":"s-2.safetensors"}})";
+  const std::string tensors = R"({"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                              R"("c":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})";
+  ByteWriter both;
+  both.U64(tensors.size());
+  both.Text(tensors + "xy");
+  ModelFolder folder;
+  folder.Add("s-1.safetensors", Safetensors("a")).Add("s-2.safetensors", std::string(AsText(both.view())));
+  // Each index leaves another tensor out, so that the report tells which was read.
+  using Told = std::pair<Digest, std::vector<std::string>>;
+  const auto told = [&](const std::string& index) {
+    folder.Add(kIndex, index);
+    const auto report = folder.Convert();
+    REQUIRE_MESSAGE(report.ok(), Code(report));
+    return Told{report.value().source_digest, report.value().unmapped};
+  };
+  const Told of_part = told(part);
+  const Told of_whole = told(whole);
+  REQUIRE(of_part.second != of_whole.second);
+  int opens = 0;
+  for (int swapped_at = 1; opens >= swapped_at - 1; ++swapped_at) {
+    CAPTURE(swapped_at);
+    folder.Add(kIndex, whole);
+    WriteText(folder.temp.Path("next"), part);
+    opens = 0;
+    const seams::WatchOpens watch([&](std::string_view name) {
+      if (name == kIndex && ++opens == swapped_at)
+        fs::rename(folder.temp.Path("next"), folder.temp.Path("in/") + kIndex);
+    });
+    const auto report = folder.Convert();
+    if (!report.ok()) {
+      CHECK(Outcome(report) == "io changed");
+      continue;
+    }
+    const Told found{report.value().source_digest, report.value().unmapped};
+    CHECK((found == of_whole || found == of_part));
+  }
+  CHECK(opens > 0);
 }
 
 TEST_CASE("sharded: shards that are missing, elsewhere or no models") {

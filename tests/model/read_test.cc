@@ -69,6 +69,40 @@ void Flip(const std::string& path, std::uint64_t offset) {
   close(fd);
 }
 
+TEST_CASE("read: destinations that meet, and requests without a tensor: usage, and nothing is read") {
+  const TempFolder folder;
+  const VerifiedModel model = WriteAndOpen(folder, BigModel(), TestOptions());
+  const Tensor* other = model.Find("other").value();
+  const auto size = static_cast<std::size_t>(other->bytes);
+  ByteBuffer out(2 * size, 0xA5);
+  const MutableBytes all = out;
+  const auto read = [&](std::vector<VerifiedModel::Request> requests) {
+    std::fill(out.begin(), out.end(), std::uint8_t{0xA5});
+    return Code(model.ReadMany(requests));
+  };
+  CHECK(read({{other, all.first(size)}, {other, all.last(size)}}) == "ok");
+  CHECK(std::equal(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size), Smooth(size).begin()));
+  CHECK(read({{other, all.last(size)}, {other, all.subspan(1, size)}}) == "destinations_meet");
+  CHECK(IsZero({out.begin() + 1, out.end()}));
+  CHECK(out[0] == 0xA5);
+  CHECK(read({{other, all.first(size)}, {other, all.first(size)}}) == "destinations_meet");
+  CHECK(read({{nullptr, all.first(size)}}) == "no_tensor");
+  CHECK(IsZero({out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size)}));
+}
+
+TEST_CASE("read: an open model keeps no identities") {
+  const TempFolder folder;
+  auto secret = std::make_shared<int>(1);
+  const std::weak_ptr<int> kept = secret;
+  REQUIRE(WriteTo(folder.Path("model.safemodel"), BigModel(), TestOptions()).ok());
+  OpenOptions options = TestOpen();
+  options.identities = [secret]() -> Result<std::vector<Identity>> { return std::vector<Identity>(); };
+  const VerifiedModel model = OpenTest(folder.Path("model.safemodel"), options);
+  options.identities = {};
+  secret.reset();
+  CHECK(kept.expired());
+}
+
 TEST_CASE("read: a bad chunk refuses what needs it, zeroes the destination, and stays refused when healed") {
   const TempFolder folder;
   const std::string path = folder.Path("model.safemodel");

@@ -4,12 +4,18 @@
 #include "model/seams.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
 #include <cstdlib>
 #include <mutex>
+#include <utility>
 
 namespace safemodel::seams {
 namespace {
@@ -17,6 +23,8 @@ namespace {
 std::mutex mutex;
 Recorded recorded;
 std::function<void(ByteView)> watcher;
+std::function<void(std::string_view)> open_watcher;
+std::atomic<bool> folder_syncs_fail{false};
 
 using Aead = int(unsigned char*, unsigned long long*, const unsigned char*, unsigned long long, const unsigned char*,
                  unsigned long long, const unsigned char*, const unsigned char*, const unsigned char*);
@@ -67,6 +75,12 @@ Watch::~Watch() {
   watcher = nullptr;
 }
 
+WatchOpens::WatchOpens(std::function<void(std::string_view)> look) { open_watcher = std::move(look); }
+WatchOpens::~WatchOpens() { open_watcher = nullptr; }
+
+FailFolderSyncs::FailFolderSyncs() { folder_syncs_fail.store(true); }
+FailFolderSyncs::~FailFolderSyncs() { folder_syncs_fail.store(false); }
+
 }  // namespace safemodel::seams
 
 extern "C" {
@@ -102,6 +116,27 @@ ssize_t pwrite(int file, const void* bytes, size_t size, off_t offset) {
 ssize_t write(int file, const void* bytes, size_t size) {
   safemodel::seams::Look(bytes, size);
   return syscall(SYS_write, file, bytes, size);
+}
+
+int openat(int folder, const char* name, int flags, ...) {
+  if (safemodel::seams::open_watcher) safemodel::seams::open_watcher(name);
+  mode_t mode = 0;
+  if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
+    va_list arguments;
+    va_start(arguments, flags);
+    mode = va_arg(arguments, mode_t);
+    va_end(arguments);
+  }
+  return static_cast<int>(syscall(SYS_openat, folder, name, flags, mode));
+}
+
+int fsync(int file) {
+  struct stat status {};
+  if (safemodel::seams::folder_syncs_fail.load() && fstat(file, &status) == 0 && S_ISDIR(status.st_mode)) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_fsync, file));
 }
 
 }  // extern "C"

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes through two seams of the library: chunks that are sealed and opened, and bytes that are written.
+// What goes through the seams of the library: chunks that are sealed and opened, bytes that are written, files that are
+// opened, folders that are synced.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,6 +33,21 @@ class Watch {
  public:
   explicit Watch(std::function<void(ByteView)> look);
   ~Watch();
+};
+
+// WatchOpens has `look` called with each name that is opened in a folder, before it is, by whichever thread, until the
+// end of its scope. One at a time.
+class WatchOpens {
+ public:
+  explicit WatchOpens(std::function<void(std::string_view name)> look);
+  ~WatchOpens();
+};
+
+// FailFolderSyncs has no folder synced until the end of its scope.
+class FailFolderSyncs {
+ public:
+  FailFolderSyncs();
+  ~FailFolderSyncs();
 };
 
 }  // namespace safemodel::seams

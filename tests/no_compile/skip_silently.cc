@@ -3,6 +3,8 @@
 // expect: (no matching|cannot convert|could not convert|no viable|no known conversion|explicit constructor|explicit)
 #include <utility>
 
+#include <safemodel/unverified.h>
+
 #include "trust/authenticate.h"
 
 safemodel::Result<safemodel::trust::TrustedManifest> Use(safemodel::trust::OpenedContainer opened) {

@@ -98,8 +98,9 @@ struct ConvertReport {
 
 // Convert reads `input` and writes the container `output`. The input is a file, the index of a sharded model, or a
 // folder, whose other files are packed beside the tensors. Nothing of the input is ever executed; what the allow-list
-// does not know is refused (kUnsafe) with its name as subject and its offset. On failure no output exists and nothing
-// changed.
+// does not know is refused (kUnsafe) with its name as subject and its offset. Until the output gets its name a failure
+// leaves nothing behind and nothing changed; kIo "not_durable", and "write_failed" about an old envelope beside it,
+// come when it has its name already.
 Result<ConvertReport> Convert(const std::string& input, const std::string& output, const ConvertOptions& options);
 
 // Convert with several inputs takes the shards of one model, with or without their index; kUsage "several_inputs"

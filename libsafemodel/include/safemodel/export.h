@@ -31,19 +31,9 @@ struct ExportReport {
 };
 
 // Export writes all tensors of a verified model, and to a folder all its files. What the target cannot hold is refused
-// by name before the first byte is written (kUnsupported); nothing is renamed. On failure no output exists.
+// by name before the first byte is written (kUnsupported); nothing is renamed. Until the output gets its name a failure
+// leaves nothing behind and nothing changed; kIo "not_durable" comes when it has its name already.
 Result<ExportReport> Export(const VerifiedModel& model, const std::string& output, ExportFormat format,
                             const ExportOptions& options);
-
-// InsecureSkipVerification is the one way round verification, for tools that must look at unverified files. Its name is
-// made to be searched for.
-class InsecureSkipVerification {
- public:
-  explicit InsecureSkipVerification() = default;
-};
-
-// OpenUnverified opens a container without any signature or policy. Digests of chunks are still checked.
-Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token,
-                                     const OpenOptions& options = {});
 
 }  // namespace safemodel

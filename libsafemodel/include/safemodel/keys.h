@@ -82,7 +82,8 @@ class Passphrase {
   std::unique_ptr<Guarded> guarded_;
 };
 
-// PassphraseSource is asked for a passphrase when a key file is protected. It may refuse with kKey.
+// PassphraseSource is asked for a passphrase when a key file is protected. It may refuse with kKey. It must
+// not throw; see progress.h.
 using PassphraseSource = std::function<Result<Passphrase>()>;
 
 // HardwareSignature is what a FIDO token signs with: the flags say whether somebody touched it.

@@ -80,7 +80,7 @@ Result<SignAndLogReport> SignAndLog(const std::string& path, const Signer& key, 
                                     const LogOwner& owner);
 
 // LogVisitor is called for each entry, in order, as it is read: what it saw is worth something only if the whole log
-// then holds.
+// then holds. It must not throw; see progress.h.
 using LogVisitor = std::function<void(std::uint64_t index, const LogEntry& entry)>;
 
 // VerifyLog recomputes a log: the checkpoint's signatures, each entry, each tile, the root; and, with `remembered` (an

@@ -128,15 +128,18 @@ class VerifiedModel {
     MutableBytes out;
   };
   // ReadMany reads several tensors with several threads; one error, the same for any number of threads, is returned and
-  // every destination of a failed call is zeroed. Refuses (kLimit) to produce more than Limits::alias_expansion times
-  // the bytes of the objects read, each counted once.
+  // every destination of a failed call is zeroed. Each request has a tensor (kUsage "no_tensor") and a destination of
+  // its own: none overlaps another (kUsage "destinations_meet"). Refuses (kLimit) to produce more than
+  // Limits::alias_expansion times the bytes of the objects read, each counted once. Other errors are those of Read.
   [[nodiscard]] Status ReadMany(std::span<const Request> requests, const Progress& progress = {}) const;
 
   // View returns verified bytes without a copy: only for tensors that are contiguous and stored raw in plain
-  // (kUnsupported "not_raw" otherwise), and only if the policy allows mapping (kUntrusted "mapping_forbidden").
+  // (kUnsupported "not_raw" otherwise), and only if the policy allows mapping (kUntrusted "mapping_forbidden"). Other
+  // errors: kDigestMismatch, kMalformed (bytes that no tensor of its dtype has), kIo, such as "map_failed".
   [[nodiscard]] Result<MappedView> View(const Tensor& tensor) const;
 
-  // ReadFile returns the bytes of a packed file.
+  // ReadFile returns the bytes of a packed file, found by its path: kUsage "no_such_file" when there is none. Other
+  // errors: kIo, kDigestMismatch, kMalformed, kLimit.
   [[nodiscard]] Result<ByteBuffer> ReadFile(const PackedFile& file) const;
 
   // CheckAll checks every stored byte of the core, the padding too, with several threads. Nothing is decoded.

@@ -84,7 +84,7 @@ class Identity {
 };
 
 // IdentitySource is asked for identities when a container turns out to be encrypted, and not before: a file, a variable
-// or a service of the caller's may stand behind it.
+// or a service of the caller's may stand behind it. It must not throw; see progress.h.
 using IdentitySource = std::function<Result<std::vector<Identity>>()>;
 
 // IdentitiesFrom reads all the sources that Identity::Read takes, in their order, and puts behind them the identity of

@@ -102,7 +102,7 @@ struct ScanReport {
 struct ScanOptions {
   Limits limits = {};
   AllowedClasses allowed = {};  // what the caller vouches for beside the built-in allow-list
-  Progress progress = {};
+  Progress progress = {};       // counts inputs
 };
 
 // ScanSummary is the outcome of several inputs.
@@ -114,7 +114,9 @@ struct ScanSummary {
 
 // Scan scans files, and everything below folders, and hands over each report as it is made. Nothing is executed,
 // imported or unpacked to disk, and bytes of tensors are read only where a proof needs them. Names never decide what a
-// file is. An input without any file gets a report with the finding FILE-NOTHING: nothing scanned is never clean.
+// file is. An input without any file gets a report with the finding FILE-NOTHING: nothing scanned is never clean. When
+// memory runs out for one, its report says so (kIo "out_of_memory"), and the next one is scanned. `report` must not
+// throw; see progress.h.
 ScanSummary Scan(const std::vector<std::string>& inputs, const ScanOptions& options,
                  const std::function<void(const ScanReport&)>& report);
 

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one way round verification. Whoever goes it includes this header, so that a search for it finds them all.
+#pragma once
+
+#include <string>
+
+#include <safemodel/model.h>
+
+namespace safemodel {
+
+// InsecureSkipVerification is the one way round verification, for tools that must look at unverified files. Its name is
+// made to be searched for.
+class InsecureSkipVerification {
+ public:
+  explicit InsecureSkipVerification() = default;
+};
+
+// OpenUnverified opens a container without any signature or policy. Digests of chunks are still checked.
+Result<VerifiedModel> OpenUnverified(const std::string& path, InsecureSkipVerification token,
+                                     const OpenOptions& options = {});
+
+}  // namespace safemodel
