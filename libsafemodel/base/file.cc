@@ -2,7 +2,6 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,19 +60,6 @@ std::string NameOf(const std::string& path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
-std::string TemporaryName() {
-  std::array<std::uint8_t, 8> random{};
-  // A collision is caught by O_EXCL, so a short read only makes one more likely.
-  if (getrandom(random.data(), random.size(), 0) < 0) random[0] = static_cast<std::uint8_t>(getpid());
-  std::string name = ".safemodel-";
-  for (const std::uint8_t byte : random) {
-    constexpr const char* kHex = "0123456789abcdef";
-    name += kHex[byte >> 4];
-    name += kHex[byte & 15];
-  }
-  return name + ".tmp";
-}
-
 Status SyncFolder(const std::string& path) {
   const Descriptor descriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (descriptor.valid() && fsync(descriptor.get()) == 0) return {};
@@ -124,6 +110,7 @@ Status File::ReadAt(std::uint64_t offset, MutableBytes out) const {
   if (offset > state_.size || out.size() > state_.size - offset) {
     return Error{Stage::kIo, "truncated", "a read leaves the file", offset, path_};
   }
+  SAFEMODEL_TRY(CheckStop(path_));
   while (!out.empty()) {
     const ssize_t n = pread(descriptor_.get(), out.data(), out.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
@@ -175,9 +162,9 @@ Result<OutputFile> OutputFile::Create(const std::string& path, Overwrite overwri
   }
   file.descriptor_ = Descriptor(openat(file.folder_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
   if (!file.descriptor_.valid()) {  // not every file system has O_TMPFILE
-    file.temporary_ = TemporaryName();
-    file.descriptor_ = Descriptor(
-        openat(file.folder_.get(), file.temporary_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, mode));
+    SAFEMODEL_TRY(file.temporary_.Draw(path));
+    file.descriptor_ = Descriptor(openat(file.folder_.get(), file.temporary_.text().c_str(),
+                                         O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, mode));
   }
   if (!file.descriptor_.valid()) {
     file.temporary_.clear();
@@ -187,10 +174,11 @@ Result<OutputFile> OutputFile::Create(const std::string& path, Overwrite overwri
 }
 
 OutputFile::~OutputFile() {
-  if (descriptor_.valid() && !temporary_.empty()) unlinkat(folder_.get(), temporary_.c_str(), 0);
+  if (descriptor_.valid() && !temporary_.empty()) unlinkat(folder_.get(), temporary_.text().c_str(), 0);
 }
 
 Status OutputFile::Append(ByteView bytes) {
+  SAFEMODEL_TRY(CheckStop(path_));
   SAFEMODEL_TRY(WriteFully(descriptor_.get(), size_, bytes, path_));
   size_ += bytes.size();
   return {};
@@ -209,6 +197,7 @@ Result<std::uint64_t> OutputFile::Extend(std::uint64_t bytes) {
 Status OutputFile::WriteAt(std::uint64_t offset, ByteView bytes) {
   if (offset > size_ || bytes.size() > size_ - offset)
     return Error{Stage::kInternal, "internal", "a patch leaves the output"};
+  SAFEMODEL_TRY(CheckStop(path_));
   return WriteFully(descriptor_.get(), offset, bytes, path_);
 }
 
@@ -221,6 +210,7 @@ Result<std::shared_ptr<const File>> OutputFile::Reader() const {
 }
 
 Status OutputFile::Commit() {
+  SAFEMODEL_TRY(CheckStop(path_));
   if (fsync(descriptor_.get()) != 0)
     return SystemError("write_failed", "the output could not be written to disk", path_);
   SAFEMODEL_TRY(TakeName());
@@ -232,11 +222,13 @@ Status OutputFile::TakeName() {
   const bool replace = overwrite_ == Overwrite::kReplace;
   if (temporary_.empty()) {
     // A nameless file can be linked but not renamed: to replace, it first gets a temporary name.
-    const std::string target = replace ? TemporaryName() : name_;
+    UnfinishedName drawn;
+    if (replace) SAFEMODEL_TRY(drawn.Draw(path_));
+    const std::string& target = replace ? drawn.text() : name_;
     const std::string self = "/proc/self/fd/" + std::to_string(descriptor_.get());
     if (linkat(AT_FDCWD, self.c_str(), folder_.get(), target.c_str(), AT_SYMLINK_FOLLOW) == 0) {
       if (!replace) return {};
-      temporary_ = target;
+      temporary_ = std::move(drawn);
     } else {
       if (errno == EEXIST) return AlreadyExists(path_);
       if (!LinksAreMissing(errno)) return SystemError("write_failed", "the output could not be named", path_);
@@ -249,14 +241,14 @@ Status OutputFile::TakeName() {
 // TakeNewName gives the temporary file its name unless there is such a file. A link does that everywhere where there
 // are hard links, and a rename with a flag on most other file systems.
 Status OutputFile::TakeNewName() {
-  if (linkat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), 0) == 0) {
-    unlinkat(folder_.get(), temporary_.c_str(), 0);
+  if (linkat(folder_.get(), temporary_.text().c_str(), folder_.get(), name_.c_str(), 0) == 0) {
+    unlinkat(folder_.get(), temporary_.text().c_str(), 0);
     temporary_.clear();
     return {};
   }
   if (errno == EEXIST) return AlreadyExists(path_);
   if (!LinksAreMissing(errno)) return SystemError("write_failed", "the output could not be named", path_);
-  if (renameat2(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str(), RENAME_NOREPLACE) == 0) {
+  if (renameat2(folder_.get(), temporary_.text().c_str(), folder_.get(), name_.c_str(), RENAME_NOREPLACE) == 0) {
     temporary_.clear();
     return {};
   }
@@ -287,7 +279,7 @@ Status OutputFile::ReserveName() {
 }
 
 Status OutputFile::Replace() {
-  if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0) {
+  if (renameat(folder_.get(), temporary_.text().c_str(), folder_.get(), name_.c_str()) != 0) {
     return SystemError("write_failed", "the output could not be named", path_);
   }
   temporary_.clear();
@@ -300,17 +292,19 @@ Status OutputFile::CopyToTemporary() {
   struct stat status {};
   if (fstat(descriptor_.get(), &status) != 0)
     return SystemError("write_failed", "the output cannot be examined", path_);
-  const std::string temporary = TemporaryName();
-  Descriptor copy(openat(folder_.get(), temporary.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
+  UnfinishedName drawn;
+  SAFEMODEL_TRY(drawn.Draw(path_));
+  Descriptor copy(openat(folder_.get(), drawn.text().c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
                          status.st_mode & 0777));
   if (!copy.valid()) return SystemError("open_failed", "the output cannot be created", path_);
   const Descriptor nameless = std::exchange(descriptor_, std::move(copy));
-  temporary_ = temporary;
+  temporary_ = std::move(drawn);
   ByteBuffer block(static_cast<std::size_t>(std::min<std::uint64_t>(size_, kCopyBytes)));
   for (std::uint64_t offset = 0; offset < size_;) {
     const ssize_t n = pread(nameless.get(), block.data(), block.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return SystemError("write_failed", "the output could not be copied", path_);
+    SAFEMODEL_TRY(CheckStop(path_));
     const auto read = static_cast<std::size_t>(n);
     SAFEMODEL_TRY(WriteFully(descriptor_.get(), offset, ByteView(block).first(read), path_));
     offset += read;
@@ -347,9 +341,9 @@ Status OutputFile::CommitTo(int folder, const std::string& name) {
     return SystemError("write_failed", "the output could not be written to disk", path_);
   const std::string self = "/proc/self/fd/" + std::to_string(descriptor_.get());
   const int linked = temporary_.empty() ? linkat(AT_FDCWD, self.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW)
-                                        : linkat(folder_.get(), temporary_.c_str(), folder, name.c_str(), 0);
+                                        : linkat(folder_.get(), temporary_.text().c_str(), folder, name.c_str(), 0);
   if (linked != 0) return SystemError("write_failed", "the output could not be named", path_);
-  if (!temporary_.empty()) unlinkat(folder_.get(), temporary_.c_str(), 0);
+  if (!temporary_.empty()) unlinkat(folder_.get(), temporary_.text().c_str(), 0);
   temporary_.clear();
   return {};
 }

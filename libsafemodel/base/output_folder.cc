@@ -17,6 +17,9 @@
 namespace safemodel {
 namespace {
 
+// The name of the folder in the private one.
+constexpr const char* kInside = "folder";
+
 Error NotWritten(const std::string& path) {
   return SystemError("write_failed", "a file of the output folder could not be written", path);
 }
@@ -27,6 +30,7 @@ Error Exists(const std::string& path) {
 }
 
 Status WriteAll(int fd, ByteView bytes, const std::string& path) {
+  SAFEMODEL_TRY(CheckStop(path));
   while (!bytes.empty()) {
     const ssize_t n = write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
@@ -68,11 +72,12 @@ Result<OutputFolder> OutputFolder::Create(const std::string& path) {
   folder.parent_ = Descriptor(open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.parent_.valid())
     return SystemError("open_failed", "the folder of the output cannot be opened", FolderOf(path));
-  const std::string temporary = TemporaryName();
-  if (mkdirat(folder.parent_.get(), temporary.c_str(), 0777) != 0)
+  SAFEMODEL_TRY(folder.temporary_.Draw(path));
+  const std::string& temporary = folder.temporary_.text();
+  if (mkdirat(folder.parent_.get(), temporary.c_str(), 0700) != 0 ||
+      mkdirat(folder.parent_.get(), folder.Unnamed().c_str(), 0777) != 0)
     return SystemError("open_failed", "the output cannot be created", path);
-  folder.temporary_ = temporary;
-  SAFEMODEL_ASSIGN(folder.root_, OpenFolderBelow(folder.parent_.get(), {temporary}, path));
+  SAFEMODEL_ASSIGN(folder.root_, OpenFolderBelow(folder.parent_.get(), {temporary, kInside}, path));
   return folder;
 }
 
@@ -80,8 +85,10 @@ OutputFolder::OutputFolder(OutputFolder&& other) noexcept
     : parent_(std::move(other.parent_)),
       root_(std::move(other.root_)),
       path_(std::move(other.path_)),
-      temporary_(std::exchange(other.temporary_, {})),
+      temporary_(std::move(other.temporary_)),
       made_(std::move(other.made_)) {}
+
+std::string OutputFolder::Unnamed() const { return temporary_.text() + "/" + kInside; }
 
 OutputFolder::~OutputFolder() {
   if (!temporary_.empty()) RemoveAll();
@@ -96,7 +103,12 @@ void OutputFolder::RemoveAll() {
     const auto folder = OpenFolderBelow(root_.get(), parents, path_);
     if (folder.ok()) unlinkat(folder.value().get(), name.c_str(), made->is_folder ? AT_REMOVEDIR : 0);
   }
-  unlinkat(parent_.get(), temporary_.c_str(), AT_REMOVEDIR);
+  unlinkat(parent_.get(), Unnamed().c_str(), AT_REMOVEDIR);
+  RemoveTemporary();
+}
+
+void OutputFolder::RemoveTemporary() {
+  unlinkat(parent_.get(), temporary_.text().c_str(), AT_REMOVEDIR);
   temporary_.clear();
 }
 
@@ -115,6 +127,7 @@ Status OutputFolder::MakeFolders(const std::vector<std::string>& components) {
 }
 
 Status OutputFolder::AddFile(const std::string& below, const std::function<Status(const Append&)>& write) {
+  SAFEMODEL_TRY(CheckStop(path_));
   SAFEMODEL_ASSIGN(std::vector<std::string> components, ComponentsBelow(below));
   std::vector<std::string> parents(components.begin(), components.end() - 1);
   SAFEMODEL_TRY(MakeFolders(parents));
@@ -135,16 +148,17 @@ Status OutputFolder::Adopt(OutputFile& file, const std::string& name) {
 }
 
 Status OutputFolder::Commit() {
+  SAFEMODEL_TRY(CheckStop(path_));
   for (const Made& made : made_) {
     if (!made.is_folder) continue;
     SAFEMODEL_ASSIGN(const Descriptor folder, OpenFolderBelow(root_.get(), made.components, path_));
     if (fsync(folder.get()) != 0) return NotWritten(path_);
   }
   if (fsync(root_.get()) != 0) return NotWritten(path_);
-  if (RenameNew(parent_.get(), temporary_, NameOf(path_)) != 0) {
+  if (RenameNew(parent_.get(), Unnamed(), NameOf(path_)) != 0) {
     return errno == EEXIST || errno == ENOTEMPTY ? Exists(path_) : NotWritten(path_);
   }
-  temporary_.clear();
+  RemoveTemporary();
   if (fsync(parent_.get()) != 0) return SystemError("write_failed", "the folder could not be written to disk", path_);
   return {};
 }
