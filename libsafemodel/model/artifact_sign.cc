@@ -9,6 +9,7 @@
 #include "model/artifact_files.h"
 #include "model/identity.h"
 #include "model/release_info.h"
+#include "trust/earlier_statements.h"
 #include "trust/envelope_store.h"
 #include "trust/glob.h"
 #include "trust/sign_core.h"
@@ -40,6 +41,7 @@ Result<ByteBuffer> SignListing(const trust::Release& release, const Digest& mani
                                const std::optional<container::Envelope>& current, const Signer& key,
                                const SignOptions& options, trust::Checked checked, SignReport& report) {
   SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(current, manifest_digest));
+  const trust::EarlierStatements earlier = trust::FitEarlier(envelope, release.kind, key.public_key(), options);
   SAFEMODEL_ASSIGN(container::EnvelopeItem item,
                    trust::MakeStatementItem(release, manifest_digest, key, options, checked));
   envelope.items.push_back(std::move(item));
@@ -50,6 +52,8 @@ Result<ByteBuffer> SignListing(const trust::Release& release, const Digest& mani
   report.key_id = key.public_key().KeyId();
   report.role = options.role;
   report.signatures = trust::StatementsOf(envelope);
+  report.replaced = earlier.replaced;
+  report.outlasted = earlier.outlasts;
   return trust::FrameBytes(envelope, options.limits);
 }
 
