@@ -26,11 +26,15 @@ Status CheckSameIdentity(const container::ListingIdentity& identity, const Artif
                identity.name + "@" + identity.version};
 }
 
-container::ListingIdentity NewIdentity(const std::string& default_name, const container::ListingIdentity* before,
-                                       const ArtifactOptions& artifact, const SignOptions& options) {
+Result<container::ListingIdentity> NewIdentity(const std::string& called, const container::ListingIdentity* before,
+                                               const ArtifactOptions& artifact, const SignOptions& options) {
   container::ListingIdentity identity;
   crypto::RandomBytes(identity.file_id);
-  identity.name = artifact.name.value_or(before != nullptr ? before->name : default_name);
+  if (artifact.name.has_value() || before != nullptr) {
+    identity.name = artifact.name.has_value() ? *artifact.name : before->name;
+  } else {
+    SAFEMODEL_ASSIGN(identity.name, CleanName(called));
+  }
   identity.version = artifact.version.value_or(before != nullptr ? before->version : "0");
   identity.sequence = artifact.sequence.value_or(before != nullptr ? before->sequence + 1 : 0);
   identity.created = NowUnless(options.issued_at);
@@ -110,8 +114,8 @@ void CountFiles(const FilesManifest& manifest, ArtifactReport& report) {
 Result<FilesManifest> MakeManifest(const Job& job, const FilesManifest* before) {
   FilesManifest manifest;
   manifest.shape = job.root.shape();
-  manifest.identity = NewIdentity(CleanName(job.root.name()), before == nullptr ? nullptr : &before->identity,
-                                  job.artifact, job.options);
+  SAFEMODEL_ASSIGN(manifest.identity, NewIdentity(job.root.name(), before == nullptr ? nullptr : &before->identity,
+                                                  job.artifact, job.options));
   manifest.patterns = job.artifact.ignore;
   if (manifest.patterns.empty() && before != nullptr) manifest.patterns = before->patterns;
   if (!manifest.patterns.empty() && job.root.folder() == nullptr)
