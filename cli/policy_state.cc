@@ -20,6 +20,7 @@ struct State {
   std::string model;
   std::uint64_t sequence = 0;
   std::string newest;
+  bool force = false;
   bool add = false;
 };
 
@@ -78,7 +79,7 @@ int RunShow(const State& state) {
 int RunInit(const State& state) {
   const auto path = PathOf(state);
   if (!path.ok()) return state.console.Fail(path.error(), state.policy);
-  const Status made = InitRollbackState(path.value(), Now());
+  const Status made = InitRollbackState(path.value(), Now(), state.force ? OldState::kReplace : OldState::kRefuse);
   if (!made.ok()) return state.console.Fail(made.error(), path.value());
   return ShowAt(state, path.value());
 }
@@ -127,7 +128,7 @@ int RunSet(const State& state) {
 
 Verb AddOne(CLI::App& group, Console& console, const char* name, const char* text, int (*run)(const State&)) {
   CLI::App* verb = group.add_subcommand(name, text);
-  auto state = std::make_shared<State>(State{console, {}, {}, 0, {}, false});
+  auto state = std::make_shared<State>(State{console, {}, {}, 0, {}, false, false});
   verb->add_option("POLICY", state->policy, "The policy that names the state file")->required();
   if (run == RunSet) {
     CLI::Option* model = verb->add_option("MODEL", state->model, "The model whose sequence ran ahead");
@@ -140,6 +141,11 @@ Verb AddOne(CLI::App& group, Console& console, const char* name, const char* tex
       if (model->count() + newest->count() == 0) throw CLI::RequiredError("MODEL SEQUENCE, or --newest");
     });
   }
+  if (run == RunInit) {
+    verb->add_flag("--force", state->force,
+                   "Make an old or damaged file anew. It forgets which releases were accepted: old ones, which a "
+                   "newer one had replaced, are accepted again");
+  }
   console.AddOptions(*verb);
   return {verb, [state, run] { return run(*state); }};
 }
@@ -151,7 +157,7 @@ Verb AddPolicyState(CLI::App& parent, Console& console) {
   group->require_subcommand(1);
   const std::vector<Verb> verbs = {
       AddOne(*group, console, "show", "Show the state file", RunShow),
-      AddOne(*group, console, "init", "Make the state file, once; never over an old one", RunInit),
+      AddOne(*group, console, "init", "Make the state file, once", RunInit),
       AddOne(*group, console, "set", "Repair a sequence or a time that ran ahead", RunSet)};
   return {group, [verbs] { return RunFirst(verbs); }};
 }
