@@ -24,6 +24,7 @@ void WriteTexts(JsonWriter& json, std::string_view key, const std::vector<std::s
 }
 
 void PrintReport(const Console& console, const ArtifactReport& report) {
+  WarnOfOutlasted(console, report);
   if (report.dropped_signatures > 0) {
     console.Note("warning: the new manifest has none of the " + std::to_string(report.dropped_signatures) +
                  " signature(s) of the old one; whoever signed it must sign again (signatures_dropped)");

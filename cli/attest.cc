@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -67,6 +68,7 @@ void PrintReport(const State& state, const AttestReport& report) {
     std::printf("attested   %s version %s\n", report.model_name.c_str(), report.model_version.c_str());
     std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
     std::printf("type       %s\n", EscapeForTerminal(report.predicate_type).c_str());
+    if (!report.verdict.empty()) std::printf("verdict    %s\n", report.verdict.c_str());
     std::printf("envelope   %s\n", EscapeForTerminal(report.envelope_path).c_str());
     return;
   }
@@ -77,10 +79,17 @@ void PrintReport(const State& state, const AttestReport& report) {
   json.Member("version", report.model_version);
   json.Hex("manifest_sha256", report.manifest_digest);
   json.Member("predicate_type", report.predicate_type);
+  if (!report.verdict.empty()) json.Member("verdict", report.verdict);
   json.Member("key_id", report.key_id);
   json.Member("envelope", report.envelope_path);
   json.EndObject();
   json.Finish();
+}
+
+// IsItself says whether two paths name one file.
+bool IsItself(const std::string& a, const std::string& b) {
+  std::error_code failure;
+  return std::filesystem::equivalent(a, b, failure) && !failure;
 }
 
 int RunAttest(State& state) {
@@ -89,6 +98,7 @@ int RunAttest(State& state) {
   state.options.predicate_type = type.value();
   if (IsForeignArtifact(state.file)) state.options.subject = AttestOptions::Subject::kArtifact;
   if (state.set) state.options.subject = AttestOptions::Subject::kSet;
+  if (IsItself(state.scan_source, state.file)) state.options.scanned = AttestOptions::Scanned::kRelease;
   auto predicate = PredicateOf(state);
   if (!predicate.ok()) return state.console.Fail(predicate.error(), state.file);
   auto key = OpenSigningKey(state.console, state.key);
@@ -114,7 +124,9 @@ Verb AddAttest(CLI::App& parent, Console& console) {
       ->type_name("KEY");
   verb->add_option("--predicate", state->predicate_file, "The JSON object to attach, at most 64 KiB")
       ->type_name("FILE");
-  verb->add_option("--scan", state->scan_source, "Scan this file, and attach the result")->type_name("SOURCE");
+  verb->add_option("--scan", state->scan_source,
+                   "Scan this file, which FILE was made of, or FILE itself, and attach the result if it is clean")
+      ->type_name("SOURCE");
   verb->add_option("--type", state->type, "Predicate type: slsa, cyclonedx, scan, or a URI")->type_name("TYPE");
   verb->add_option("--envelope", state->options.envelope_path, "The envelope of a file or folder")->type_name("FILE");
   verb->add_flag("--set", state->set, "FILE is a signed set");

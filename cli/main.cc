@@ -14,6 +14,7 @@
 #include "escape.h"
 #include "last_words.h"
 #include "report.h"
+#include "stop_signals.h"
 
 namespace {
 
@@ -130,8 +131,9 @@ int Run(int argc, char** argv) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is reported as an error of writing
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
+  safemodel::cli::StopOnSignals();
   try {
-    return Run(argc, argv);
+    return safemodel::cli::EndBySignal(Run(argc, argv));
   } catch (...) {
     return safemodel::cli::ReportException(OutputOf(argc, argv), stdout, stderr);
   }

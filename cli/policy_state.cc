@@ -20,6 +20,8 @@ struct State {
   std::string model;
   std::uint64_t sequence = 0;
   std::string newest;
+  bool force = false;
+  bool add = false;
 };
 
 std::int64_t Now() { return static_cast<std::int64_t>(std::time(nullptr)); }
@@ -77,9 +79,28 @@ int RunShow(const State& state) {
 int RunInit(const State& state) {
   const auto path = PathOf(state);
   if (!path.ok()) return state.console.Fail(path.error(), state.policy);
-  const Status made = InitRollbackState(path.value(), Now());
+  const Status made = InitRollbackState(path.value(), Now(), state.force ? OldState::kReplace : OldState::kRefuse);
   if (!made.ok()) return state.console.Fail(made.error(), path.value());
   return ShowAt(state, path.value());
+}
+
+// CheckKnown refuses a model that was never seen: a name that is mistyped would leave the real one as it is.
+Status CheckKnown(const std::string& path, const std::string& model) {
+  const auto rollback = ReadRollbackState(path);
+  if (!rollback.ok()) return rollback.error();
+  const auto& models = rollback.value().models;
+  if (models.contains(model)) return {};
+  constexpr std::size_t kMostShown = 8;
+  std::string known;
+  std::size_t shown = 0;
+  for (const auto& [name, seen] : models) {
+    if (shown++ == kMostShown) break;
+    known += (known.empty() ? "" : ", ") + name;
+  }
+  if (models.size() > kMostShown) known += " and " + std::to_string(models.size() - kMostShown) + " more";
+  return Error{Stage::kUsage, "unknown_model",
+               "the rollback state knows no such model; --add sets the lowest sequence of one that was never seen here",
+               kNoOffset, model + "; known: " + (known.empty() ? "none" : known)};
 }
 
 int RunSet(const State& state) {
@@ -93,6 +114,8 @@ int RunSet(const State& state) {
           Error{Stage::kUsage, "bad_time", "--newest takes now, or a real date", kNoOffset, state.newest});
   }
   if (!state.model.empty()) {
+    if (const Status known = state.add ? Status() : CheckKnown(path.value(), state.model); !known.ok())
+      return state.console.Fail(known.error(), path.value());
     const Status set = SetHighestSequence(path.value(), state.model, state.sequence);
     if (!set.ok()) return state.console.Fail(set.error(), path.value());
   }
@@ -105,17 +128,23 @@ int RunSet(const State& state) {
 
 Verb AddOne(CLI::App& group, Console& console, const char* name, const char* text, int (*run)(const State&)) {
   CLI::App* verb = group.add_subcommand(name, text);
-  auto state = std::make_shared<State>(State{console, {}, {}, 0, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, 0, {}, false, false});
   verb->add_option("POLICY", state->policy, "The policy that names the state file")->required();
   if (run == RunSet) {
     CLI::Option* model = verb->add_option("MODEL", state->model, "The model whose sequence ran ahead");
     CLI::Option* sequence = verb->add_option("SEQUENCE", state->sequence, "The lowest sequence to accept from now on");
     model->needs(sequence);
+    verb->add_flag("--add", state->add, "MODEL was never seen here: accept it from SEQUENCE on")->needs(model);
     CLI::Option* newest =
         verb->add_option("--newest", state->newest, "The latest time that was seen: now, or a time")->type_name("TIME");
     verb->callback([model, newest] {
       if (model->count() + newest->count() == 0) throw CLI::RequiredError("MODEL SEQUENCE, or --newest");
     });
+  }
+  if (run == RunInit) {
+    verb->add_flag("--force", state->force,
+                   "Make an old or damaged file anew. It forgets which releases were accepted: old ones, which a "
+                   "newer one had replaced, are accepted again");
   }
   console.AddOptions(*verb);
   return {verb, [state, run] { return run(*state); }};
@@ -128,7 +157,7 @@ Verb AddPolicyState(CLI::App& parent, Console& console) {
   group->require_subcommand(1);
   const std::vector<Verb> verbs = {
       AddOne(*group, console, "show", "Show the state file", RunShow),
-      AddOne(*group, console, "init", "Make the state file, once; never over an old one", RunInit),
+      AddOne(*group, console, "init", "Make the state file, once", RunInit),
       AddOne(*group, console, "set", "Repair a sequence or a time that ran ahead", RunSet)};
   return {group, [verbs] { return RunFirst(verbs); }};
 }

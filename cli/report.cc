@@ -98,13 +98,25 @@ void WriteSigned(JsonWriter& json, const SignReport& report) {
   json.Member("key_id", report.key_id);
   json.Member("role", report.role);
   json.Member("signatures", static_cast<std::uint64_t>(report.signatures));
+  json.Member("replaced_signatures", static_cast<std::uint64_t>(report.replaced));
+  json.Key("outlasted"), json.Boolean(report.outlasted);
   json.Member("envelope", report.envelope_path);
+}
+
+void WarnOfOutlasted(const Console& console, const SignReport& report) {
+  if (!report.outlasted) return;
+  console.Note(
+      "warning: an earlier signature by this key stays, and it ends later than the new one or never: the model is "
+      "trusted until then; sign with --replace to take it out (outlasted)");
 }
 
 void PrintSigned(const SignReport& report) {
   std::printf("signed     %s version %s as %s\n", report.model_name.c_str(), report.model_version.c_str(),
               EscapeForTerminal(report.role).c_str());
   std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
+  if (report.replaced > 0) {
+    std::printf("replaced   %zu earlier signature%s by this key\n", report.replaced, report.replaced == 1 ? "" : "s");
+  }
 }
 
 void PrintEnvelope(const SignReport& report) {

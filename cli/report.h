@@ -10,6 +10,7 @@
 #include <safemodel/model.h>
 #include <safemodel/sign.h>
 
+#include "console.h"
 #include "json_writer.h"
 
 namespace safemodel::cli {
@@ -25,6 +26,8 @@ void WriteSignatures(JsonWriter& json, std::span<const SignatureReport> signatur
 void WriteSigned(JsonWriter& json, const SignReport& report);
 void PrintSigned(const SignReport& report);
 void PrintEnvelope(const SignReport& report);
+// WarnOfOutlasted notes that a new end changes nothing yet, where that is so.
+void WarnOfOutlasted(const Console& console, const SignReport& report);
 // WriteTensors adds the member "tensors".
 void WriteTensors(JsonWriter& json, std::span<const Tensor> tensors, std::span<const ElementType> types);
 // WriteTree adds the member "tree": {"nodes": [...]}, a flat table in which node 0 is the root and children are

@@ -24,6 +24,7 @@ struct State {
   std::string not_after;
   bool detached = false;
   bool append = false;
+  bool replace = false;
   SignOptions options;
   std::string log;
   std::string log_key;
@@ -35,6 +36,7 @@ struct State {
 };
 
 void PrintReport(const State& state, const SignReport& report, const LoggedStatement* logged) {
+  WarnOfOutlasted(state.console, report);
   if (!state.console.json()) {
     PrintSigned(report);
     PrintEnvelope(report);
@@ -94,6 +96,8 @@ int SignAnew(const State& state, const Signer& key) {
 // CheckArguments is told whether what is to be signed is no container: that is decided once.
 Status CheckArguments(const State& state, bool foreign) {
   if (state.detached && state.append) return BadArguments("--detached and --append exclude each other");
+  if (state.replace && state.resign.given())
+    return BadArguments("--replace goes with neither --from-log nor --manifest");
   if (!state.log.empty() && state.log_key.empty())
     return BadArguments("--log needs --log-key, the log's own secret key");
   if (!state.log_key.empty() && state.log.empty() && !state.resign.from_log())
@@ -116,6 +120,7 @@ int RunSign(State& state) {
   if (!usable.ok()) return state.console.Fail(usable.error());
   if (state.detached) state.options.placement = Placement::kDetached;
   if (state.append) state.options.placement = Placement::kAppended;
+  if (state.replace) state.options.earlier = SignOptions::Earlier::kReplace;
   if (!state.not_after.empty()) {
     state.options.not_after = ParseTime(state.not_after);
     if (!state.options.not_after) {
@@ -140,7 +145,7 @@ int RunSign(State& state) {
 Verb AddSign(CLI::App& parent, Console& console) {
   CLI::App* verb =
       parent.add_subcommand("sign", "Add a signature to a container (reads no weights), or to any file, folder or set");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, {}, {}, {}, {}, {}, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, false, false, false, {}, {}, {}, {}, {}, {}});
   verb->add_option(
       "FILE", state->files,
       "The container, or any other file or folder; several containers with --set, --from-log or --manifest");
@@ -156,6 +161,10 @@ Verb AddSign(CLI::App& parent, Console& console) {
       ->type_name("ROLE");
   verb->add_flag("--detached", state->detached, "Leave the envelope in FILE.envelope");
   verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
+  verb->add_flag(
+      "--replace", state->replace,
+      "Take out earlier signatures by this key in this role, with their log proofs, so that only the new one "
+      "counts");
   state->key.AddOptions(*verb);
   verb->add_option("--log-key", state->log_key, "The log's own secret key; for --from-log alone, its public key")
       ->type_name("KEY");

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,19 +50,6 @@ std::string FolderOf(const std::string& path) {
 std::string NameOf(const std::string& path) {
   const auto slash = path.rfind('/');
   return slash == std::string::npos ? path : path.substr(slash + 1);
-}
-
-std::string TemporaryName() {
-  std::array<std::uint8_t, 8> random{};
-  // A collision is caught by O_EXCL, so a short read only makes one more likely.
-  if (getrandom(random.data(), random.size(), 0) < 0) random[0] = static_cast<std::uint8_t>(getpid());
-  std::string name = ".safemodel-";
-  for (const std::uint8_t byte : random) {
-    constexpr const char* kHex = "0123456789abcdef";
-    name += kHex[byte >> 4];
-    name += kHex[byte & 15];
-  }
-  return name + ".tmp";
 }
 
 Status SyncFolder(const std::string& path) {
@@ -158,6 +144,7 @@ Status File::ReadAt(std::uint64_t offset, MutableBytes out) const {
   if (offset > state_.size || out.size() > state_.size - offset) {
     return Error{Stage::kIo, "truncated", "a read leaves the file", offset, path_};
   }
+  SAFEMODEL_TRY(CheckStop(path_));
   while (!out.empty()) {
     const ssize_t n = pread(descriptor_.get(), out.data(), out.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
@@ -209,9 +196,9 @@ Result<OutputFile> OutputFile::Create(const std::string& path, Overwrite overwri
   }
   file.descriptor_ = Descriptor(openat(file.folder_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
   if (!file.descriptor_.valid()) {  // not every file system has O_TMPFILE
-    file.temporary_ = TemporaryName();
-    file.descriptor_ = Descriptor(
-        openat(file.folder_.get(), file.temporary_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, mode));
+    SAFEMODEL_TRY(file.temporary_.Draw(path));
+    file.descriptor_ = Descriptor(openat(file.folder_.get(), file.temporary_.text().c_str(),
+                                         O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, mode));
   }
   if (!file.descriptor_.valid()) {
     file.temporary_.clear();
@@ -221,10 +208,11 @@ Result<OutputFile> OutputFile::Create(const std::string& path, Overwrite overwri
 }
 
 OutputFile::~OutputFile() {
-  if (descriptor_.valid() && !temporary_.empty()) unlinkat(folder_.get(), temporary_.c_str(), 0);
+  if (descriptor_.valid() && !temporary_.empty()) unlinkat(folder_.get(), temporary_.text().c_str(), 0);
 }
 
 Status OutputFile::Append(ByteView bytes) {
+  SAFEMODEL_TRY(CheckStop(path_));
   if (!WriteFully(descriptor_.get(), size_, bytes)) return NotWritten();
   size_ += bytes.size();
   return {};
@@ -243,6 +231,7 @@ Result<std::uint64_t> OutputFile::Extend(std::uint64_t bytes) {
 Status OutputFile::WriteAt(std::uint64_t offset, ByteView bytes) {
   if (offset > size_ || bytes.size() > size_ - offset)
     return Error{Stage::kInternal, "internal", "a patch leaves the output"};
+  SAFEMODEL_TRY(CheckStop(path_));
   return WriteFully(descriptor_.get(), offset, bytes) ? Status() : NotWritten();
 }
 
@@ -264,6 +253,7 @@ Error OutputFile::NotWritten() const { return SystemError("write_failed", "the o
 Error OutputFile::NotNamed() const { return SystemError("write_failed", "the output could not be named", path_); }
 
 Status OutputFile::Commit() {
+  SAFEMODEL_TRY(CheckStop(path_));
   SAFEMODEL_TRY(Sync());
   if (overwrite_ == Overwrite::kReplace) {
     SAFEMODEL_TRY(TakeTemporaryName());
@@ -294,14 +284,14 @@ Status OutputFile::TakeNewName(int folder, const std::string& name) {
     if (!LinksAreMissing(errno)) return NotNamed();
     SAFEMODEL_TRY(CopyToTemporary());
   }
-  if (linkat(folder_.get(), temporary_.c_str(), folder, name.c_str(), 0) == 0) {
-    unlinkat(folder_.get(), temporary_.c_str(), 0);
+  if (linkat(folder_.get(), temporary_.text().c_str(), folder, name.c_str(), 0) == 0) {
+    unlinkat(folder_.get(), temporary_.text().c_str(), 0);
     temporary_.clear();
     return {};
   }
   if (errno == EEXIST) return AlreadyExists(path_);
   if (!LinksAreMissing(errno)) return NotNamed();
-  if (renameat2(folder_.get(), temporary_.c_str(), folder, name.c_str(), RENAME_NOREPLACE) == 0) {
+  if (renameat2(folder_.get(), temporary_.text().c_str(), folder, name.c_str(), RENAME_NOREPLACE) == 0) {
     temporary_.clear();
     return {};
   }
@@ -325,9 +315,10 @@ Status OutputFile::ReserveName(int folder, const std::string& name) {
 // TakeTemporaryName: a nameless file can be linked but not renamed. To replace another one it first needs a name.
 Status OutputFile::TakeTemporaryName() {
   if (!temporary_.empty()) return {};
-  std::string temporary = TemporaryName();
-  if (LinkNameless(folder_.get(), temporary)) {
-    temporary_ = std::move(temporary);
+  UnfinishedName drawn;
+  SAFEMODEL_TRY(drawn.Draw(path_));
+  if (LinkNameless(folder_.get(), drawn.text())) {
+    temporary_ = std::move(drawn);
     return {};
   }
   return LinksAreMissing(errno) ? CopyToTemporary() : Status(NotNamed());
@@ -339,17 +330,19 @@ Status OutputFile::CopyToTemporary() {
   struct stat status {};
   if (fstat(descriptor_.get(), &status) != 0)
     return SystemError("write_failed", "the output cannot be examined", path_);
-  std::string temporary = TemporaryName();
-  Descriptor copy(openat(folder_.get(), temporary.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
+  UnfinishedName drawn;
+  SAFEMODEL_TRY(drawn.Draw(path_));
+  Descriptor copy(openat(folder_.get(), drawn.text().c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
                          status.st_mode & 0777));
   if (!copy.valid()) return SystemError("open_failed", "the output cannot be created", path_);
   const Descriptor nameless = std::exchange(descriptor_, std::move(copy));
-  temporary_ = std::move(temporary);
+  temporary_ = std::move(drawn);
   ByteBuffer block(static_cast<std::size_t>(std::min<std::uint64_t>(size_, kCopyBytes)));
   for (std::uint64_t offset = 0; offset < size_;) {
     const ssize_t n = pread(nameless.get(), block.data(), block.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return SystemError("write_failed", "the output could not be copied", path_);
+    SAFEMODEL_TRY(CheckStop(path_));
     const auto read = static_cast<std::size_t>(n);
     if (!WriteFully(descriptor_.get(), offset, ByteView(block).first(read))) return NotWritten();
     offset += read;
@@ -359,7 +352,7 @@ Status OutputFile::CopyToTemporary() {
 
 // Rename replaces what has the name.
 Status OutputFile::Rename(int folder, const std::string& name) {
-  if (renameat(folder_.get(), temporary_.c_str(), folder, name.c_str()) != 0) return NotNamed();
+  if (renameat(folder_.get(), temporary_.text().c_str(), folder, name.c_str()) != 0) return NotNamed();
   temporary_.clear();
   return {};
 }

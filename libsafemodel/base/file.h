@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/source.h"
+#include "base/stop.h"
 
 namespace safemodel {
 
@@ -128,13 +129,10 @@ class OutputFile {
   Descriptor folder_;
   std::string path_;
   std::string name_;
-  std::string temporary_;  // empty: the file has no name yet
+  UnfinishedName temporary_;  // empty: the file has no name yet
   Overwrite overwrite_ = Overwrite::kRefuse;
   std::uint64_t size_ = 0;
 };
-
-// TemporaryName returns a random name for what has not got its own yet: ".safemodel-" and 16 hex digits.
-std::string TemporaryName();
 
 // FolderOf returns what stands before the last slash of a path, "." when there is none; NameOf what stands behind it.
 std::string FolderOf(const std::string& path);

@@ -17,6 +17,9 @@
 namespace safemodel {
 namespace {
 
+// The name of the folder in the private one.
+constexpr const char* kInside = "folder";
+
 Error NotWritten(const std::string& path) {
   return SystemError("write_failed", "a file of the output folder could not be written", path);
 }
@@ -58,11 +61,12 @@ Result<OutputFolder> OutputFolder::Create(const std::string& path) {
   folder.parent_ = Descriptor(open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.parent_.valid())
     return SystemError("open_failed", "the folder of the output cannot be opened", FolderOf(path));
-  std::string temporary = TemporaryName();
-  if (mkdirat(folder.parent_.get(), temporary.c_str(), 0777) != 0)
+  SAFEMODEL_TRY(folder.temporary_.Draw(path));
+  folder.unnamed_ = folder.temporary_.text() + "/" + kInside;
+  if (mkdirat(folder.parent_.get(), folder.temporary_.text().c_str(), 0700) != 0 ||
+      mkdirat(folder.parent_.get(), folder.unnamed_.c_str(), 0777) != 0)
     return SystemError("open_failed", "the output cannot be created", path);
-  folder.temporary_ = std::move(temporary);
-  SAFEMODEL_ASSIGN(folder.root_, OpenFolderBelow(folder.parent_.get(), {folder.temporary_}, path));
+  SAFEMODEL_ASSIGN(folder.root_, OpenFolderBelow(folder.parent_.get(), {folder.temporary_.text(), kInside}, path));
   return folder;
 }
 
@@ -70,7 +74,8 @@ OutputFolder::OutputFolder(OutputFolder&& other) noexcept
     : parent_(std::move(other.parent_)),
       root_(std::move(other.root_)),
       path_(std::move(other.path_)),
-      temporary_(std::exchange(other.temporary_, {})),
+      temporary_(std::move(other.temporary_)),
+      unnamed_(std::move(other.unnamed_)),
       made_(std::move(other.made_)) {}
 
 OutputFolder::~OutputFolder() {
@@ -84,7 +89,12 @@ void OutputFolder::RemoveAll() noexcept {
     const Descriptor folder = DescendBelow(root_.get(), components.first(components.size() - 1));
     if (folder.valid()) unlinkat(folder.get(), components.back().c_str(), made->is_folder ? AT_REMOVEDIR : 0);
   }
-  unlinkat(parent_.get(), temporary_.c_str(), AT_REMOVEDIR);
+  unlinkat(parent_.get(), unnamed_.c_str(), AT_REMOVEDIR);
+  RemoveTemporary();
+}
+
+void OutputFolder::RemoveTemporary() noexcept {
+  unlinkat(parent_.get(), temporary_.text().c_str(), AT_REMOVEDIR);
   temporary_.clear();
 }
 
@@ -109,6 +119,7 @@ Status OutputFolder::MakeFolders(const std::vector<std::string>& components) {
 }
 
 Status OutputFolder::AddFile(const std::string& below, const std::function<Status(const Append&)>& write) {
+  SAFEMODEL_TRY(CheckStop(path_));
   SAFEMODEL_ASSIGN(const std::vector<std::string> components, ComponentsBelow(below));
   const std::vector<std::string> parents(components.begin(), components.end() - 1);
   SAFEMODEL_TRY(MakeFolders(parents));
@@ -123,6 +134,7 @@ Status OutputFolder::AddFile(const std::string& below, const std::function<Statu
   }
   std::uint64_t size = 0;
   SAFEMODEL_TRY(write([&](ByteView bytes) -> Status {
+    SAFEMODEL_TRY(CheckStop(shown));
     if (!WriteFully(file.get(), size, bytes)) return NotWritten(shown);
     size += bytes.size();
     return {};
@@ -138,31 +150,32 @@ Status OutputFolder::Adopt(OutputFile& file, const std::string& name) {
 }
 
 Status OutputFolder::Commit() {
+  SAFEMODEL_TRY(CheckStop(path_));
   for (const Made& made : made_) {
     if (!made.is_folder) continue;
     SAFEMODEL_ASSIGN(const Descriptor folder, OpenFolderBelow(root_.get(), made.components, path_));
     if (fsync(folder.get()) != 0) return NotWritten(path_);
   }
   if (fsync(root_.get()) != 0) return NotWritten(path_);
-  if (RenameNew(parent_.get(), temporary_, NameOf(path_)) != 0) {
+  if (RenameNew(parent_.get(), unnamed_, NameOf(path_)) != 0) {
     return errno == EEXIST || errno == ENOTEMPTY ? Exists(path_) : NotWritten(path_);
   }
-  std::string temporary = std::exchange(temporary_, {});
-  if (fsync(parent_.get()) != 0) return NotSynced(std::move(temporary));
+  if (fsync(parent_.get()) != 0) return NotSynced();
+  RemoveTemporary();
   return {};
 }
 
 // NotSynced takes the name back, so that the folder goes away with the object.
-Error OutputFolder::NotSynced(std::string temporary) {
+Error OutputFolder::NotSynced() {
   const int reason = errno;
   const std::string name = NameOf(path_);
-  Unsynced outcome = Unsynced::kInPlace;
+  Unsynced outcome = Unsynced::kTakenBack;
   if (!IsNamed(root_.get(), parent_.get(), name)) {
     outcome = Unsynced::kOthers;
-  } else if (RenameNew(parent_.get(), name, temporary) == 0) {
-    outcome = Unsynced::kTakenBack;
-    temporary_ = std::move(temporary);
+  } else if (RenameNew(parent_.get(), name, unnamed_) != 0) {
+    outcome = Unsynced::kInPlace;
   }
+  if (outcome != Unsynced::kTakenBack) RemoveTemporary();
   errno = reason;
   return UnsyncedError(outcome, path_);
 }

@@ -10,9 +10,10 @@
 
 namespace safemodel {
 
-// OutputFolder writes files below a folder that lies under a temporary name beside its own, without ever following a
-// link or opening what is there already. Until Commit nothing has the final name; what was written goes away with the
-// object. Folders have mode 0777 and files 0666, less the umask.
+// OutputFolder writes files below a folder that lies in one with a temporary name beside its own, without ever
+// following a link or opening what is there already. Until Commit nothing has the final name, nobody but the owner may
+// look in (what is written may be secret, and a process that is killed leaves it), and what was written goes away with
+// the object. Folders have mode 0777 and files 0666, less the umask.
 class OutputFolder {
  public:
   // CheckFree refuses a name that is taken: kUsage "exists" for a file or folder, which is never replaced (too much
@@ -43,14 +44,16 @@ class OutputFolder {
   };
   Status MakeFolders(const std::vector<std::string>& components);
   void ForgetLast();
-  Error NotSynced(std::string temporary);
+  Error NotSynced();
   void RemoveAll() noexcept;
+  void RemoveTemporary() noexcept;
 
   Descriptor parent_;
-  Descriptor root_;  // the temporary folder
+  Descriptor root_;  // the folder itself
   std::string path_;
-  std::string temporary_;   // its name; empty once there is nothing to remove
-  std::vector<Made> made_;  // noted before it is made, so that nothing is left behind when memory runs out
+  UnfinishedName temporary_;  // of the private folder that it lies in; empty once there is nothing to remove
+  std::string unnamed_;       // where it is below the parent until it has its name
+  std::vector<Made> made_;    // noted before it is made, so that nothing is left behind when memory runs out
 };
 
 }  // namespace safemodel

@@ -9,6 +9,7 @@
 #include "model/artifact_files.h"
 #include "model/identity.h"
 #include "model/release_info.h"
+#include "trust/earlier_statements.h"
 #include "trust/envelope_store.h"
 #include "trust/glob.h"
 #include "trust/sign_core.h"
@@ -25,11 +26,15 @@ Status CheckSameIdentity(const container::ListingIdentity& identity, const Artif
                identity.name + "@" + identity.version};
 }
 
-container::ListingIdentity NewIdentity(const std::string& default_name, const container::ListingIdentity* before,
-                                       const ArtifactOptions& artifact, const SignOptions& options) {
+Result<container::ListingIdentity> NewIdentity(const std::string& called, const container::ListingIdentity* before,
+                                               const ArtifactOptions& artifact, const SignOptions& options) {
   container::ListingIdentity identity;
   crypto::RandomBytes(identity.file_id);
-  identity.name = artifact.name.value_or(before != nullptr ? before->name : default_name);
+  if (artifact.name.has_value() || before != nullptr) {
+    identity.name = artifact.name.has_value() ? *artifact.name : before->name;
+  } else {
+    SAFEMODEL_ASSIGN(identity.name, CleanName(called));
+  }
   identity.version = artifact.version.value_or(before != nullptr ? before->version : "0");
   identity.sequence = artifact.sequence.value_or(before != nullptr ? before->sequence + 1 : 0);
   identity.created = NowUnless(options.issued_at);
@@ -40,6 +45,7 @@ Result<ByteBuffer> SignListing(const trust::Release& release, const Digest& mani
                                const std::optional<container::Envelope>& current, const Signer& key,
                                const SignOptions& options, trust::Checked checked, SignReport& report) {
   SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(current, manifest_digest));
+  const trust::EarlierStatements earlier = trust::FitEarlier(envelope, release.kind, key.public_key(), options);
   SAFEMODEL_ASSIGN(container::EnvelopeItem item,
                    trust::MakeStatementItem(release, manifest_digest, key, options, checked));
   envelope.items.push_back(std::move(item));
@@ -50,6 +56,8 @@ Result<ByteBuffer> SignListing(const trust::Release& release, const Digest& mani
   report.key_id = key.public_key().KeyId();
   report.role = options.role;
   report.signatures = trust::StatementsOf(envelope);
+  report.replaced = earlier.replaced;
+  report.outlasted = earlier.outlasts;
   return trust::FrameBytes(envelope, options.limits);
 }
 
@@ -106,8 +114,8 @@ void CountFiles(const FilesManifest& manifest, ArtifactReport& report) {
 Result<FilesManifest> MakeManifest(const Job& job, const FilesManifest* before) {
   FilesManifest manifest;
   manifest.shape = job.root.shape();
-  manifest.identity = NewIdentity(CleanName(job.root.name()), before == nullptr ? nullptr : &before->identity,
-                                  job.artifact, job.options);
+  SAFEMODEL_ASSIGN(manifest.identity, NewIdentity(job.root.name(), before == nullptr ? nullptr : &before->identity,
+                                                  job.artifact, job.options));
   manifest.patterns = job.artifact.ignore;
   if (manifest.patterns.empty() && before != nullptr) manifest.patterns = before->patterns;
   if (!manifest.patterns.empty() && job.root.folder() == nullptr)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #include "crypto/hash.h"
 #include "json/json.h"
 #include "model/artifact_files.h"
+#include "model/identity.h"
 #include "model/scan_file.h"
 #include "trust/attestation.h"
 #include "trust/envelope_store.h"
@@ -28,7 +30,33 @@ struct Subject {
   trust::Release release;
   Digest manifest_digest{};
   const std::optional<container::Envelope>& envelope;
+  container::KeyValues metadata = {};  // of a container
 };
+
+// ScannedDigest returns a digest of the source that a scan result names, in hex; empty when it names none.
+std::string ScannedDigest(const json::Value& predicate, std::string_view algorithm) {
+  const json::Value* value = &predicate;
+  for (const std::string_view name : {std::string_view("source"), std::string_view("digest"), algorithm}) {
+    value = value->Find(name);
+    if (value == nullptr) return {};
+  }
+  return value->AsString() != nullptr ? *value->AsString() : std::string();
+}
+
+// CheckScannedSource compares what was scanned with what the container says that it was made of.
+Status CheckScannedSource(const Subject& subject, const json::Value& predicate, const AttestOptions& options) {
+  if (options.predicate_type != kScanPredicate || options.scanned == AttestOptions::Scanned::kRelease) return {};
+  for (const auto& [key, recorded] : subject.metadata) {
+    if (key != "source.blake3" && key != "source.sha256") continue;
+    const std::string scanned = ScannedDigest(predicate, std::string_view(key).substr(kSourcePrefix.size()));
+    if (scanned.empty() || scanned == recorded) continue;
+    return Error{Stage::kDigestMismatch, "other_source",
+                 "what was scanned is not what the container was made of; scan its one source file, or the container "
+                 "itself",
+                 kNoOffset, key + " " + recorded + ", scanned " + scanned};
+  }
+  return {};
+}
 
 // PayloadOf puts the predicate into a statement as it was written. It is valid JSON by itself, so it cannot reach out
 // of its place.
@@ -51,7 +79,14 @@ Result<ByteBuffer> PayloadOf(const Subject& subject, ByteView predicate, const A
   text += "}";
   const ByteView bytes = AsBytes(text);
   // What no verifier would accept is not signed: the whole is deeper and longer than the predicate.
-  SAFEMODEL_TRY(trust::ParseAttestation(bytes, options.limits));
+  SAFEMODEL_ASSIGN(const trust::Attestation attestation, trust::ParseAttestation(bytes, options.limits));
+  if (const Status scan = trust::CheckScan(attestation); !scan.ok()) {
+    return Error{Stage::kUnsafe, "scan_not_clean",
+                 "the scan does not say that the source is clean, so nobody would accept its result; nothing was "
+                 "attested. See: safemodel scan",
+                 kNoOffset, scan.error().subject};
+  }
+  SAFEMODEL_TRY(CheckScannedSource(subject, value, options));
   return ByteBuffer(bytes.begin(), bytes.end());
 }
 
@@ -65,6 +100,7 @@ Result<ByteBuffer> FrameWith(const Subject& subject, ByteView predicate, const S
   report.model_version = subject.release.version;
   report.manifest_digest = subject.manifest_digest;
   report.predicate_type = options.predicate_type;
+  if (options.predicate_type == kScanPredicate) report.verdict = ScanVerdictName(ScanVerdict::kClean);
   report.key_id = key.public_key().KeyId();
   return trust::FrameBytes(envelope, options.limits);
 }
@@ -77,8 +113,8 @@ Result<AttestReport> AttestContainer(const std::string& path, ByteView predicate
                    container::ParseManifest(opened.manifest_bytes, opened.preamble, options.limits));
   AttestReport report;
   SAFEMODEL_ASSIGN(const ByteBuffer frame,
-                   FrameWith({trust::ReleaseOf(manifest), opened.manifest_digest, opened.envelope}, predicate, key,
-                             options, report));
+                   FrameWith({trust::ReleaseOf(manifest), opened.manifest_digest, opened.envelope, manifest.metadata},
+                             predicate, key, options, report));
   SAFEMODEL_ASSIGN(report.envelope_path, writer.Write(frame));
   return report;
 }
@@ -123,16 +159,23 @@ Result<AttestReport> AttestAny(const std::string& path, ByteView predicate, cons
                        key, options);
 }
 
-Result<Digest> Sha256OfFile(const File& file) {
-  crypto::Sha256 hash;
+struct FileDigests {
+  Digest sha256{};
+  Digest blake3{};
+};
+
+Result<FileDigests> DigestsOfFile(const File& file) {
+  crypto::Sha256 sha256;
+  crypto::Blake3 blake3;
   ByteBuffer buffer(1u << 20);
   for (std::uint64_t offset = 0; offset < file.size(); offset += buffer.size()) {
     const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), file.size() - offset));
     const MutableBytes chunk = MutableBytes(buffer).first(length);
     SAFEMODEL_TRY(file.ReadAt(offset, chunk));
-    hash.Update(chunk);
+    sha256.Update(chunk);
+    blake3.Update(chunk);
   }
-  return hash.Finish();
+  return FileDigests{sha256.Finish(), blake3.Finish()};
 }
 
 // RulesOf lists the rules that fired, each once.
@@ -147,11 +190,11 @@ std::string RulesOf(const ScanReport& report) {
   return "[" + text + "]";
 }
 
-std::string PredicateText(const ScanReport& report, const Digest& sha256, std::int64_t now) {
+std::string PredicateText(const ScanReport& report, const FileDigests& digests, std::int64_t now) {
   return "{\"scanner\":{\"name\":\"safemodel\",\"rules\":" + json::Quote(ScanRuleSetVersion()) +
          ",\"allowList\":{\"blake3\":" + json::Quote(crypto::Hex(AllowListDigest())) +
-         "}},\"source\":{\"digest\":{\"sha256\":" + json::Quote(crypto::Hex(sha256)) +
-         "},\"bytes\":" + std::to_string(report.size) +
+         "}},\"source\":{\"digest\":{\"sha256\":" + json::Quote(crypto::Hex(digests.sha256)) +
+         ",\"blake3\":" + json::Quote(crypto::Hex(digests.blake3)) + "},\"bytes\":" + std::to_string(report.size) +
          "},\"verdict\":" + json::Quote(ScanVerdictName(report.verdict)) +
          ",\"findings\":" + std::to_string(report.finding_count) + ",\"rulesFired\":" + RulesOf(report) +
          ",\"scannedAt\":" + json::Quote(trust::FormatTimestamp(now)) + "}";
@@ -165,12 +208,12 @@ Result<std::string> ScanOne(const std::string& source, std::int64_t now, const S
                  "a scan that is attested uses the built-in allow-list alone: the predicate names no other"};
   }
   SAFEMODEL_ASSIGN(const auto file, File::Open(source));
-  SAFEMODEL_ASSIGN(const Digest sha256, Sha256OfFile(*file));
+  SAFEMODEL_ASSIGN(const FileDigests digests, DigestsOfFile(*file));
   // The scan reads the file that was hashed, and nobody wrote to it meanwhile.
   const ScanReport report = ScanOpenFile(file, options);
   if (!report.status.ok()) return report.status.error();
   SAFEMODEL_TRY(file->CheckUnchanged());
-  return PredicateText(report, sha256, now);
+  return PredicateText(report, digests, now);
 }
 
 }  // namespace

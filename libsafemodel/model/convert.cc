@@ -48,6 +48,10 @@ Result<ConvertReport> ConvertInputs(const std::vector<std::string>& inputs, cons
   SAFEMODEL_TRY(CheckIdentityOptions(options));
   SAFEMODEL_ASSIGN(const ModelInput input, ReadModelInput(inputs, {options.limits, options.unknown, options.executables,
                                                                    options.weights, TableOf(options.allowed)}));
+  std::string name = options.name;
+  if (name.empty()) {
+    SAFEMODEL_ASSIGN(name, CleanName(input.default_name));
+  }
   SourceDigest source_digest(SourcesOf(input), options.source_sha256);
   SourceDigests source;
   const bool replace = options.overwrite == ConvertOptions::Overwrite::kReplace;
@@ -59,7 +63,7 @@ Result<ConvertReport> ConvertInputs(const std::vector<std::string>& inputs, cons
                               identities));
   const Identify identify = [&]() -> Result<ModelIdentity> {
     SAFEMODEL_ASSIGN(source, source_digest.Wait());
-    return IdentityFor(input.default_name, options, input.model, source);
+    return IdentityFor(name, options, input.model, source);
   };
   SAFEMODEL_ASSIGN(const WrittenModel written, WriteModel(output.file(), input.model, options, identify));
   SAFEMODEL_TRY(input.CheckUnchanged());

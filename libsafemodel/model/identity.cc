@@ -23,10 +23,12 @@ Error Usage(const char* code, const char* text, std::string subject) {
   return {Stage::kUsage, code, text, kNoOffset, std::move(subject)};
 }
 
-bool IsNameLetter(char letter) {
+bool IsLetterOrDigit(char letter) {
   const bool is_letter = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
-  return is_letter || (letter >= '0' && letter <= '9') || letter == '.' || letter == '_' || letter == '-';
+  return is_letter || (letter >= '0' && letter <= '9');
 }
+
+bool IsNameLetter(char letter) { return IsLetterOrDigit(letter) || letter == '.' || letter == '_' || letter == '-'; }
 
 Result<std::int64_t> CreatedTime(ConvertOptions::Reproducible reproducible) {
   if (reproducible == ConvertOptions::Reproducible::kNo) return NowUnless(std::nullopt);
@@ -97,27 +99,37 @@ Status CheckIdentityOptions(const ConvertOptions& options) {
   return {};
 }
 
-std::string StemName(const std::string& path) {
+std::string StemOf(const std::string& path) {
   const auto slash = path.rfind('/');
   std::string stem = slash == std::string::npos ? path : path.substr(slash + 1);
   const auto dot = stem.rfind('.');
   if (dot != std::string::npos && dot > 0) stem.resize(dot);
-  return CleanName(std::move(stem));
+  return stem;
 }
 
-std::string CleanName(std::string name) {
-  for (char& letter : name) {
-    if (!IsNameLetter(letter)) letter = '-';
+Result<std::string> CleanName(std::string name) {
+  const std::string raw = name;
+  std::replace_if(
+      name.begin(), name.end(), [](char letter) { return !IsNameLetter(letter); }, '-');
+  const bool ascii = std::all_of(raw.begin(), raw.end(), [](char letter) { return (letter & 0x80) == 0; });
+  const bool says_something =
+      name == raw || std::any_of(name.begin(), name.end(), [](char letter) { return IsLetterOrDigit(letter); });
+  if (!ascii || !says_something) {
+    return Usage(
+        "name_needed",
+        "no model name can be made of the file name, which would lose what tells it from others; give one with "
+        "--name",
+        raw);
   }
   if (name.size() > 255) name.resize(255);
   const bool only_dots = name.find_first_not_of('.') == std::string::npos;
   return only_dots ? "model" : name;
 }
 
-Result<ModelIdentity> IdentityFor(const std::string& default_name, const ConvertOptions& options,
-                                  const ImportedModel& model, const SourceDigests& source) {
+Result<ModelIdentity> IdentityFor(const std::string& name, const ConvertOptions& options, const ImportedModel& model,
+                                  const SourceDigests& source) {
   ModelIdentity identity;
-  identity.name = options.name.empty() ? default_name : options.name;
+  identity.name = name;
   identity.version = options.version;
   identity.sequence = options.sequence;
   SAFEMODEL_ASSIGN(identity.created, CreatedTime(options.reproducible));

@@ -16,14 +16,16 @@ inline constexpr std::string_view kSourcePrefix = "source.";
 // CheckIdentityOptions refuses (kUsage) names, versions, sequences and metadata that no reader would accept.
 Status CheckIdentityOptions(const ConvertOptions& options);
 
-// StemName makes a model name of a path: its last part without the suffix, other letters than the allowed ones as '-'.
-std::string StemName(const std::string& path);
-// CleanName puts '-' for letters that a model name may not have, and "model" for a name that nothing is left of.
-std::string CleanName(std::string name);
+// StemOf returns the last part of a path without its suffix.
+std::string StemOf(const std::string& path);
+// CleanName makes a model name of what a file or folder is called: '-' for ASCII that a model name may not have,
+// "model" for no name. kUsage "name_needed" for other letters than ASCII, and where nothing but '-' would be left: the
+// names of different files would become one.
+Result<std::string> CleanName(std::string name);
 
 // IdentityFor puts together what the manifest says, but for the file id. Errors: kUsage (SOURCE_DATE_EPOCH).
-Result<ModelIdentity> IdentityFor(const std::string& default_name, const ConvertOptions& options,
-                                  const ImportedModel& model, const SourceDigests& source);
+Result<ModelIdentity> IdentityFor(const std::string& name, const ConvertOptions& options, const ImportedModel& model,
+                                  const SourceDigests& source);
 
 // FileIdFor draws a file id, or derives it from content and options when the output is to be reproducible.
 FileId FileIdFor(const ConvertOptions& options, const ModelIdentity& identity, const Digest& content_digest);

@@ -57,7 +57,7 @@ Result<ModelInput> ReadOne(const std::string& path, const InputOptions& options)
   ModelInput input;
   SAFEMODEL_ASSIGN(input.model, ImportAny(file, options.limits, options.unknown, options.user));
   input.parts.push_back(PartOf(NameOf(path), file));
-  input.default_name = StemName(path);
+  input.default_name = StemOf(path);
   return input;
 }
 
@@ -90,7 +90,6 @@ Status ModelInput::CheckUnchanged() const {
 
 Result<ModelInput> ReadModelInput(const std::vector<std::string>& inputs, const InputOptions& options) {
   SAFEMODEL_ASSIGN(ModelInput input, Read(inputs, options));
-  input.default_name = CleanName(input.default_name);
   std::sort(input.parts.begin(), input.parts.end(),
             [](const InputPart& a, const InputPart& b) { return a.name < b.name; });
   return input;

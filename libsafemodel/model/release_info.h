@@ -18,10 +18,11 @@ void TakeTrace(trust::ListingTrace trace, const Digest& manifest_digest, Verdict
 Error NotSigned(const std::string& envelope_path);
 
 // CheckSameIdentity refuses (kUsage "other_release") to co-sign under another name, version or sequence than the one
-// that is signed. NewIdentity is that of a new manifest, which may replace another. artifact_sign.cc
+// that is signed. NewIdentity is that of a new manifest, which may replace another; without both, the name is made of
+// what the file or folder is called, kUsage "name_needed". artifact_sign.cc
 Status CheckSameIdentity(const container::ListingIdentity& identity, const ArtifactOptions& artifact);
-container::ListingIdentity NewIdentity(const std::string& default_name, const container::ListingIdentity* before,
-                                       const ArtifactOptions& artifact, const SignOptions& options);
+Result<container::ListingIdentity> NewIdentity(const std::string& called, const container::ListingIdentity* before,
+                                               const ArtifactOptions& artifact, const SignOptions& options);
 
 // SignListing adds a statement to the envelope of a manifest and returns the frame. It fills the report but for the
 // envelope's path. artifact_sign.cc

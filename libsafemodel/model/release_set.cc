@@ -53,8 +53,8 @@ Result<SetMember> MakeMember(const std::string& set_path, const std::string& pat
 Result<SetManifest> MakeSet(const std::string& set_path, const std::vector<std::string>& members,
                             const SetManifest* before, const SignOptions& options, const ArtifactOptions& artifact) {
   SetManifest manifest;
-  manifest.identity =
-      NewIdentity(StemName(set_path), before == nullptr ? nullptr : &before->identity, artifact, options);
+  SAFEMODEL_ASSIGN(manifest.identity,
+                   NewIdentity(StemOf(set_path), before == nullptr ? nullptr : &before->identity, artifact, options));
   for (const std::string& path : members) {
     SAFEMODEL_ASSIGN(SetMember member, MakeMember(set_path, path, options.limits));
     manifest.members.push_back(std::move(member));

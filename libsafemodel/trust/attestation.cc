@@ -2,7 +2,6 @@
 #include "trust/attestation.h"
 
 #include <array>
-#include <string_view>
 
 #include "base/try.h"
 #include "json/json.h"
@@ -21,7 +20,7 @@ TimePath TimePathOf(std::string_view type) {
   if (type == "https://slsa.dev/provenance/v1") return {"runDetails", "metadata", "finishedOn"};
   if (type == "https://slsa.dev/verification_summary/v1") return {"timeVerified"};
   if (type == kBom || type.substr(0, kBom.size() + 1) == "https://cyclonedx.org/bom/") return {"metadata", "timestamp"};
-  if (type == "https://safemodel.dev/scan/v1") return {"scannedAt"};
+  if (type == kScanType) return {"scannedAt"};
   return {"timestamp"};
 }
 
@@ -65,7 +64,15 @@ Result<Attestation> ParseAttestation(ByteView payload, const Limits& limits) {
   const json::Value* predicate = root.Find("predicate");
   if (predicate == nullptr || predicate->AsObject() == nullptr) return BadField("predicate");
   attestation.time = TimeOf(*predicate, attestation.predicate_type);
+  const json::Value* verdict = attestation.predicate_type == kScanType ? predicate->Find("verdict") : nullptr;
+  if (verdict != nullptr && verdict->AsString() != nullptr) attestation.scan_verdict = *verdict->AsString();
   return attestation;
+}
+
+Status CheckScan(const Attestation& attestation) {
+  if (attestation.predicate_type != kScanType || attestation.scan_verdict == "clean") return {};
+  return Error{Stage::kUntrusted, "scan_not_clean", "the attested result of a scan is not the verdict clean", kNoOffset,
+               attestation.scan_verdict.empty() ? "no verdict" : "verdict " + attestation.scan_verdict};
 }
 
 }  // namespace safemodel::trust

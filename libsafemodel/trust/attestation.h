@@ -8,8 +8,8 @@
 //    "predicateType": "https://slsa.dev/provenance/v1",
 //    "predicate": {...}}
 //
-// `predicateType` is any text but that of a release. Of the predicate only the time of what it reports is read, an RFC
-// 3339 time, at the place that its type has for it:
+// `predicateType` is any text but that of a release. Of the predicate, the `verdict` of a scan of our own type is read,
+// and the time of what it reports, an RFC 3339 time, at the place that its type has for it:
 //
 //   https://slsa.dev/provenance/v1                runDetails.metadata.finishedOn
 //   https://slsa.dev/verification_summary/v1      timeVerified
@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <safemodel/bytes.h>
 #include <safemodel/limits.h>
@@ -33,9 +34,15 @@ struct Attestation {
   std::string subject_name;  // NAME@VERSION
   std::string predicate_type;
   std::optional<std::int64_t> time;  // Unix seconds; absent when the predicate states none that can be read
+  std::string scan_verdict;          // of type kScanType alone; empty when it states none
 };
 
+inline constexpr std::string_view kScanType = "https://safemodel.dev/scan/v1";
+
 inline constexpr std::size_t kPredicateTypeBytes = 255;
+
+// CheckScan refuses (kUntrusted "scan_not_clean") a scan result with another verdict than "clean"; [P-SCAN].
+Status CheckScan(const Attestation& attestation);
 
 // ParseAttestation reads a payload whose signature has been verified. Errors: kMalformed, kLimit, and kUntrusted
 // "other_statement" for a release and for statements of another version.

@@ -107,6 +107,7 @@ Status CheckAttestation(const Attestation& attestation, const TrustedKey& key, c
                         std::int64_t now) {
   if (attestation.subject_name != release.name + "@" + release.version)
     return Untrusted("contradicts_manifest", "an attestation names another model or version than the manifest");
+  SAFEMODEL_TRY(CheckScan(attestation));
   const std::int64_t time = attestation.time.value_or(now);
   if (time > now + kClockSkewSeconds)
     return Untrusted("issued_in_future", "an attestation is about the future; check the clock of this machine");

@@ -24,7 +24,9 @@ Error Refuse(const char* code, const char* text, const std::string& subject = {}
   return {Stage::kConfig, code, text, kNoOffset, subject};
 }
 Error Malformed() {
-  return Refuse("state_malformed", "the rollback state file is damaged; restore it, or have it made anew on purpose");
+  return Refuse("state_malformed",
+                "the rollback state file is damaged; restore it, or make it anew, which forgets what was accepted, "
+                "with: safemodel policy state init --force");
 }
 
 // TakeLine cuts the next line off. Each line ends with a line feed, the last one too.
@@ -93,8 +95,9 @@ Status UpdateLocked(const std::string& path, const StateChange& change) {
   return ReplaceFile(*file, SerializeState(state));
 }
 
-Status CreateState(const std::string& path, const std::string& text) {
-  SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(path, OutputFile::Overwrite::kRefuse, 0644));
+Status CreateState(const std::string& path, const std::string& text, OldState old) {
+  const auto overwrite = old == OldState::kReplace ? OutputFile::Overwrite::kReplace : OutputFile::Overwrite::kRefuse;
+  SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(path, overwrite, 0644));
   SAFEMODEL_TRY(output.Append(AsBytes(text)));
   return output.Commit();
 }
@@ -149,12 +152,17 @@ Status UpdateState(const std::string& path, const StateChange& change) {
 
 }  // namespace trust
 
-Status InitRollbackState(const std::string& path, std::int64_t now) {
+Status InitRollbackState(const std::string& path, std::int64_t now, OldState old) {
   if (now < 0 || now > kLastSecond) return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
   RollbackState state;
   state.newest = now;
-  const Status status = trust::CreateState(path, trust::SerializeState(state));
-  return status.ok() ? status : Status(trust::AsConfig(status.error()));
+  const Status status = trust::CreateState(path, trust::SerializeState(state), old);
+  if (status.ok()) return status;
+  if (std::string_view(status.error().code) != "exists") return trust::AsConfig(status.error());
+  return Error{Stage::kUsage, "exists",
+               "the rollback state file is there already; --force makes it anew and forgets which releases were "
+               "accepted, so that old ones are accepted again",
+               kNoOffset, path};
 }
 
 Result<RollbackState> ReadRollbackState(const std::string& path) {

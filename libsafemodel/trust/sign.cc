@@ -4,6 +4,7 @@
 #include "base/try.h"
 #include "container/parse.h"
 #include "trust/candidate.h"
+#include "trust/earlier_statements.h"
 #include "trust/envelope_writer.h"
 #include "trust/sign_core.h"
 
@@ -21,6 +22,8 @@ Result<SignReport> trust::SignAnd(const std::string& path, const Signer& key, co
   SAFEMODEL_ASSIGN(const container::Manifest manifest,
                    container::ParseManifest(opened.manifest_bytes, opened.preamble, options.limits));
   SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(opened.envelope, opened.manifest_digest));
+  const trust::EarlierStatements earlier =
+      trust::FitEarlier(envelope, trust::ReleaseKind::kContainer, key.public_key(), options);
   SAFEMODEL_ASSIGN(container::EnvelopeItem item,
                    trust::MakeStatementItem(trust::ReleaseOf(manifest), opened.manifest_digest, key, options,
                                             trust::Checked::kManifest));
@@ -37,6 +40,8 @@ Result<SignReport> trust::SignAnd(const std::string& path, const Signer& key, co
   report.key_id = key.public_key().KeyId();
   report.role = options.role;
   report.signatures = trust::StatementsOf(envelope);
+  report.replaced = earlier.replaced;
+  report.outlasted = earlier.outlasts;
   return report;
 }
 

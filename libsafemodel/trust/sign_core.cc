@@ -63,7 +63,8 @@ Status CheckSignOptions(const SignOptions& options) {
   if (!options.not_after.has_value()) return {};
   if (!IsWritableTime(*options.not_after))
     return BadUsage("bad_time", "the end of validity is not between 1970 and 9999");
-  if (*options.not_after < issued_at) return BadUsage("times_reversed", "the signature would end before it was made");
+  if (*options.not_after <= issued_at)
+    return BadUsage("times_reversed", "the signature would have ended already when it is made");
   return {};
 }
 
@@ -123,7 +124,8 @@ Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits&
   }
   if (StatementsOf(envelope) > limits.statements) {
     return Error{Stage::kLimit, "many_statements",
-                 "the envelope is full: it would have more statements than the limit"};
+                 "the envelope is full: it would have more statements than the limit; sign --replace takes out earlier "
+                 "signatures by the same key"};
   }
   if (CountOf(envelope.items, container::ItemKind::kKeyWrap) > limits.key_wraps ||
       CountOf(envelope.items, container::ItemKind::kRecipientNote) > limits.key_wraps) {

@@ -152,6 +152,20 @@ TEST_CASE("output folder: gets its name when it is complete") {
   CHECK(std::distance(fs::directory_iterator(temp.path()), fs::directory_iterator()) == 1);
 }
 
+TEST_CASE("output folder: nobody else may look in before it is complete") {
+  const TempFolder temp;
+  const mode_t before = umask(0);
+  auto folder = OutputFolder::Create(temp.Path("out"));
+  umask(before);
+  REQUIRE(folder.ok());
+  REQUIRE(AddText(folder.value(), "secret", "text").ok());
+  const auto hidden = fs::directory_iterator(temp.path())->path();
+  CHECK(fs::status(hidden).permissions() == fs::perms(0700));
+  CHECK(folder.value().Commit().ok());
+  CHECK_FALSE(fs::exists(hidden));
+  CHECK(fs::status(temp.Path("out")).permissions() == fs::perms(0777));
+}
+
 TEST_CASE("output folder: nothing is left when it is not completed") {
   const TempFolder temp;
   {
@@ -192,7 +206,7 @@ TEST_CASE("output folder: a folder that becomes a link leads nowhere") {
   REQUIRE(AddText(folder.value(), "a/first", "x").ok());
   std::string hidden;
   for (const auto& entry : fs::directory_iterator(temp.path())) {
-    if (entry.path().filename().string().starts_with(".safemodel-")) hidden = entry.path().string();
+    if (entry.path().filename().string().starts_with(".safemodel-")) hidden = (entry.path() / "folder").string();
   }
   REQUIRE_FALSE(hidden.empty());
   std::atomic<bool> stop = false;

@@ -358,6 +358,7 @@ class AttestTest(ArtifactTest):
         predicate = statement["predicate"]
         self.assertEqual(statement["subject"][0]["digest"]["sha256"], report["manifest_sha256"])
         self.assertEqual(predicate["verdict"], "clean")
+        self.assertEqual(report["verdict"], "clean")
         self.assertEqual(predicate["source"]["digest"]["sha256"], hashlib.sha256((self.path / "m.safetensors").read_bytes()).hexdigest())
         self.assertLess(abs(time.time() - time.mktime(time.strptime(predicate["scannedAt"], "%Y-%m-%dT%H:%M:%SZ")) + time.timezone), 60)
 

@@ -145,7 +145,10 @@ class Incident(CliTest):
         self.assertEqual(self.verify("policy.toml", fleet[5], expect=1), {"model-005.safemodel": "denied_manifest"})
         shown, _ = self.block("sequence")
         self.assertIn("acme/model-000", shown)
-        self.block("end")
+        _, noted = self.block("end")
+        self.assertEqual(noted, "")
+        ends = [s["not_after"] for s in self.run_json("inspect", fleet[0])["signatures"] if s["key_id"] == self.key_id("release-2")]
+        self.assertEqual([bool(end) for end in ends], [True])  # no endless one is left
         self.verify("policy.toml", fleet[0], expect=0)
         self.assertEqual(self.ran, set(self.blocks))  # nothing in the runbook is untried
 

@@ -122,10 +122,16 @@ class PolicyTest(CliTest):
         self.assertEqual(self.verify()["rollback"], {"code": "same", "highest": 6})
         self.run_cli("verify", "m5", "--policy", "policy.toml", expect=1)
         self.run_cli("export", "m5", "-o", "x.npz", "--policy", "policy.toml", expect=1)
+        before = (self.path / "seen").read_bytes()
+        refused = self.run_json("policy", "state", "set", "policy.toml", "nosuch/net", 3, expect=2)
+        self.assertEqual((refused["code"], refused["subject"]), ("unknown_model", "nosuch/net; known: acme/m"))
+        self.assertEqual((self.path / "seen").read_bytes(), before)
+        self.run_cli("policy", "state", "set", "policy.toml", "acme/new", 3, "--add")
+        self.assertIn(b"model 3 - acme/new\n", (self.path / "seen").read_bytes())
         self.run_cli("policy", "state", "set", "policy.toml", "acme/m", 5)
         self.run_cli("export", "m5", "-o", "x.npz", "--policy", "policy.toml")
         shown = self.run_json("policy", "state", "show", "policy.toml")
-        self.assertEqual([(m["name"], m["sequence"]) for m in shown["models"]], [("acme/m", 5)])
+        self.assertEqual([(m["name"], m["sequence"]) for m in shown["models"]], [("acme/m", 5), ("acme/new", 3)])
         self.run_cli("policy", "state", "set", "policy.toml", "--newest", "2999-01-01")
         self.assertEqual(self.verify(1)["code"], "clock_behind")
         self.run_cli("policy", "state", "set", "policy.toml", "--newest", "now")
@@ -133,6 +139,27 @@ class PolicyTest(CliTest):
         self.run_cli("policy", "state", "set", "policy.toml", expect=2)
         self.policy()
         self.assertEqual(self.run_json("policy", "state", "show", "policy.toml", expect=6)["code"], "no_state")
+
+    def test_a_rollback_state_is_made_anew_only_on_purpose(self):
+        """The messages name what works, and it does."""
+        self.policy(head='version = 1\nstate = "seen"\n')
+        self.run_cli("policy", "state", "init", "policy.toml")
+        self.run_cli("policy", "state", "set", "policy.toml", "acme/m", 7, "--add")
+        for damage in (None, b"", b"safemodel rollback state 1\nnewest 20", b"nonsense\n"):
+            if damage is not None:
+                self.write("seen", damage)
+                refused = self.run_json("policy", "state", "show", "policy.toml", expect=6)
+                self.assertEqual(refused["code"], "state_malformed")
+                self.assertIn("safemodel policy state init --force", refused["message"])
+                self.assertEqual(self.verify(6)["code"], "state_malformed")
+            before = (self.path / "seen").read_bytes()
+            refused = self.run_json("policy", "state", "init", "policy.toml", expect=2)
+            self.assertEqual(refused["code"], "exists")
+            self.assertIn("--force", refused["message"])
+            self.assertEqual((self.path / "seen").read_bytes(), before)
+            made = self.run_json("policy", "state", "init", "policy.toml", "--force")
+            self.assertEqual(made["models"], [])
+        self.assertIn(b"forgets which releases", b" ".join(self.run_cli("policy", "state", "init", "--help").stdout.split()))
 
     def log(self):
         self.run_cli("keygen", "-o", "log", "--no-passphrase")

@@ -191,13 +191,21 @@ TEST_CASE("convert: what is no file, no model, or another format is refused with
 }
 
 TEST_CASE("convert: names from paths keep to the allowed letters") {
-  CHECK(StemName("/a/b/model.safetensors") == "model");
-  CHECK(StemName("bert base (v1).pt") == "bert-base--v1-");
-  CHECK(StemName("dir.d/noext") == "noext");
-  CHECK(StemName(".hidden") == ".hidden");
-  CHECK(StemName("..") == "model");
-  CHECK(StemName("") == "model");
-  CHECK(StemName(std::string(300, 'x') + ".pt").size() == 255);
+  const auto name = [](const std::string& path) {
+    const auto clean = CleanName(StemOf(path));
+    return clean.ok() ? clean.value() : std::string(clean.error().code);
+  };
+  CHECK(name("/a/b/model.safetensors") == "model");
+  CHECK(name("bert base (v1).pt") == "bert-base--v1-");
+  CHECK(name("dir.d/noext") == "noext");
+  CHECK(name(".hidden") == ".hidden");
+  CHECK(name("..") == "model");
+  CHECK(name("") == "model");
+  CHECK(name("--.pt") == "--");
+  CHECK(name(std::string(300, 'x') + ".pt").size() == 255);
+  // What would make one name of different ones is asked for.
+  for (const char* lost : {"модель.pt", "résumé.pt", "net-2-改.pt", "\xFF.pt", "(((.pt", "- -.pt"})
+    CHECK(name(lost) == "name_needed");
 }
 
 }  // namespace

@@ -71,6 +71,24 @@ TEST_CASE("attestation: what is none") {
   CHECK(stage("[]") == Stage::kMalformed);
 }
 
+TEST_CASE("attestation: a scan result counts only when its verdict is clean") {
+  const auto code = [](const std::string& type, const std::string& predicate) -> std::string {
+    const auto parsed = Parse(Text(type, predicate));
+    REQUIRE(parsed.ok());
+    const Status status = CheckScan(parsed.value());
+    return status.ok() ? "ok" : status.error().code;
+  };
+  const std::string scan(kScanType);
+  CHECK(code(scan, R"({"verdict":"clean"})") == "ok");
+  for (const char* predicate : {R"({"verdict":"dangerous"})", R"({"verdict":"unknown"})", R"({"verdict":"unreadable"})",
+                                R"({"verdict":"Clean"})", R"({"verdict":""})", R"({"verdict":["clean"]})",
+                                R"({"scanner":{"verdict":"clean"}})", "{}"}) {
+    CAPTURE(predicate);
+    CHECK(code(scan, predicate) == "scan_not_clean");
+  }
+  CHECK(code("https://example.com/scan", R"({"verdict":"dangerous"})") == "ok");
+}
+
 TEST_CASE("timestamp: what other tools write") {
   for (const char* text : {"2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.123456789Z",
                            "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00-00:00", "2026-01-01T14:00:00.1+14:00"}) {

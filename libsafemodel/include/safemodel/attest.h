@@ -21,6 +21,10 @@ struct AttestOptions {
   // What the attestation is about: a container; a file or folder of any format, by its envelope; a set, by its file.
   enum class Subject : std::uint8_t { kContainer, kArtifact, kSet };
   Subject subject = Subject::kContainer;
+  // What a predicate of type kScanPredicate is about: the source that a container was made of, whose digest has to be
+  // the one that the container records, if it does; or the release itself, as it lies.
+  enum class Scanned : std::uint8_t { kSource, kRelease };
+  Scanned scanned = Scanned::kSource;
   Placement placement = Placement::kKeep;  // of a container's envelope
   std::string envelope_path = {};          // of an artifact; empty: PATH.envelope
   Limits limits = {};
@@ -31,6 +35,7 @@ struct AttestReport {
   std::string model_version;
   Digest manifest_digest{};
   std::string predicate_type;
+  std::string verdict;  // of a scan result; empty for other types
   std::string key_id;
   std::string envelope_path;
 };
@@ -38,12 +43,13 @@ struct AttestReport {
 // Attest adds an attestation by `key` about the release at `path`. `predicate` is strict JSON, an object, taken over
 // byte by byte; the whole statement stays within Limits::statement_bytes and json_depth. Nothing but the manifest and
 // the envelope is read, and writing is as crash-safe as Sign. Errors: those of Sign; kMalformed and kLimit also for the
-// predicate; kUsage "bad_predicate_type".
+// predicate; kUsage "bad_predicate_type"; of a scan result kUnsafe "scan_not_clean", which would count for nobody, and
+// kDigestMismatch "other_source".
 Result<AttestReport> Attest(const std::string& path, ByteView predicate, const Signer& key,
                             const AttestOptions& options);
 
 // ScanPredicate scans the file at `source` and returns what was found as a predicate of type kScanPredicate: verdict,
-// the rules that fired, the version of the rules, SHA-256 and size of the file, and the time `now` (Unix seconds). The
+// the rules that fired, the version of the rules, digests and size of the file, and the time `now` (Unix seconds). The
 // file that is hashed is the file that was scanned: kIo "changed" otherwise. A folder is refused (kIo), and so are
 // classes of one's own (kUsage): the predicate names the built-in allow-list alone.
 Result<std::string> ScanPredicate(const std::string& source, std::int64_t now, const ScanOptions& options = {});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rollback state file that a policy may name: the highest release sequence accepted of each model. Only Init makes
-// one; nothing ever resets it. All functions but Read take its lock, and replace the file as a whole: after a crash it
-// is the old one or the new one. Errors: kConfig, unless stated.
+// one; nothing else ever resets it. All functions but Read take its lock, and replace the file as a whole: after a
+// crash it is the old one or the new one. Errors: kConfig, unless stated.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,10 @@ struct RollbackState {
   bool operator==(const RollbackState&) const = default;
 };
 
-// InitRollbackState makes a file that remembers nothing. kUsage "exists" when there is one.
-Status InitRollbackState(const std::string& path, std::int64_t now);
+// InitRollbackState makes a file that remembers nothing. kUsage "exists" when there is one; kReplace makes it anew,
+// whatever it was, and forgets what was accepted.
+enum class OldState : std::uint8_t { kRefuse, kReplace };
+Status InitRollbackState(const std::string& path, std::int64_t now, OldState old = OldState::kRefuse);
 
 // ReadRollbackState returns what is remembered. Codes: "state_missing", "state_unusable", "state_malformed",
 // "state_version", "state_large",

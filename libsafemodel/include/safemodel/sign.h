@@ -22,6 +22,10 @@ struct SignOptions {
   std::vector<std::string> requires_roles = {};  // roles without which this signature must not be accepted
   std::optional<std::int64_t> issued_at = {};    // Unix seconds; now when absent
   Placement placement = Placement::kKeep;
+  // What becomes of the release statements that the same key made before about the same manifest in the same role: they
+  // stay, and go on counting, or they are taken out with their log proofs.
+  enum class Earlier : std::uint8_t { kKeep, kReplace };
+  Earlier earlier = Earlier::kKeep;
   Limits limits = {};
 };
 
@@ -33,7 +37,10 @@ struct SignReport {
   std::string key_id;
   std::string role;
   std::size_t signatures = 0;  // in the envelope now
-  std::string envelope_path;   // the file, or its sidecar
+  std::size_t replaced = 0;    // earlier statements that were taken out
+  // An earlier statement by the same key stays that ends later than the new one, or never: until then it counts.
+  bool outlasted = false;
+  std::string envelope_path;  // the file, or its sidecar
 };
 
 // Sign adds one statement by `key` about the container at `path`. Crash-safe: the old or the new envelope is always

@@ -233,6 +233,20 @@ def attested(by, type_, predicate, **edits):
     return Signer(by, edit=edit)
 
 
+def scans():
+    """A scan result has to be good news."""
+    wants = HEAD + key("a") + key("scanner", SECOND, "[]", f'attests = ["{SCAN}"]') + rule(more=f'attestations = [{{ type = "{SCAN}" }}]')
+    for name, reason, verdict in (("clean-ok", "with the verdict clean", {"verdict": "clean"}),
+                                  ("dangerous", "with the verdict dangerous", {"verdict": "dangerous"}),
+                                  ("unknown", "with the verdict unknown", {"verdict": "unknown"}),
+                                  ("no-verdict", "without a verdict", {}),
+                                  ("verdict-type", "with a verdict that is no string", {"verdict": ["clean"]})):
+        clean = name == "clean-ok"
+        yield judged(f"S16-scan-{name}", "ok" if clean else "untrusted", f"a scan result {reason}", wants, Signer(),
+                     attested(SECOND, SCAN, {"scannedAt": rfc3339(c.NOW), **verdict}), spec="P-SCAN",
+                     twin="S16-scan-clean-ok", code=None if clean else "missing_attestation")
+
+
 def attestations():
     ci = key("ci", SECOND, "[]", f'attests = ["{SLSA}", "{BOM}"]')
     wants = HEAD + key("a") + ci + rule(more=f'attestations = [{{ type = "{SLSA}", max_age_days = 30 }}]')
@@ -261,6 +275,7 @@ def attestations():
     yield row("attestation-other-name", "untrusted", "about another model", Signer(),
               attested(SECOND, SLSA, at(c.NOW), subject=lambda s: s[0].update(name="acme/other@1.0")),
               code="missing_attestation")
+    yield from scans()
     yield row("attestation-alone", "untrusted", "an attestation is no release", good, code="missing_role")
     fields = {"role": "builder", "model": "acme/tiny", **at(c.NOW)}
     yield row("attestation-as-release", "untrusted", "an attestation with the fields of a release, by a builder",

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trust/earlier_statements.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "log/entry.h"
+#include "log/proof.h"
+#include "trust/candidate.h"
+#include "trust/dsse.h"
+#include "trust/log_proof.h"
+
+namespace safemodel::trust {
+namespace {
+
+struct Signing {
+  ReleaseKind kind;
+  const PublicKey& key;
+  const SignOptions& options;
+};
+
+// EarlierIn returns the statement of an item when it is such a one, and what a log would have about it.
+struct Earlier {
+  Statement statement;
+  LogEntry entry;
+};
+
+std::optional<Earlier> EarlierIn(const container::EnvelopeItem& item, const Digest& manifest_digest,
+                                 const Signing& signing) {
+  if (!IsStatement(item)) return std::nullopt;
+  const Limits& limits = signing.options.limits;
+  const auto dsse = ParseStatementItem(item, limits);
+  if (!dsse.ok() || dsse.value().payload_type != kPayloadType) return std::nullopt;
+  const ByteBuffer& payload = dsse.value().payload;
+  if (!Verifies(dsse.value(), Pae(kPayloadType, payload), signing.key)) return std::nullopt;
+  auto statement = ParseStatement(payload, limits, signing.kind);
+  if (!statement.ok() || statement.value().manifest_digest != manifest_digest ||
+      statement.value().role != signing.options.role)
+    return std::nullopt;
+  LogEntry entry = EntryOf(payload, statement.value(), signing.key.KeyId());
+  return Earlier{std::move(statement).value(), std::move(entry)};
+}
+
+bool EndsLater(const Statement& statement, const SignOptions& options) {
+  if (!options.not_after.has_value()) return false;
+  return !statement.not_after.has_value() || *statement.not_after > *options.not_after;
+}
+
+bool IsProofOf(const container::EnvelopeItem& item, const std::vector<LogEntry>& entries, const Limits& limits) {
+  if (!IsLogProof(item)) return false;
+  const auto proof = log::ParseProof(item.bytes, limits);
+  if (!proof.ok()) return false;
+  const auto logged = log::EntryIn(proof.value(), limits);
+  return logged.ok() && std::any_of(entries.begin(), entries.end(),
+                                    [&](const LogEntry& entry) { return IsAbout(logged.value(), entry); });
+}
+
+}  // namespace
+
+EarlierStatements FitEarlier(container::Envelope& envelope, ReleaseKind kind, const PublicKey& key,
+                             const SignOptions& options) {
+  const Signing signing{kind, key, options};
+  EarlierStatements found;
+  std::vector<LogEntry> gone;
+  std::erase_if(envelope.items, [&](const container::EnvelopeItem& item) {
+    const auto earlier = EarlierIn(item, envelope.manifest_digest, signing);
+    if (!earlier.has_value()) return false;
+    if (options.earlier == SignOptions::Earlier::kReplace) {
+      gone.push_back(earlier->entry);
+      return true;
+    }
+    found.outlasts = found.outlasts || EndsLater(earlier->statement, options);
+    return false;
+  });
+  found.replaced = gone.size();
+  if (gone.empty()) return found;
+  std::erase_if(envelope.items,
+                [&](const container::EnvelopeItem& item) { return IsProofOf(item, gone, options.limits); });
+  return found;
+}
+
+}  // namespace safemodel::trust
