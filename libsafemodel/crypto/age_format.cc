@@ -87,6 +87,7 @@ Result<Header> ParseHeader(ByteReader& reader, const FileLimits& limits) {
     const std::uint64_t offset = reader.offset();
     SAFEMODEL_ASSIGN(const std::string_view line, TakeTextLine(reader));
     if (!line.starts_with(kStanzaStart)) {
+      if (header.stanzas.empty()) return BadHeader("the age file has no recipients", offset);
       SAFEMODEL_ASSIGN(header.mac, ParseMacLine(line, offset));
       return header;
     }

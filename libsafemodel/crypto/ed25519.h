@@ -19,6 +19,11 @@ inline constexpr std::size_t kEd25519SeedBytes = 32;
 // R = S·B − k·A without multiplying by the cofactor: one signature, one verdict, whoever implements it.
 [[nodiscard]] bool VerifyEd25519(ByteView message, const Ed25519Signature& signature, const Ed25519PublicKey& key);
 
+// HoldsWithoutCofactor says whether R is, byte for byte, the encoding of S·B − k·A, for a key that IsUsableKey accepts.
+// libsodium up to 1.0.20 asks the same; later sources let R differ by a point of low order.
+[[nodiscard]] bool HoldsWithoutCofactor(ByteView message, const Ed25519Signature& signature,
+                                        const Ed25519PublicKey& key);
+
 // IsUsableKey refuses what no honest generator makes: an encoding that is not canonical or not on the curve, a point of
 // low order (under which one signature can hold for many messages) or outside the prime-order subgroup.
 [[nodiscard]] bool IsUsableKey(const Ed25519PublicKey& key);

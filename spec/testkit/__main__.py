@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 GROUPS = ("preamble", "manifest", "index", "codecs", "directory", "values", "names", "envelope", "statements",
-          "policies", "log", "keys", "listings", "encryption", "wraps")
+          "statement_texts", "policies", "log", "keys", "listings", "encryption", "wraps")
 LARGEST = 8192
-LARGER = ("K9-size-ok", "K9-size")  # they are about a size
+LARGER = ("K9-size-ok", "K9-size", "S10-item-longest-ok", "S10-item-long")  # they are about a size
 VALUES = "values/encryption.json"  # in the folder of the vectors
 DIFFER_SEED, DIFFER_COUNT = 2, 1000
 

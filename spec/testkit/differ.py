@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random containers, broken behind their signatures, with the answers of the test kit's own reader.
+"""Random containers, broken behind their signatures or in what is signed, with the answers of the test kit's reader.
 
 They have the form of vectors, so that the runner of the vectors compares another reader's answers with these. They are
 not kept: a difference becomes a vector, or a sentence of the spec.
 """
 
 import random
+import re
 
 from .container import build
 from .encryption import ALICE, BOB, OTHER_DEK, Sealing, salt_of, wrap, wrap_content
 from .envelope import BUILDER, SECOND, Signer
+from .flat import SCALARS, SCHEMAS, size_of
 from .groups import base, codecs, directory, index, values
+from .model import DTYPE_NAMES
 from .planes import encode
 from .reader.run import answer
 from .vector import Vector, key_line
@@ -19,6 +22,19 @@ from . import constants as c
 INTERESTING = (0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 63, 64, 127, 128, 191, 192, 254, 255)
 NUMBERS = (0, 1, 2, 7, 8, 63, 64, 4095, 4096, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 53) - 1, 1 << 53,
            (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+
+
+# What is written for a number, a text or a time of a statement: JSON, so that no writer of JSON smooths it.
+JSON_NUMBERS = ("-0", "1.0", "1e0", "01", "-1", "1.5e300", "1e400", "1e-400", "9007199254740991", "9007199254740992",
+                "18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809",
+                "1" * 400, "NaN", "true", "null")
+JSON_TEXTS = ('""', '"a"', '"\\u0062uilder"', '"\\ud800"', '"\\u0000"', '"builder "', "[]", "{}", '["builder"]',
+              '["a"]', '["' + '","'.join(["builder"] * 17) + '"]', "[" * 14 + "]" * 14)
+JSON_TIMES = ('"1969-12-31T23:59:59Z"', '"1970-01-01T00:00:00Z"', '"0000-01-01T00:00:00Z"', '"9999-12-31T23:59:59Z"',
+              '"2024-02-29T00:00:00Z"', '"2026-02-29T00:00:00Z"', '"2026-01-01T00:00:60Z"', '"2026-01-01T00:00:00z"')
+TEXTS = ("", "a", "a/b", "a//b", "..", "a" * 255, "a" * 256, "a" * 5000, "a\n", "\x85", "größe",
+         b"\xff", "a\0", "com1", ".git", "z ")
+DIMENSIONS = (0, 1, 2, 3, 4, 8, 1 << 31, 1 << 32, (1 << 32) + 1, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 
 
 def models():
@@ -110,7 +126,62 @@ def steps(rng):
         {
             "tables": lambda t: change_tree(rng, t)
         },
+        {
+            "manifest": lambda m: change_table(rng, "Manifest", m)
+        },
+        {
+            "directory": lambda d: change_directory(rng, d)
+        },
+        {
+            "directory": lambda d: change_directory(rng, d)
+        },
     ))
+
+
+def other_value(rng, kind):
+    """A value for a field of a FlatBuffers table; None leaves it out."""
+    if kind in SCALARS:
+        bits = 8 * size_of(kind)[0]
+        value = rng.choice(NUMBERS) % (1 << bits)
+        return value - (1 << bits) if kind == "i64" and value >> bits - 1 else value
+    if kind == "string":
+        return rng.choice(TEXTS)
+    return None
+
+
+def change_table(rng, schema, values):
+    """One field of a table, in place."""
+    name, kind = rng.choice(SCHEMAS[schema])
+    values[name] = other_value(rng, kind)
+
+
+def change_directory(rng, directory):
+    """One field of the directory: mostly of a tensor, whose shape and strides are numbers that meet."""
+    tables = [(part, number) for part in ("tensors", "files", "element_types")
+              for number in range(len(directory.get(part) or []))]
+    if not tables:
+        return change_table(rng, "Directory", directory)
+    part, number = rng.choice(tables)
+    entry = directory[part][number]
+    if part == "element_types" and entry.get("fields") and rng.random() < 0.6:
+        entry, part = rng.choice(entry["fields"]), "fields"
+    if part in ("tensors", "fields") and rng.random() < 0.7:
+        return change_shape(rng, entry, "strides" if part == "tensors" else None)
+    change_table(rng, {"tensors": "Tensor", "files": "File", "element_types": "ElementType", "fields": "Field"}[part],
+                 entry)
+
+
+def change_shape(rng, entry, strides):
+    """Another shape, often with a zero in it; for a tensor sometimes with strides, a packed dtype or no digest."""
+    shape = entry["shape"] = [rng.choice(DIMENSIONS) for _ in range(rng.choice((0, 1, 1, 2, 2, 3)))]
+    if shape and rng.random() < 0.5:
+        shape[rng.randrange(len(shape))] = 0
+    if rng.random() < 0.3 and entry["dtype"] in DTYPE_NAMES:
+        entry["dtype"] = rng.choice((2, 12, 13, 19, 21))
+    if strides and rng.random() < 0.4:
+        entry[strides] = [rng.choice(DIMENSIONS) for _ in shape]
+    if strides and rng.random() < 0.4:
+        entry["digest"] = None
 
 
 def change_chunks(rng, name):
@@ -170,10 +241,25 @@ def change_tree(rng, tables):
         tables.payload = edit(rng, tables.payload)
 
 
+def change_json(rng, text):
+    """One value of a JSON text, or a member that nobody knows."""
+    number, word = rng.choice(JSON_NUMBERS), rng.choice((*JSON_NUMBERS, *JSON_TEXTS))
+    if rng.random() < 0.3:
+        return text[:-1] + f',"x":{word}}}'.encode()
+    members = list(re.finditer(rb'"(\w+)":("[^"]*"|\d+)', text))
+    found = rng.choice(members)
+    name, old = found.group(1).decode(), found.group(2)
+    if rng.random() < 0.1:  # a member twice, or under another name
+        return text[:found.start()] + rng.choice((found.group() + b"," + found.group(), b'"x":' + old)) + \
+            text[found.end():]
+    new = rng.choice(JSON_TIMES) if name.endswith("At") else number if old.isdigit() else word
+    return text[:found.start(2)] + new.encode() + text[found.end(2):]
+
+
 def signer(rng):
-    if rng.random() < 0.85:
-        return Signer()
-    return Signer(payload=lambda p: edit(rng, p))
+    """A signer whose statement is changed before it is signed, or its item behind that."""
+    return rng.choice((Signer(payload=lambda p: edit(rng, p)), Signer(payload=lambda p: change_json(rng, p)),
+                       Signer(payload=lambda p: change_json(rng, p)), Signer(item=lambda item: change_json(rng, item))))
 
 
 def make(seed, count):
@@ -183,8 +269,9 @@ def make(seed, count):
     shapes = list(models())
     for number in range(count):
         sealed = sealing(rng)
-        broken = {} if sealed and rng.random() < 0.6 else steps(rng)
-        made = build(rng.choice(shapes), [signer(rng)], sealed, **broken)
+        of_signer = rng.random() < 0.25
+        broken = {} if of_signer or sealed and rng.random() < 0.6 else steps(rng)
+        made = build(rng.choice(shapes), [signer(rng) if of_signer else Signer()], sealed, **broken)
         vector = Vector(f"differ-{seed}-{number}", "made at random", ["F-TILES"], made.data, keys=keys,
                         identities=identities(rng) if sealed else [])
         step, word = answer(vector.serialize())

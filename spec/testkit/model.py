@@ -92,6 +92,8 @@ def contiguous_bytes(model, tensor):
         count *= dimension
     if tensor.strides is None:
         return plain[tensor.byte_offset:tensor.byte_offset + (count * bits + 7) // 8]
+    if count == 0:
+        return b""
     shape = tensor.shape
     if is_expanded(model, tensor):
         shape = [1 if stride == 0 else size for size, stride in zip(tensor.shape, tensor.strides)]

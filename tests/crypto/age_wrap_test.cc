@@ -223,7 +223,7 @@ TEST_CASE("age wrap: stanzas that are wrong although everything behind them is r
       {"beside a passphrase", "[age_header]", {good, scrypt}},
       {"two passphrases", "[age_header]", {scrypt, scrypt}},
       {"a broken stanza of somebody else", "[age_header]", {good, {"X25519", {"AAAA"}, ByteBuffer(32)}}},
-      {"no stanza", "[no_identity]", {}},
+      {"no stanza", "[age_header]", {}},
   };
   for (const Row& row : rows) {
     CAPTURE(row.reason);

@@ -18,6 +18,7 @@ def vectors():
     yield from required()
     yield from names()
     yield from shapes()
+    yield from overflows()
     yield from strides()
     yield from odd_but_good()
     yield from packed_and_bool()
@@ -139,6 +140,23 @@ def shapes():
             "item_size": 4,
             "detail": ""
         }]), d["tensors"][0].update(element_type=0)) and None)
+
+
+def overflows():
+    """What must fit 64 bits although no element needs it."""
+    yield vector("D2-zero-behind-large-ok", "ok", "D-VIEW", "2^62 x 0 elements of four bytes", at="content",
+                 model=tiny(tensors=[Tensor("w", "f32", [1 << 62, 0])]))
+    yield vector("D2-zero-before-large-ok", "ok", "D-VIEW D-STRIDES", "0 x (2^63-1), an implied stride of 2^63-1",
+                 at="content", model=tiny(tensors=[Tensor("w", "u8", [0, (1 << 63) - 1])]))
+    for name, dtype, shape, twin in [
+        ("stride-implied", "u8", [0, 1 << 63], "D2-zero-before-large-ok"),
+        ("stride-implied-product", "u8", [0, 1 << 32, 1 << 31], "D2-zero-before-large-ok"),
+        ("packed-product", "f4_e2m1", [0, 1 << 32, 1 << 32], "D2-zero-behind-large-ok"),
+    ]:
+        yield vector(f"D2-{name}", "malformed", "D-VIEW D-STRIDES", "dimensions beside a zero that reach too far",
+                     twin=twin, model=tiny(tensors=[Tensor("w", dtype, shape)]))
+    yield vector("D2-expanded-bytes", "malformed", "D-VIEW", "2^62 times one element of four bytes",
+                 twin="D4-expanded-ok", model=tiny(tensors=[Tensor("w", "f32", [1 << 62], strides=[0])]))
 
 
 def strides():
@@ -317,6 +335,7 @@ def records():
                    record_type(fields)], "a field of a type that stands behind"),
         ("fields-of-void", [record_type(fields, kind=c.VOID)], "fields of a type that is no record"),
         ("packed-field", [record_type([member("a", 21, 0)])], "a field of less than a byte"),
+        ("packed-field-pair", [record_type([member("a", 21, 0, shape=[2])])], "two packed elements in a byte"),
         ("time-size", [{
             "kind": c.DATETIME64,
             "item_size": 4,
@@ -362,6 +381,9 @@ def records():
     yield vector("D8-nested-16-ok", "ok", "D-TYPES L-LIMITS", "records nested 16 deep", model=nested(16))
     yield vector("D8-nested-17", "limit", "L-LIMITS", "records nested 17 deep", twin="D8-nested-16-ok",
                  model=nested(17))
+    yield vector("D8-detail-long", "limit", "D-TYPES L-LIMITS", "a detail of 17 bytes where 16 are allowed",
+                 twin="D8-record-ok", model=good, options={"limits": ["name_bytes=16"]},
+                 directory=lambda d: d["element_types"][0].update(detail="x" * 17))
     yield vector("D8-fields-over", "limit", "L-LIMITS", "more fields than the limit", twin="D8-record-ok", model=good,
                  options={"limits": ["record_fields=1"]})
 

@@ -5,7 +5,8 @@ import struct
 
 from .. import constants as c
 from ..flat import SCHEMAS
-from ..model import Object
+from ..model import Model, Object, Tensor
+from ..tree import tensor
 from .base import one, setting, storage, tiny, vector
 
 METADATA = [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}]
@@ -270,6 +271,93 @@ def alignment_and_slack():
                      "key": "a",
                      "value": "b"
                  }]), manifest_buffer=share("metadata[0].value", "metadata[0].key"))
+    yield from shared_tables()
+    for which in ("manifest", "directory"):
+        yield vector(f"M10-table-length-{which}-ok", "ok", "B-VERIFY", "a vtable states another length of its table",
+                     at="content", **{f"{which}_buffer": lambda b: b.put_bytes(".vtable", 2, b"\xff\xff")})
+    for name, expect, value in [("empty-ok", "ok", []), ("filled", "malformed", [1])]:
+        yield vector(f"M10-odd-vector-{name}", expect, "B-VERIFY", "64-bit numbers off their alignment",
+                     twin="M10-odd-vector-empty-ok" if value else None, at="open" if value else "content",
+                     model=one(b"\7", shape=value), directory_buffer=lambda b, v=value: move_odd(b, v))
+    for name, expect, size in [("longest-ok", "ok", 16), ("long", "limit", 17)]:
+        yield vector(f"M7-name-{name}", expect, "M-EXTENSIONS L-LIMITS", f"a name of {size} bytes where 16 are allowed",
+                     twin=None if expect == "ok" else "M7-name-longest-ok", options={"limits": ["name_bytes=16"]},
+                     manifest=setting(extensions=[{
+                         "name": "x" * size,
+                         "critical": False
+                     }]))
+    for name, expect, count in [("ok", "ok", 8), ("over", "limit", 20)]:
+        yield vector(f"M11-text-{name}", expect, "M-SLACK L-LIMITS",
+                     f"a value of 300 bytes that {count} keys have in common",
+                     twin=None if expect == "ok" else "M11-text-ok", manifest=setting(metadata=common(count)),
+                     manifest_buffer=share_all([f"metadata[{i}].value" for i in range(count)]))
+    yield vector("M7-critical-2", "unsupported", "M-CRITICAL", "a bool is true when it is not 0",
+                 twin="M7-not-critical-ok", manifest=setting(extensions=[{
+                     "name": "x",
+                     "critical": 2
+                 }]))
+
+
+def move_odd(buffer, numbers):
+    """Moves a tensor's shape to a place whose numbers are aligned to 4 and not to 8."""
+    while len(buffer.data) % 8:
+        buffer.data.append(0)
+    buffer.put("tensors[0].shape.slot", "<I", len(buffer.data) - buffer.marks["tensors[0].shape.slot"][0])
+    buffer.data += struct.pack(f"<I{len(numbers)}Q", len(numbers), *numbers)
+
+
+def common(count):
+    """Entries of metadata, of which only the last has its value yet."""
+    return [{"key": chr(ord("a") + i), "value": "v" * 300 if i == count - 1 else ""} for i in range(count)]
+
+
+def share_all(paths):
+    """A hook that makes references to the last of several values of all of them."""
+
+    def change(buffer):
+        for path in paths[:-1]:
+            share(path, paths[-1])(buffer)
+
+    return change
+
+
+def shared_tables():
+    """Whatever is shared counts as often as it is referred to."""
+    void = {"kind": c.VOID, "item_size": 1, "detail": ""}
+    record = {
+        "kind": c.RECORD,
+        "item_size": 1,
+        "detail": "",
+        "fields": [{
+            "name": "a",
+            "dtype": 2,
+            "offset": 0,
+            "shape": []
+        }]
+    }
+
+    def typed(kind):
+        return Model(objects=[storage(bytes(2))], storages=[1], element_types=[kind, kind], root=tensor(0), tensors=[
+            Tensor(name, kind["kind"], [1], byte_offset=i, element_type=i) for i, name in enumerate("ab")
+        ])
+
+    yield vector("M11-shared-table-ok", "ok", "M-SLACK B-VERIFY", "two element types are one table", at="content",
+                 model=typed(void), directory_buffer=share_table("element_types[1]", "element_types[0]"))
+    fields = share("element_types[0].fields", "element_types[1].fields")
+    yield vector("M11-shared-fields-ok", "ok", "M-SLACK B-VERIFY", "two records have their fields in common",
+                 at="content", model=typed(record), directory_buffer=fields, options={"limits": ["record_fields=2"]})
+    yield vector("M11-shared-fields", "limit", "M-SLACK L-LIMITS", "fields in common count for each record",
+                 twin="M11-shared-fields-ok", model=typed(record), directory_buffer=fields,
+                 options={"limits": ["record_fields=1"]})
+
+
+def share_table(path, other):
+    """A hook that makes two references to tables one."""
+
+    def change(buffer):
+        buffer.put(path + ".slot", "<I", buffer.marks[other + ".table"][0] - buffer.marks[path + ".slot"][0])
+
+    return change
 
 
 def metadata():

@@ -74,5 +74,10 @@ def vectors():
                      model=paths(path))
     yield vector("X1-files-over", "limit", "L-LIMITS", "more files than the limit", twin="X0-paths-ok",
                  model=paths("a", "b"), options={"limits": ["files=1"]})
+    for name, expect, size in [("long", "limit", 17), ("longest-ok", "ok", 16)]:
+        yield vector(f"X2-media-type-{name}", expect, "D-FILES L-LIMITS",
+                     f"a media type of {size} bytes where 16 are allowed",
+                     twin=None if expect == "ok" else "X2-media-type-longest-ok", model=tiny(
+                         files=[File("a", 2, "t" * size)]), options={"limits": ["name_bytes=16"]})
     yield vector("X2-media-type-control", "malformed", "D-FILES", "a media type with a control character",
                  twin="X0-paths-ok", model=tiny(files=[File("a", 2, "text/plain\n")]))

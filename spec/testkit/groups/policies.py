@@ -95,6 +95,15 @@ def wrong_fields():
         ("time-of-toml", HEAD + key("a", more="valid_from = 2027-01-01T00:00:00Z") + rule(), "wrong_type"),
         ("attests-release", HEAD + key("a", more='attests = ["https://safemodel.dev/release/v1"]') + rule(),
          "bad_predicate_type"),
+        ("attests-files", HEAD + key("a", more='attests = ["https://safemodel.dev/files-release/v1"]') + rule(),
+         "bad_predicate_type"),
+        ("attests-empty", HEAD + key("a", more='attests = [""]') + rule(), "bad_predicate_type"),
+        ("attests-long", HEAD + key("a", more=f'attests = ["{"t" * 256}"]') + rule(), "bad_predicate_type"),
+        ("attests-twice", HEAD + key("a", more='attests = ["t", "t"]') + rule(), "attestation_twice"),
+        ("attestation-twice", HEAD + key("a", more=f'attests = ["{SLSA}"]') +
+         rule(more=f'attestations = [{{ type = "{SLSA}" }}, {{ type = "{SLSA}" }}]'), "attestation_twice"),
+        ("role-long", HEAD + key("a", roles=f'["{"r" * 65}"]') + rule(), "bad_role"),
+        ("role-letter", HEAD + key("a", roles='["build er"]') + rule(), "bad_role"),
         ("denied-nothing", GOOD + "[[denied]]\n", "nothing_denied"),
         ("denied-upper-case", GOOD + f'[[denied]]\nmanifest = "{"AA" * 32}"\n', "bad_digest"),
         ("denied-short", GOOD + f'[[denied]]\ncontent = "{"aa" * 31}"\n', "bad_digest"),
@@ -104,6 +113,12 @@ def wrong_fields():
          "missing_field"),
         ("checkpoint-empty", GOOD + '[[revoked]]\nkey = "release"\nexcept_before = [{ origin = "log", size = 0, ' +
          f'root = "{"aa" * 32}" }}]\n', "bad_checkpoint"),
+        ("checkpoint-no-origin", GOOD + '[[revoked]]\nkey = "release"\nexcept_before = [{ origin = "", size = 1, ' +
+         f'root = "{"aa" * 32}" }}]\n', "bad_checkpoint"),
+        ("log-no-origin", GOOD + f'[[log]]\norigin = ""\npublic = "{public(SECOND)}"\n', "log_twice"),
+        ("witness-no-name", GOOD + f'[[witness]]\nname = ""\npublic = "{public(SECOND)}"\n', "witness_twice"),
+        ("witness-twice", GOOD + "".join(f'[[witness]]\nname = "w"\npublic = "{public(by)}"\n' for by in
+                                         (SECOND, THIRD)), "witness_twice"),
         ("log-key-signs", GOOD + f'[[log]]\norigin = "log"\npublic = "{public(BUILDER)}"\n', "key_twice"),
         ("log-twice", GOOD + f'[[log]]\norigin = "log"\npublic = "{public(SECOND)}"\n[[log]]\norigin = "log"\n' +
          f'public = "{public(THIRD)}"\n', "log_twice"),
@@ -134,6 +149,9 @@ def wrong_rules():
         ("expectation-word", rule(more='expectation = "demanded"'), "unknown_word"),
         ("mapping-bool", rule(more="memory_mapping = true"), "wrong_type"),
         ("attestation-of-nobody", rule(more=f'attestations = [{{ type = "{SLSA}" }}]'), "nobody_attests"),
+        ("attestation-age-large", rule(more=f'attestations = [{{ type = "{SLSA}", max_age_days = 36526 }}]'),
+         "out_of_range"),
+        ("role-letter-in-rule", rule(roles='{ "build er" = 1 }'), "bad_role"),
         ("attestation-age-zero", rule(more=f'attestations = [{{ type = "{SLSA}", max_age_days = 0 }}]'),
          "out_of_range"),
         ("sequence-large", rule(more="minimum_sequence = 9007199254740992"), "out_of_range"),
@@ -276,6 +294,10 @@ def attestations():
               attested(SECOND, SLSA, at(c.NOW), subject=lambda s: s[0].update(name="acme/other@1.0")),
               code="missing_attestation")
     yield from scans()
+    broken = lambda by: attested(by, SLSA, at(c.NOW), subject=lambda s: s.clear())
+    yield row("attestation-broken", "malformed", "it does not parse", Signer(), broken(SECOND), code="bad_subject")
+    yield row("attestation-broken-by-builder", "untrusted", "it does not parse, and its key makes none", Signer(),
+              broken(BUILDER), code="missing_attestation")
     yield row("attestation-alone", "untrusted", "an attestation is no release", good, code="missing_role")
     fields = {"role": "builder", "model": "acme/tiny", **at(c.NOW)}
     yield row("attestation-as-release", "untrusted", "an attestation with the fields of a release, by a builder",
@@ -299,6 +321,9 @@ def revoked():
               Signer(predicate={"issuedAt": "2001-01-01T00:00:00Z"}))
     yield row("not-parsed", "untrusted", "what a revoked key signed is not parsed", entry,
               Signer(payload=lambda p: b"{"))
+    yield vector("Y12-no-manifest", "untrusted", "P-REVOKED S-BEFORE", "a revoked key vouches for no manifest",
+                 code="revoked_key", twin="Y12-listed-ok", options={"policy": (GOOD + entry).encode()},
+                 manifest_bytes=lambda b: b[:4] + b"XXXX" + b[8:])
     yield row("not-a-key", "untrusted", "the key is not among the keys any more",
               entry.replace("release", public(BUILDER)), Signer(), base=HEAD + key("b", SECOND) + rule())
     yield row("no-proof", "untrusted", "only what a log had is excepted, and there is no proof",

@@ -28,6 +28,12 @@ def magic():
     ]:
         yield vector(name, "malformed", "P-MAGIC", reason, code=code, twin="P0-ok",
                      preamble=setting(magic=bytes.fromhex(value)))
+    yield vector("P1-no-line-end", "malformed", "P-MAGIC", "neither CR nor LF is left", code="bad_magic", twin="P0-ok",
+                 preamble=setting(magic=bytes.fromhex("89534d444c1a0000")))
+    whole = build(tiny()).data
+    for length in (0, 8, 63):
+        yield Vector(name=f"P1-length-{length}", reason=f"a file of {length} bytes", spec=["P-SHORT"],
+                     container=whole[:length], expect="malformed", code=None if length else "bad_magic", twin="P0-ok")
     for position in (0, 15):
         reserved = bytearray(16)
         reserved[position] = 1

@@ -280,6 +280,13 @@ def more_keys():
         ("fraction-complex", part(1.5), part(1.5 + 0j), "1.5 and 1.5+0j"),
     ]:
         yield value(f"D15-{name}", "malformed", "T-KEYS", reason, keys(first, second), twin="D15-more-keys-ok")
+    nan, other = part(float("nan")), part(float("nan"))
+    pair = lambda kind, first: Node(kind, children=[first, part(1)] if kind == tree.TUPLE else [part(1), first])
+    yield value("D15-shared-nan-ok", "ok", "T-KEYS", "tuples and frozensets, each with a NaN of its own",
+                keys(*[pair(kind, first) for kind in (tree.TUPLE, tree.FROZENSET) for first in (nan, other)]))
+    for name, kind in [("tuple", tree.TUPLE), ("frozenset", tree.FROZENSET)]:
+        yield value(f"D15-{name}-shared-nan", "malformed", "T-KEYS", "two keys with one NaN as item",
+                    keys(pair(kind, nan), pair(kind, nan)), twin="D15-shared-nan-ok")
     same = inert()
     yield value("D15-object-twice", "malformed", "T-KEYS", "one object twice", keys(same, same),
                 twin="D15-more-keys-ok")
@@ -363,6 +370,16 @@ def sets():
     own.children.append(tree.object_(tree.global_("a", "B"), tree.STATE, tree.of([own])))
     yield value("D15-set-reached", "malformed", "T-SET", "an item from which its set is reached", [own],
                 twin="D15-set-ok")
+    circle = tree.of([])
+    circle.children.append(circle)
+    yield value("D15-set-cycle", "malformed", "T-SET", "an item from which a cycle is reached, but not its set",
+                Node(tree.SET, children=[tree.object_(tree.global_("a", "B"), tree.STATE, circle)]), twin="D15-set-ok")
+    pairs = tree.of("ha")
+    for _ in range(12):
+        pairs = Node(tree.TUPLE, children=[pairs, pairs])
+    for name, expect, count in [("many-ok", "ok", 290), ("many", "limit", 300)]:
+        yield value(f"D15-sets-{name}", expect, "T-SET", f"{count} sets with one item of 57 338 bytes in common",
+                    [Node(tree.SET, children=[pairs]) for _ in range(count)], twin="D15-sets-many-ok")
     tensor_inside = tree.object_(tree.global_("a", "B"), tree.STATE, tree.of([tree.tensor(0)]))
     yield vector("D15-set-tensor", "unsupported", "T-SET", "an item that contains a tensor", twin="D15-set-ok",
                  model=tiny(root=Node(tree.SET, children=[tensor_inside])))

@@ -216,7 +216,7 @@ def stanzas():
     yield wrapped("K10-unknown-ok", "ok", "stanzas of unknown kinds around ours",
                   wrap(raw_stanza(["grease", "a", "b"], bytes(48)), ALICE, raw_stanza(["~"], b"")))
     yield wrapped("K10-no-stanza", "key", "a header without stanzas", wrap(lambda file_key, drawn: b""),
-                  code="no_identity")
+                  code="age_header")
 
 
 def of_size(size):
@@ -267,6 +267,10 @@ def notes():
     for name, item in [("bit", (good[0], good[1][:-1] + bytes([good[1][-1] ^ 1]))), ("empty", (good[0], b"")),
                        ("no-wrap", note(bob, BOB.recipient())), ("other-key", note(GOOD, "a", dek=OTHER_DEK))]:
         yield wrapped(f"K16-{name}-ok", "ok", "a note that tells nothing is passed over", item, GOOD, spec="K-NOTE")
+    for name, text in [("text-control", "age1\x1b[31m"), ("text-utf8", b"age1\xff"), ("text-empty", ""),
+                       ("text-long", "a" * 4097)]:
+        yield wrapped(f"K16-{name}-ok", "ok", "a note whose text is none is passed over", note(GOOD, text), GOOD,
+                      spec="K-NOTE")
     two = {"limits": ["key_wraps=2"]}
     yield wrapped("K16-limit-ok", "ok", "two notes where two are allowed", GOOD, bob, good, good,
                   spec="K-NOTE E-ITEMS", options={**WITH_KEY, **two})

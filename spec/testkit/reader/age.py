@@ -97,6 +97,7 @@ def parse(file):
             body += decode(text)
         kind, *arguments = (word.decode() for word in words)
         stanzas.append(Stanza(kind, arguments, body))
+    right(stanzas, "no stanza")
     right(words.startswith(b"--- "), "the end of the header")
     mac = decode(words[4:])
     right(len(mac) == 32, "MAC")

@@ -60,10 +60,11 @@ def check_metadata(entries, limits):
     require(total <= limits["metadata_bytes"], "limit", "L-LIMITS")
 
 
-def check_extensions(entries):
+def check_extensions(entries, limits):
     last = b""
     for entry in entries:
         malformed_unless("name" in entry and "critical" in entry, "M-REQUIRED")
+        require(len(entry["name"]) <= limits["name_bytes"], "limit", "M-EXTENSIONS")
         malformed_unless(entry["name"] > last and not has_controls(entry["name"]), "M-EXTENSIONS")
         last = entry["name"]
     require(not any(entry["critical"] for entry in entries), "unsupported", "M-CRITICAL")
@@ -96,7 +97,7 @@ def parse_manifest(data, preamble, limits):
     malformed_unless(m["index_offset"] + 48 * m["chunk_count"] == m["table_offset"], "M-REGIONS")
     malformed_unless(m["table_offset"] + 96 * m["object_count"] == m["manifest_offset"], "M-REGIONS")
     check_metadata(m.get("metadata", []), limits)
-    check_extensions(m.get("extensions", []))
+    check_extensions(m.get("extensions", []), limits)
     return m
 
 

@@ -100,6 +100,7 @@ def check_types(types, limits):
 
 def check_detail(kind, limits):
     detail, size = kind["detail"], kind["item_size"]
+    require(len(detail) <= limits["name_bytes"], "limit", "D-TYPES")
     if kind["kind"] == c.FOREIGN:
         check_label(detail, limits, "D-TYPES")
     elif kind["kind"] in (c.DATETIME64, c.TIMEDELTA64):
@@ -148,13 +149,15 @@ def check_tensor(tensor, last, types, storages, objects, limits):
     count = count_of(shape)
     if "strides" in tensor:
         strides = tensor["strides"]
-        malformed_unless(len(strides) == len(shape) and all(s <= MOST_STRIDE for s in strides), "D-STRIDES")
+        malformed_unless(len(strides) == len(shape), "D-STRIDES")
         malformed_unless(strides != row_major([d or 1 for d in shape]), "D-STRIDES")
         malformed_unless(bits % 8 == 0, "D-PACKED")
     else:
         strides = row_major([d or 1 for d in shape])
+    malformed_unless(all(stride <= MOST_STRIDE for stride in strides), "D-STRIDES")
     extent = 0 if count == 0 else 1 + sum((d - 1) * s for d, s in zip(shape, strides))
     size = objects[storages[tensor["storage"]]].plain_size
+    malformed_unless(extent <= U64 and count * (bits if bits % 8 else bits // 8) <= U64, "D-VIEW")
     malformed_unless(bits % 8 or tensor["byte_offset"] % (bits // 8) == 0, "D-VIEW")
     malformed_unless(tensor["byte_offset"] + (extent * bits + 7) // 8 <= size, "D-VIEW")
     malformed_unless(("digest" in tensor) != is_expanded(tensor, types, objects, storages), "D-DIGEST")

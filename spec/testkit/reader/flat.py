@@ -14,7 +14,6 @@ class Reader:
         require(len(data) <= limit, "limit", "L-LIMITS")
         self.data, self.limits, self.known_minor = data, limits, known_minor
         malformed_unless(len(data) >= 8 and data[4:8] == identifier, "B-VERIFY")
-        self.tables, self.places = 0, set()
         self.long_vtables, self.bad_text, self.text_bytes = False, False, 0
         self.count_first(schema)
         self.root = self.table(schema, self.follow(0), "", 1)
@@ -54,8 +53,6 @@ class Reader:
 
     def table(self, schema, position, path, depth):
         malformed_unless(depth <= 4, "B-VERIFY")
-        malformed_unless(position not in self.places, "B-VERIFY")  # a table that is shared
-        self.places.add(position)
         slots, fields, values = self.slots(position), flat.SCHEMAS[schema], {}
         if len(slots) > len(fields) and self.known_minor:
             self.long_vtables = True
@@ -83,6 +80,8 @@ class Reader:
         length = self.unpack("<I", position)
         malformed_unless(position + 4 + length < len(self.data), "B-VERIFY")
         malformed_unless(self.data[position + 4 + length] == 0, "B-VERIFY")
+        self.text_bytes += length
+        require(self.text_bytes <= 4 * len(self.data), "limit", "M-SLACK")
         text = bytes(self.data[position + 4:position + 4 + length])
         try:
             self.bad_text |= "\0" in text.decode("utf-8")

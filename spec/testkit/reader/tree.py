@@ -249,21 +249,29 @@ def check_keys(nodes, order):
         malformed_unless(len({keys[item] for item in items}) == len(items), "T-KEYS")
 
 
-def encoding(number, nodes, path):
+def encoding(number, nodes, path, known):
+    """The encoding of a node; `known` has those of nodes from which no cycle is reached."""
     malformed_unless(number not in path, "T-SET")
+    if number in known:
+        return known[number]
     node = nodes[number]
     require(node.kind != t.TENSOR, "unsupported", "T-SET")
     out = struct.pack("<BBI", node.kind, node.flags, node.count) + node.payload
     for child in node.children:
-        out += encoding(child, nodes, path | {number})
+        out += encoding(child, nodes, path | {number}, known)
         require(len(out) <= 65536, "limit", "T-SET")
+    known[number] = out
     return out
 
 
 def check_sets(nodes):
+    tables = sum(8 + 4 * len(node.children) + len(node.payload) for node in nodes)
+    total, known = 0, {}
     for node in nodes:
         if node.kind in (t.SET, t.FROZENSET):
-            encodings = [encoding(child, nodes, {node.number}) for child in node.children]
+            encodings = [encoding(child, nodes, {node.number}, known) for child in node.children]
+            total += sum(len(item) for item in encodings)
+            require(total <= (16 << 20) + 32 * tables, "limit", "T-SET")
             malformed_unless(encodings == sorted(encodings), "T-SET")
 
 

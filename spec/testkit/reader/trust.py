@@ -4,6 +4,7 @@
 import datetime
 import itertools
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -63,6 +64,22 @@ class Rule:
         return re.fullmatch(pattern, name) is not None
 
 
+class Signed(int):
+    """An integer that is written with a sign, which even a zero may have."""
+
+
+def read_integer(text):
+    value = int(text)
+    malformed_unless(-(1 << 63) <= value < 1 << 64, "S-JSON")
+    return Signed(value) if text.startswith("-") else value
+
+
+def read_fraction(text):
+    value = float(text)
+    malformed_unless(math.isfinite(value), "S-JSON")
+    return value
+
+
 def strict_json(data, limits, most):
     require(len(data) <= most, "limit", "S-JSON")
     try:
@@ -83,7 +100,8 @@ def strict_json(data, limits, most):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
         deepest = max(deepest, depth)
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=read_integer,
+                           parse_float=read_fraction)
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate does not encode
     except (ValueError, RecursionError):
         raise Refusal("malformed", "S-JSON") from None
@@ -129,7 +147,7 @@ def parse_time(text):
         parsed = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
         raise Refusal("malformed", "S-TIMES") from None
-    malformed_unless(int(text[17:19]) <= 59, "S-TIMES")
+    malformed_unless(int(text[17:19]) <= 59 and parsed.year >= 1970, "S-TIMES")
     return int((parsed - datetime.datetime(1970, 1, 1)).total_seconds())
 
 
@@ -160,7 +178,7 @@ def parse_statement(payload, limits):
     for name in ("model", "version", "fileId", "issuedAt", "verified"):
         text_of(predicate, name, "S-FIELDS")
     sequence = predicate.get("sequence")
-    malformed_unless(isinstance(sequence, int) and not isinstance(sequence, bool) and sequence >= 0, "S-FIELDS")
+    malformed_unless(type(sequence) is int, "S-FIELDS")
     require(sequence <= limits["json_integer_max"], "limit", "S-JSON")
     malformed_unless(predicate["verified"] in ("none", "manifest", "stored", "full"), "S-FIELDS")
     requires = predicate.get("requires", [])
@@ -177,7 +195,7 @@ def parse_statement(payload, limits):
 
 def read_number(entry, name, most):
     value = entry.get(name)
-    malformed_unless(isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most, "S-HARDWARE")
+    malformed_unless(type(value) is int and value <= most, "S-HARDWARE")
     return value
 
 
