@@ -93,6 +93,11 @@ Result<TrustedManifest> AcceptMember(OpenedContainer opened, const TrustedSet& s
     return Error{Stage::kUntrusted, "contradicts_manifest",
                  "the set lists another name, version or sequence than the container has", kNoOffset, member.path};
   }
+  if (const Status wanted = CheckEncryption(set.rule(), ReleaseOf(manifest)); !wanted.ok()) {
+    Error refusal = wanted.error();
+    refusal.subject = member.path;
+    return refusal;
+  }
   return TrustedManifestMaker::Make(std::move(opened), std::move(manifest), set.signatures(), set.rule());
 }
 

@@ -80,8 +80,10 @@ Result<TrustedManifest> AuthenticateInPolicyMode(OpenedContainer opened, const P
                                                  InsecurePolicyMode token, const Limits& limits);
 
 // AcceptMember parses the manifest of a container that a trusted set lists. The set names its manifest by digest, so it
-// needs no signature of its own; the trusted manifest has those of the set. kDigestMismatch "member_changed" when it is
-// another container; kUntrusted "contradicts_manifest".
+// needs no signature of its own; the trusted manifest has those of the set. The rule that decided about the set holds
+// for it: what a rule asks of statements and of the release's sequence the set has answered, what it asks of content
+// the member does. kDigestMismatch "member_changed" when it is another container; kUntrusted "contradicts_manifest",
+// "not_encrypted", "encrypted".
 Result<TrustedManifest> AcceptMember(OpenedContainer opened, const TrustedSet& set, const container::SetMember& member,
                                      const Limits& limits);
 

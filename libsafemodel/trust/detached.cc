@@ -28,7 +28,8 @@ struct TrustedListingMaker {
 namespace {
 
 Release ReleaseFrom(const container::ListingIdentity& identity, ReleaseKind kind) {
-  return {identity.name, identity.version, identity.sequence, identity.file_id, kind};
+  const auto content = kind == ReleaseKind::kSet ? Release::Content::kInMembers : Release::Content::kPlain;
+  return {identity.name, identity.version, identity.sequence, identity.file_id, kind, content};
 }
 
 // AuthenticateListing is the one order of steps for both kinds: nobody parses a manifest before a key of the policy has
