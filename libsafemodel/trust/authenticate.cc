@@ -6,6 +6,7 @@
 #include "container/parse.h"
 #include "trust/candidate.h"
 #include "trust/decision.h"
+#include "trust/timestamp.h"
 
 namespace safemodel::trust {
 namespace {
@@ -46,6 +47,7 @@ struct TrustedManifestMaker {
 
 Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& policy, const Expectation& expectation,
                                      std::int64_t now, const Limits& limits, AuthenticationTrace* trace) {
+  SAFEMODEL_TRY(CheckNow(now));
   AuthenticationTrace unused;
   AuthenticationTrace& seen = trace != nullptr ? *trace : unused;
   Authentication authentication(opened.envelope, opened.manifest_digest, policy, now, limits);

@@ -68,7 +68,8 @@ class TrustedManifest {
 };
 
 // Authenticate verifies the statements over the raw manifest, parses it once a key of the policy has verified one,
-// compares statements and expectation with it, and evaluates the policy at time `now` (Unix seconds).
+// compares statements and expectation with it, and evaluates the policy at time `now` (Unix seconds; kUsage "bad_time"
+// unless it is between 1970 and 9999).
 Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& policy, const Expectation& expectation,
                                      std::int64_t now, const Limits& limits, AuthenticationTrace* trace = nullptr);
 

@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "trust/envelope_store.h"
+#include "trust/timestamp.h"
 
 namespace safemodel::trust {
 
@@ -39,6 +40,7 @@ Result<TrustedListing<Manifest>> AuthenticateListing(const DetachedRelease& deta
                                                      const Expectation& expectation, std::int64_t now,
                                                      const Limits& limits, ListingTrace& trace,
                                                      Result<Manifest> (*parse)(ByteView, const Limits&)) {
+  SAFEMODEL_TRY(CheckNow(now));
   Authentication authentication(detached.envelope, detached.manifest_digest, policy, now, limits, detached.kind);
   const bool vouched = authentication.VerifyItems();
   trace.signatures = authentication.Reports();

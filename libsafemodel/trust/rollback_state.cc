@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/try.h"
@@ -150,7 +149,7 @@ Status UpdateState(const std::string& path, const StateChange& change) {
 }  // namespace trust
 
 Status InitRollbackState(const std::string& path, std::int64_t now) {
-  if (now < 0 || now > kLastSecond) return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
+  SAFEMODEL_TRY(trust::CheckNow(now));
   RollbackState state;
   state.newest = now;
   const Status status = trust::CreateState(path, trust::SerializeState(state));
@@ -174,7 +173,7 @@ Status SetHighestSequence(const std::string& path, const std::string& model, std
 }
 
 Status SetNewestTime(const std::string& path, std::int64_t time) {
-  if (time < 0 || time > kLastSecond) return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
+  SAFEMODEL_TRY(trust::CheckNow(time));
   return trust::UpdateState(path, [&](RollbackState& state) -> Result<trust::Changed> {
     state.newest = time;
     return trust::Changed::kYes;

@@ -6,6 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <limits>
+
+#include "base/clock.h"
 #include "fixture.h"
 #include "killed.h"
 #include "trust/rollback_state.h"
@@ -95,6 +98,23 @@ TEST_CASE("rollback: a clock behind what was seen, and the way back") {
   CHECK(scene.Accept(1, 1, kNow) == "clock_behind");
   REQUIRE(SetNewestTime(scene.path, kNow).ok());
   CHECK(scene.Accept(1, 1, kNow) == "same");
+}
+
+TEST_CASE("rollback: a time that no state file can hold is refused, and nothing is written") {
+  const Scene scene;
+  REQUIRE(scene.Accept(5, 1) == "first_seen");
+  const ByteBuffer before = ReadFileBytes(scene.path);
+  constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t now : {kFirst, std::int64_t{-1}, kLastSecond + 1, kLast}) {
+    const Status remembered = RememberRelease(scene.policy, ReleaseNumber(6), DigestOfByte(2), now);
+    REQUIRE_FALSE(remembered.ok());
+    CHECK(remembered.error().stage == Stage::kUsage);
+    CHECK(std::string(remembered.error().code) == "bad_time");
+    CHECK(ReadFileBytes(scene.path) == before);
+  }
+  CHECK(scene.Accept(6, 2, kLastSecond) == "newer");  // the last time that there is
+  CHECK(ReadRollbackState(scene.path).value().newest == kLastSecond);
 }
 
 TEST_CASE("rollback: a state file that is missing, damaged, newer or open to others is no state file") {
