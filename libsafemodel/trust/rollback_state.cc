@@ -88,8 +88,11 @@ Status UpdateLocked(const std::string& path, const StateChange& change) {
   SAFEMODEL_ASSIGN(RollbackState state, ParseState(text));
   SAFEMODEL_ASSIGN(const Changed changed, change(state));
   if (changed == Changed::kNo) return {};
-  if (state.models.size() > kStateModels) return Refuse("state_large", "the rollback state has too many models", path);
-  return ReplaceFile(*file, SerializeState(state));
+  const std::string written = SerializeState(state);
+  // What could not be read again must not take the place of what can be.
+  if (state.models.size() > kStateModels || written.size() > kStateBytes)
+    return Refuse("state_large", "the rollback state has no room for one more model; nothing was written", path);
+  return ReplaceFile(*file, written);
 }
 
 Status CreateState(const std::string& path, const std::string& text) {

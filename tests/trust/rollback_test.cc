@@ -117,6 +117,38 @@ TEST_CASE("rollback: a time that no state file can hold is refused, and nothing 
   CHECK(ReadRollbackState(scene.path).value().newest == kLastSecond);
 }
 
+TEST_CASE("rollback: a state that could not be read again is not written") {
+  const Scene scene;
+  RollbackState state;
+  state.newest = kNow;
+  const auto name_of = [](std::size_t number) {
+    const std::string digits = std::to_string(100000 + number);
+    return std::string(255 - digits.size(), 'm') + digits;
+  };
+  const std::string empty = SerializeState(state);
+  std::size_t size = empty.size() + 10;  // a count of more digits
+  for (std::size_t i = 0;; ++i) {
+    const std::size_t line = std::string("model 1 - \n").size() + 255;
+    if (size + line > kStateBytes) break;
+    size += line;
+    state.models[name_of(i)] = {1, std::nullopt};
+  }
+  REQUIRE(state.models.size() < kStateModels);
+  WriteFileBytes(scene.path, AsBytes(SerializeState(state)));
+  const ByteBuffer full = ReadFileBytes(scene.path);
+  REQUIRE(full.size() <= kStateBytes);
+  const Status repaired = SetHighestSequence(scene.path, std::string(255, 'z'), 1);
+  REQUIRE_FALSE(repaired.ok());
+  CHECK(repaired.error().stage == Stage::kConfig);
+  CHECK(std::string(repaired.error().code) == "state_large");
+  const Status remembered =
+      RememberRelease(scene.policy, ReleaseNumber(1, std::string(255, 'z')), DigestOfByte(1), kNow);
+  REQUIRE_FALSE(remembered.ok());
+  CHECK(std::string(remembered.error().code) == "state_large");
+  CHECK(ReadFileBytes(scene.path) == full);
+  CHECK(ReadRollbackState(scene.path).value() == state);
+}
+
 TEST_CASE("rollback: a state file that is missing, damaged, newer or open to others is no state file") {
   const Scene scene;
   REQUIRE(scene.Accept(5, 1) == "first_seen");
