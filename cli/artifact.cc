@@ -17,12 +17,6 @@ void PrintLeftOut(const std::vector<std::string>& patterns, const std::vector<st
     std::printf("left out   %s (not covered by the signature)\n", EscapeForTerminal(path).c_str());
 }
 
-void WriteTexts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
-  json.Key(key), json.BeginArray();
-  for (const std::string& text : texts) json.Text(text);
-  json.EndArray();
-}
-
 void PrintReport(const Console& console, const ArtifactReport& report) {
   WarnOfOutlasted(console, report);
   if (report.dropped_signatures > 0) {
@@ -44,8 +38,8 @@ void PrintReport(const Console& console, const ArtifactReport& report) {
   json.Member("dropped_signatures", static_cast<std::uint64_t>(report.dropped_signatures));
   json.Member("files", report.files);
   json.Member("bytes", report.bytes);
-  WriteTexts(json, "patterns", report.patterns);
-  WriteTexts(json, "left_out", report.left_out);
+  json.Texts("patterns", report.patterns);
+  json.Texts("left_out", report.left_out);
   json.EndObject();
   json.Finish();
 }
@@ -142,8 +136,8 @@ void WriteDifferences(JsonWriter& json, const AnyVerdict& verdict) {
   }
   json.EndArray();
   json.Member("more_differences", static_cast<std::uint64_t>(verdict.more_differences));
-  WriteTexts(json, "patterns", verdict.patterns);
-  WriteTexts(json, "left_out", verdict.left_out);
+  json.Texts("patterns", verdict.patterns);
+  json.Texts("left_out", verdict.left_out);
 }
 
 void WriteMembers(JsonWriter& json, const AnyVerdict& verdict) {

@@ -12,6 +12,7 @@
 
 #include "escape.h"
 #include "json_writer.h"
+#include "report.h"
 
 namespace safemodel::cli {
 
@@ -73,11 +74,7 @@ int Console::Fail(const Error& error, const std::string& input) const {
   json.BeginObject();
   json.Key("ok"), json.Boolean(false);
   if (!input.empty()) json.Member("input", input);
-  json.Member("stage", StageName(error.stage));
-  json.Member("code", error.code);
-  json.Member("message", error.text);
-  if (!error.subject.empty()) json.Member("subject", error.subject);
-  if (error.offset != kNoOffset) json.Member("offset", error.offset);
+  WriteError(json, error);
   json.Key("exit"), json.Signed(code);
   json.EndObject();
   json.Finish();

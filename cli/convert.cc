@@ -46,15 +46,9 @@ std::string Reason(const std::string& word) {
   return "a " + word + ", which can run";
 }
 
-void WriteTexts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
-  json.Key(key), json.BeginArray();
-  for (const std::string& text : texts) json.Text(text);
-  json.EndArray();
-}
-
 void WriteFolderReport(JsonWriter& json, const ConvertReport& report) {
-  WriteTexts(json, "weights", report.weights);
-  WriteTexts(json, "unmapped", report.unmapped);
+  json.Texts("weights", report.weights);
+  json.Texts("unmapped", report.unmapped);
   json.Key("files"), json.BeginArray();
   for (const ConvertedFile& file : report.files) {
     json.BeginObject();

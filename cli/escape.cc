@@ -108,4 +108,10 @@ std::string QuoteJson(std::string_view text) {
   return out + "\"";
 }
 
+std::string JoinForTerminal(const std::vector<std::string>& texts) {
+  std::string joined;
+  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + EscapeForTerminal(text);
+  return joined;
+}
+
 }  // namespace safemodel::cli

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace safemodel::cli {
 
@@ -11,6 +12,9 @@ namespace safemodel::cli {
 // text and bytes that are not UTF-8 become `\xNN` or `\u{NNNN}`; a backslash is doubled; text over `limit` bytes is cut
 // and its length stated.
 std::string EscapeForTerminal(std::string_view text, std::size_t limit = 200);
+
+// JoinForTerminal returns the texts, each escaped, with commas between them.
+std::string JoinForTerminal(const std::vector<std::string>& texts);
 
 // QuoteJson returns a JSON string literal in pure ASCII. Lone surrogates (three bytes each) become their `\uD8xx`
 // escape and other bytes that are not UTF-8 `\uDCxx`, as Python's surrogateescape reads them, so nothing is lost.

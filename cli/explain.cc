@@ -54,18 +54,10 @@ const char* DenialsText(ContentDenials denials) {
   return "";
 }
 
-std::string Joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + EscapeForTerminal(name);
-  return text;
-}
-
 void WriteMissing(JsonWriter& json, const char* what, const std::string& value, const std::vector<std::string>& keys) {
   json.BeginObject();
   json.Member(what, value);
-  json.Key("keys"), json.BeginArray();
-  for (const std::string& key : keys) json.Text(key);
-  json.EndArray();
+  json.Texts("keys", keys);
   json.EndObject();
 }
 
@@ -73,9 +65,7 @@ void WriteMissing(JsonWriter& json, const char* what, const std::string& value, 
 
 void WriteExplanation(JsonWriter& json, const Policy& policy, const Verdict& verdict) {
   json.Member("rule", verdict.rule);
-  json.Key("missing_roles"), json.BeginArray();
-  for (const std::string& role : verdict.missing_roles) json.Text(role);
-  json.EndArray();
+  json.Texts("missing_roles", verdict.missing_roles);
   json.Key("missing"), json.BeginArray();
   for (const std::string& role : verdict.missing_roles)
     WriteMissing(json, "role", role, Candidates(policy, verdict, role, {}));
@@ -95,11 +85,11 @@ void PrintExplanation(const Policy& policy, const Verdict& verdict) {
   PrintSignatures(verdict.signatures);
   for (const std::string& role : verdict.missing_roles) {
     std::printf("  missing    role %s; could sign: %s\n", EscapeForTerminal(role).c_str(),
-                Joined(Candidates(policy, verdict, role, {})).c_str());
+                JoinForTerminal(Candidates(policy, verdict, role, {})).c_str());
   }
   for (const std::string& type : verdict.missing_attestations) {
     std::printf("  missing    attestation %s; could make it: %s\n", EscapeForTerminal(type).c_str(),
-                Joined(Candidates(policy, verdict, {}, type)).c_str());
+                JoinForTerminal(Candidates(policy, verdict, {}, type)).c_str());
   }
   if (verdict.rollback.code != "not_remembered") {
     std::printf("  rollback   %s%s\n", EscapeForTerminal(verdict.rollback.code).c_str(),

@@ -45,9 +45,8 @@ void PrintReport(const State& state, const ExportReport& report) {
                          " packed files, which this format has no place for; export to a folder to get them");
     }
     for (const auto& group : report.broken_aliases) {
-      std::string names;
-      for (const std::string& name : group) names += (names.empty() ? "" : ", ") + EscapeForTerminal(name);
-      std::printf("unshared   %s: shared memory in the model, separate copies in the output\n", names.c_str());
+      std::printf("unshared   %s: shared memory in the model, separate copies in the output\n",
+                  JoinForTerminal(group).c_str());
     }
     return;
   }

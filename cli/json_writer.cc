@@ -83,12 +83,13 @@ void JsonWriter::Boolean(bool value) {
   Write(value ? "true" : "false");
 }
 
-void JsonWriter::Null() {
-  Separate();
-  Write("null");
-}
-
 void JsonWriter::Hex(std::string_view key, ByteView bytes) { Member(key, HexOf(bytes)); }
+
+void JsonWriter::Texts(std::string_view key, const std::vector<std::string>& texts) {
+  Key(key), BeginArray();
+  for (const std::string& text : texts) Text(text);
+  EndArray();
+}
 
 void JsonWriter::Finish() { Write("\n"); }
 

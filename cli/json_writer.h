@@ -33,13 +33,13 @@ class JsonWriter {
   void Signed(std::int64_t value);
   void Float(double value);  // NaN and infinities become text
   void Boolean(bool value);
-  void Null();
 
   // Shorthands for members.
   void Member(std::string_view key, std::string_view text) { Key(key), Text(text); }
   void Member(std::string_view key, const char* text) { Key(key), Text(text); }
   void Member(std::string_view key, std::uint64_t value) { Key(key), Number(value); }
   void Hex(std::string_view key, ByteView bytes);
+  void Texts(std::string_view key, const std::vector<std::string>& texts);
 
   // Finish ends the document with a newline.
   void Finish();

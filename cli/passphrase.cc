@@ -80,7 +80,7 @@ class EchoOff {
 
 // ReadLine reads up to the first byte among `ends` and leaves that out. One byte at a time, straight into guarded
 // memory: a buffer would be a second copy. Returns false when the input ended, or was given up with Ctrl-C, Ctrl-D or a
-// signal on a terminal, before the line did.
+// signal on a terminal, before the line did. What was read before an error is never a passphrase: kKey "no_passphrase".
 Result<bool> ReadLine(int fd, std::string_view ends, std::string_view gives_up, const EchoOff* terminal,
                       Passphrase& line) {
   for (;;) {
@@ -88,8 +88,9 @@ Result<bool> ReadLine(int fd, std::string_view ends, std::string_view gives_up, 
     std::uint8_t byte = 0;
     const ssize_t n = read(fd, &byte, 1);
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error{Stage::kKey, "no_passphrase", "the passphrase cannot be read to its end"};
     const char c = static_cast<char>(byte);
-    if (n <= 0 || gives_up.find(c) != std::string_view::npos) return false;
+    if (n == 0 || gives_up.find(c) != std::string_view::npos) return false;
     if (ends.find(c) != std::string_view::npos) return true;
     if (Status added = line.Append({&byte, 1}); !added.ok()) return added.error();
   }
@@ -125,7 +126,11 @@ Result<Passphrase> FirstLine(const std::string& path) {
     complete = ReadLine(file, "\n", {}, nullptr, line);
     close(file);
   }
-  if (!complete.ok()) return complete.error();
+  if (!complete.ok()) {
+    Error refusal = complete.error();
+    refusal.subject = path;
+    return refusal;
+  }
   if (!complete.value() && line.empty()) {
     return Error{Stage::kKey, "no_passphrase", "the passphrase file cannot be read or is empty", kNoOffset, path};
   }

@@ -47,11 +47,10 @@ const char* CheckedName(Checked checked) {
   return "none";
 }
 
-std::string Holders(const Policy& policy, const std::string& role) {
-  std::string names;
+std::vector<std::string> Holders(const Policy& policy, const std::string& role) {
+  std::vector<std::string> names;
   for (const TrustedKey& key : policy.keys()) {
-    if (std::find(key.roles.begin(), key.roles.end(), role) == key.roles.end()) continue;
-    names += (names.empty() ? "" : ", ") + EscapeForTerminal(key.name);
+    if (std::find(key.roles.begin(), key.roles.end(), role) != key.roles.end()) names.push_back(key.name);
   }
   return names;
 }
@@ -64,11 +63,8 @@ std::vector<std::string> LogsOf(const Policy& policy, const RequiredLog& require
 }
 
 void PrintLogged(const Policy& policy, const RequiredLog& required) {
-  std::string names;
-  for (const std::string& origin : LogsOf(policy, required))
-    names += (names.empty() ? "" : ", ") + EscapeForTerminal(origin);
   const std::uint32_t witnesses = policy.parts().witness_threshold;
-  std::printf("  each signature must be in a log: %s", names.c_str());
+  std::printf("  each signature must be in a log: %s", JoinForTerminal(LogsOf(policy, required)).c_str());
   if (witnesses != 0) std::printf(", with cosignatures of %u witness%s", witnesses, witnesses == 1 ? "" : "es");
   std::printf("\n");
 }
@@ -77,7 +73,7 @@ void PrintRule(const Policy& policy, const Rule& rule) {
   std::printf("models %s\n", EscapeForTerminal(rule.models).c_str());
   for (const RoleThreshold& threshold : rule.required) {
     std::printf("  %u signature%s in role %s by: %s", threshold.count, threshold.count == 1 ? "" : "s",
-                EscapeForTerminal(threshold.role).c_str(), Holders(policy, threshold.role).c_str());
+                EscapeForTerminal(threshold.role).c_str(), JoinForTerminal(Holders(policy, threshold.role)).c_str());
     if (threshold.minimum != Checked::kNone)
       std::printf(", whose tool had checked at least: %s", CheckedName(threshold.minimum));
     std::printf("\n");
@@ -122,9 +118,7 @@ void PrintText(const Policy& policy, const std::vector<PolicyWarning>& warnings)
 
 void WriteLogged(JsonWriter& json, const Policy& policy, const RequiredLog& required) {
   json.Key("logged"), json.BeginObject();
-  json.Key("logs"), json.BeginArray();
-  for (const std::string& origin : LogsOf(policy, required)) json.Text(origin);
-  json.EndArray();
+  json.Texts("logs", LogsOf(policy, required));
   json.Member("witnesses", static_cast<std::uint64_t>(policy.parts().witness_threshold));
   json.EndObject();
 }
@@ -163,12 +157,8 @@ void WriteKey(JsonWriter& json, const TrustedKey& key) {
   json.BeginObject();
   json.Member("name", key.name);
   json.Member("key_id", key.key.KeyId());
-  json.Key("roles"), json.BeginArray();
-  for (const std::string& role : key.roles) json.Text(role);
-  json.EndArray();
-  json.Key("attests"), json.BeginArray();
-  for (const std::string& type : key.attests) json.Text(type);
-  json.EndArray();
+  json.Texts("roles", key.roles);
+  json.Texts("attests", key.attests);
   json.EndObject();
 }
 

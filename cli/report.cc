@@ -258,11 +258,7 @@ const char* OpenedName(KeyWrap::Opened opened) {
   return opened == KeyWrap::Opened::kNo ? "no" : "not_tried";
 }
 
-std::string KindsText(const KeyWrap& wrap) {
-  std::string text;
-  for (const std::string& kind : wrap.kinds) text += (text.empty() ? "" : ", ") + EscapeForTerminal(kind);
-  return text.empty() ? "unreadable" : text;
-}
+std::string KindsText(const KeyWrap& wrap) { return wrap.kinds.empty() ? "unreadable" : JoinForTerminal(wrap.kinds); }
 
 }  // namespace
 
@@ -271,9 +267,7 @@ void WriteWraps(JsonWriter& json, std::span<const KeyWrap> wraps) {
   for (const KeyWrap& wrap : wraps) {
     json.BeginObject();
     json.Member("number", static_cast<std::uint64_t>(wrap.number));
-    json.Key("kinds"), json.BeginArray();
-    for (const std::string& kind : wrap.kinds) json.Text(kind);
-    json.EndArray();
+    json.Texts("kinds", wrap.kinds);
     if (!wrap.recipient.empty()) json.Member("recipient", wrap.recipient);
     json.Member("opened", OpenedName(wrap.opened));
     json.EndObject();

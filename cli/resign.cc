@@ -68,25 +68,13 @@ std::vector<Outcome> Expand(const std::vector<std::string>& inputs) {
   return outcomes;
 }
 
-std::string Joined(const std::vector<std::string>& roles) {
-  std::string text;
-  for (const std::string& role : roles) text += (text.empty() ? "" : ", ") + role;
-  return text;
-}
-
 void PrintLine(const Outcome& outcome) {
   const ResignReport& report = outcome.report;
   const bool fresh = !report.signed_roles.empty();
   std::printf("%-10s %s version %s as %s  %s\n", fresh ? "signed" : "already",
               EscapeForTerminal(report.model_name).c_str(), EscapeForTerminal(report.model_version).c_str(),
-              EscapeForTerminal(Joined(fresh ? report.signed_roles : report.already_roles)).c_str(),
+              JoinForTerminal(fresh ? report.signed_roles : report.already_roles).c_str(),
               EscapeForTerminal(outcome.file).c_str());
-}
-
-void WriteRoles(JsonWriter& json, const char* name, const std::vector<std::string>& roles) {
-  json.Key(name), json.BeginArray();
-  for (const std::string& role : roles) json.Text(role);
-  json.EndArray();
 }
 
 void WriteOutcome(JsonWriter& json, const Outcome& outcome) {
@@ -104,8 +92,8 @@ void WriteOutcome(JsonWriter& json, const Outcome& outcome) {
   json.Member("version", report.model_version);
   json.Member("sequence", report.sequence);
   json.Hex("manifest_sha256", report.manifest_digest);
-  WriteRoles(json, "signed_roles", report.signed_roles);
-  WriteRoles(json, "already_signed_roles", report.already_roles);
+  json.Texts("signed_roles", report.signed_roles);
+  json.Texts("already_signed_roles", report.already_roles);
   json.Key("log"), json.BeginArray();
   for (const LoggedStatement& logged : report.logged) {
     json.BeginObject();

@@ -40,18 +40,12 @@ int ScanExitCode(const ScanSummary& summary, bool system_refused) {
 
 namespace {
 
-void WriteTexts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
-  json.Key(key), json.BeginArray();
-  for (const std::string& text : texts) json.Text(text);
-  json.EndArray();
-}
-
 void WriteFinding(JsonWriter& json, const Finding& finding) {
   json.BeginObject();
   json.Member("rule", finding.error.code);
   json.Member("verdict", finding.verdict == ScanVerdict::kClean ? "note" : ScanVerdictName(finding.verdict));
   json.Member("severity", SeverityName(finding.severity));
-  WriteTexts(json, "atlas", AtlasOf(finding));
+  json.Texts("atlas", AtlasOf(finding));
   json.Member("message", finding.error.text);
   json.Member("member", finding.member);
   if (finding.error.offset != kNoOffset) json.Member("offset", finding.error.offset);
@@ -63,7 +57,7 @@ void WriteFinding(JsonWriter& json, const Finding& finding) {
   if (!finding.error.subject.empty()) json.Member(SubjectKey(finding), finding.error.subject);
   if (!finding.call.empty()) json.Member("call", finding.call);
   if (!finding.tree_path.empty()) json.Member("tree_path", finding.tree_path);
-  if (!finding.call_tree.empty()) WriteTexts(json, "call_tree", finding.call_tree);
+  if (!finding.call_tree.empty()) json.Texts("call_tree", finding.call_tree);
   json.EndObject();
 }
 
@@ -129,7 +123,7 @@ class ScanJson : public ScanOutput {
     WriteStreams(json_, report);
     WriteGlobals(json_, report);
     json_.Member("opaque_count", report.opaque_count);
-    WriteTexts(json_, "opaque", report.opaque);
+    json_.Texts("opaque", report.opaque);
     json_.EndObject();
   }
 

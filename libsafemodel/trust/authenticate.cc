@@ -8,6 +8,7 @@
 #include "container/parse.h"
 #include "trust/candidate.h"
 #include "trust/decision.h"
+#include "trust/timestamp.h"
 
 namespace safemodel::trust {
 namespace {
@@ -48,6 +49,7 @@ struct TrustedManifestMaker {
 
 Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& policy, const Expectation& expectation,
                                      std::int64_t now, const Limits& limits, AuthenticationTrace* trace) {
+  SAFEMODEL_TRY(CheckNow(now));
   AuthenticationTrace unused;
   AuthenticationTrace& seen = trace != nullptr ? *trace : unused;
   Authentication authentication(opened.envelope, opened.manifest_digest, policy, now, limits);
@@ -94,6 +96,11 @@ Result<TrustedManifest> AcceptMember(OpenedContainer opened, const TrustedSet& s
   if (manifest.name != member.name || manifest.version != member.version || manifest.sequence != member.sequence) {
     return Error{Stage::kUntrusted, "contradicts_manifest",
                  "the set lists another name, version or sequence than the container has", kNoOffset, member.path};
+  }
+  if (const Status wanted = CheckEncryption(set.rule(), ReleaseOf(manifest)); !wanted.ok()) {
+    Error refusal = wanted.error();
+    refusal.subject = member.path;
+    return refusal;
   }
   return TrustedManifestMaker::Make(std::move(opened), std::move(manifest), set.signatures(), set.rule());
 }

@@ -71,7 +71,8 @@ class TrustedManifest {
 };
 
 // Authenticate verifies the statements over the raw manifest, parses it once a key of the policy has verified one,
-// compares statements and expectation with it, and evaluates the policy at time `now` (Unix seconds).
+// compares statements and expectation with it, and evaluates the policy at time `now` (Unix seconds; kUsage "bad_time"
+// unless it is between 1970 and 9999).
 Result<TrustedManifest> Authenticate(OpenedContainer opened, const Policy& policy, const Expectation& expectation,
                                      std::int64_t now, const Limits& limits, AuthenticationTrace* trace = nullptr);
 
@@ -83,8 +84,10 @@ Result<TrustedManifest> AuthenticateInPolicyMode(OpenedContainer opened, const P
                                                  InsecurePolicyMode token, const Limits& limits);
 
 // AcceptMember parses the manifest of a container that a trusted set lists. The set names its manifest by digest, so it
-// needs no signature of its own; the trusted manifest has those of the set. kDigestMismatch "member_changed" when it is
-// another container; kUntrusted "contradicts_manifest".
+// needs no signature of its own; the trusted manifest has those of the set. The rule that decided about the set holds
+// for it: what a rule asks of statements and of the release's sequence the set has answered, what it asks of content
+// the member does. kDigestMismatch "member_changed" when it is another container; kUntrusted "contradicts_manifest",
+// "not_encrypted", "encrypted".
 Result<TrustedManifest> AcceptMember(OpenedContainer opened, const TrustedSet& set, const container::SetMember& member,
                                      const Limits& limits);
 

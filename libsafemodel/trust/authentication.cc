@@ -46,14 +46,6 @@ Status CheckSequence(const Rule& rule, const Release& release) {
   return Untrusted("old_sequence", "the release is older than the policy's minimum sequence");
 }
 
-Status CheckEncryption(const Rule& rule, const Release& release) {
-  if (rule.encryption == Rule::Encryption::kRequired && release.content == Release::Content::kPlain)
-    return Untrusted("not_encrypted", "the policy wants models of this name to be encrypted");
-  if (rule.encryption == Rule::Encryption::kForbidden && release.content == Release::Content::kEncrypted)
-    return Untrusted("encrypted", "the policy wants models of this name not to be encrypted");
-  return {};
-}
-
 // LogTrustOf returns whose word a rule takes for what is logged.
 LogTrust LogTrustOf(const PolicyParts& parts, const RequiredLog& required) {
   LogTrust trust{parts.logs, parts.witnesses, parts.witness_threshold};
@@ -228,6 +220,14 @@ Result<Rule> Authentication::Decide(const Release& release, const Expectation& e
   SAFEMODEL_TRY(CheckRule(*rule, release, expectation));
   SAFEMODEL_TRY(CheckRollback(policy_, release, manifest_digest_, now_, seen.rollback));
   return *rule;
+}
+
+Status CheckEncryption(const Rule& rule, const Release& release) {
+  if (rule.encryption == Rule::Encryption::kRequired && release.content == Release::Content::kPlain)
+    return Untrusted("not_encrypted", "the policy wants models of this name to be encrypted");
+  if (rule.encryption == Rule::Encryption::kForbidden && release.content == Release::Content::kEncrypted)
+    return Untrusted("encrypted", "the policy wants models of this name not to be encrypted");
+  return {};
 }
 
 Status CheckExpectation(const Expectation& expectation, const Release& release) {

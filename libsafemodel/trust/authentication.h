@@ -32,6 +32,9 @@ struct AuthenticationTrace {
 // content digest is what the directory states until somebody has computed it.
 Status CheckManifestDenials(const Policy& policy, const Digest& manifest_digest);
 Status CheckContentDenials(const Policy& policy, const Digest& content_digest);
+// CheckEncryption refuses (kUntrusted "not_encrypted", "encrypted") what the rule does not want. It is asked of
+// everything that has content: of the members of a set, not of the set.
+Status CheckEncryption(const Rule& rule, const Release& release);
 // CheckExpectation refuses (kUntrusted "unexpected_model") another model than the caller wants.
 Status CheckExpectation(const Expectation& expectation, const Release& release);
 

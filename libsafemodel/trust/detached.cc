@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "trust/envelope_store.h"
+#include "trust/timestamp.h"
 
 namespace safemodel::trust {
 
@@ -27,7 +28,8 @@ struct TrustedListingMaker {
 namespace {
 
 Release ReleaseFrom(const container::ListingIdentity& identity, ReleaseKind kind) {
-  return {identity.name, identity.version, identity.sequence, identity.file_id, kind};
+  const auto content = kind == ReleaseKind::kSet ? Release::Content::kInMembers : Release::Content::kPlain;
+  return {identity.name, identity.version, identity.sequence, identity.file_id, kind, content};
 }
 
 // AuthenticateListing is the one order of steps for both kinds: nobody parses a manifest before a key of the policy has
@@ -37,6 +39,7 @@ Result<TrustedListing<Manifest>> AuthenticateListing(const DetachedRelease& deta
                                                      const Expectation& expectation, std::int64_t now,
                                                      const Limits& limits, ListingTrace& trace,
                                                      Result<Manifest> (*parse)(ByteView, const Limits&)) {
+  SAFEMODEL_TRY(CheckNow(now));
   Authentication authentication(detached.envelope, detached.manifest_digest, policy, now, limits, detached.kind);
   const bool vouched = authentication.VerifyItems();
   trace.signatures = authentication.Reports();

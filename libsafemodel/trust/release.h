@@ -19,7 +19,7 @@ struct Release {
   std::uint64_t sequence = 0;
   FileId file_id{};
   ReleaseKind kind = ReleaseKind::kContainer;
-  enum class Content : std::uint8_t { kPlain, kEncrypted };
+  enum class Content : std::uint8_t { kPlain, kEncrypted, kInMembers };  // kInMembers: a set has none of its own
   Content content = Content::kPlain;
 };
 

@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "trust/candidate.h"
 #include "trust/rollback_state.h"
+#include "trust/timestamp.h"
 
 namespace safemodel::trust {
 namespace {
@@ -49,6 +50,7 @@ Status CheckRollback(const Policy& policy, const Release& release, const Digest&
 }
 
 Status RememberRelease(const Policy& policy, const Release& release, const Digest& manifest_digest, std::int64_t now) {
+  SAFEMODEL_TRY(CheckNow(now));
   const std::string& path = policy.parts().state_path;
   if (path.empty()) return {};
   return UpdateState(path, [&](RollbackState& state) -> Result<Changed> {

@@ -14,7 +14,7 @@ Status CheckRollback(const Policy& policy, const Release& release, const Digest&
                      RollbackReport& report);
 
 // RememberRelease compares again, under the lock of the file, and writes what is new. For what was accepted as a whole:
-// a release that is refused later must not keep its predecessor from being used.
+// a release that is refused later must not keep its predecessor from being used. kUsage "bad_time".
 Status RememberRelease(const Policy& policy, const Release& release, const Digest& manifest_digest, std::int64_t now);
 
 }  // namespace safemodel::trust

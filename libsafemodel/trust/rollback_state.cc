@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/try.h"
@@ -91,8 +90,11 @@ Status UpdateLocked(const std::string& path, const StateChange& change) {
   SAFEMODEL_ASSIGN(RollbackState state, ParseState(text));
   SAFEMODEL_ASSIGN(const Changed changed, change(state));
   if (changed == Changed::kNo) return {};
-  if (state.models.size() > kStateModels) return Refuse("state_large", "the rollback state has too many models", path);
-  return ReplaceFile(*file, SerializeState(state));
+  const std::string written = SerializeState(state);
+  // What could not be read again must not take the place of what can be.
+  if (state.models.size() > kStateModels || written.size() > kStateBytes)
+    return Refuse("state_large", "the rollback state has no room for one more model; nothing was written", path);
+  return ReplaceFile(*file, written);
 }
 
 Status CreateState(const std::string& path, const std::string& text, OldState old) {
@@ -153,7 +155,7 @@ Status UpdateState(const std::string& path, const StateChange& change) {
 }  // namespace trust
 
 Status InitRollbackState(const std::string& path, std::int64_t now, OldState old) {
-  if (now < 0 || now > kLastSecond) return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
+  SAFEMODEL_TRY(trust::CheckNow(now));
   RollbackState state;
   state.newest = now;
   const Status status = trust::CreateState(path, trust::SerializeState(state), old);
@@ -182,7 +184,7 @@ Status SetHighestSequence(const std::string& path, const std::string& model, std
 }
 
 Status SetNewestTime(const std::string& path, std::int64_t time) {
-  if (time < 0 || time > kLastSecond) return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999"};
+  SAFEMODEL_TRY(trust::CheckNow(time));
   return trust::UpdateState(path, [&](RollbackState& state) -> Result<trust::Changed> {
     state.newest = time;
     return trust::Changed::kYes;

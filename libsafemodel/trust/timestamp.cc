@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/clock.h"
 #include "base/try.h"
 
 namespace safemodel::trust {
@@ -45,6 +46,11 @@ std::string FormatTimestamp(std::int64_t seconds) {
   PutDigits(text, 14, 2, of_day / 60 % 60);
   PutDigits(text, 17, 2, of_day % 60);
   return text;
+}
+
+Status CheckNow(std::int64_t now) {
+  if (now >= 0 && now <= kLastSecond) return {};
+  return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999; check the clock of this machine"};
 }
 
 Result<std::int64_t> ParseTimestamp(std::string_view text) {

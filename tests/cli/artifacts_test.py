@@ -263,6 +263,12 @@ class SetTest(ArtifactTest):
             self.run_cli("convert", "m.safetensors", "-o", path, "--name", name, "--version", "1")
         return self.run_json("sign", "--set", "all.set", "one.safemodel", "sub/two.safemodel", "-k", "k.key", "--name", "release", "--version", "9")
 
+    def write_policy(self, rule="", more=""):
+        """A policy of one key, whose one rule says this too."""
+        public = (self.path / "k.pub").read_text().split("\n")[1]
+        (self.path / "policy.toml").write_text(
+            f'version = 1\n[[key]]\nname = "k"\npublic = "{public}"\nroles = ["builder"]\n[[rule]]\nmodels = "**"\nroles = {{ builder = 1 }}\n{rule}\n{more}')
+
     def test_one_signature_for_containers_without_their_own(self):
         report = self.make_set()
         self.assertEqual((report["name"], report["version"], report["files"]), ("release", "9", 2))
@@ -278,14 +284,26 @@ class SetTest(ArtifactTest):
 
     def test_denied_contents_are_told_as_for_the_members(self):
         self.make_set()
-        public = (self.path / "k.pub").read_text().split("\n")[1]
-        (self.path / "policy.toml").write_text(
-            f'version = 1\n[[key]]\nname = "k"\npublic = "{public}"\nroles = ["builder"]\n[[rule]]\nmodels = "**"\nroles = {{ builder = 1 }}\n'
-            f'[[denied]]\ncontent = "{"ab" * 32}"\n')
+        self.write_policy(more=f'[[denied]]\ncontent = "{"ab" * 32}"\n')
         for scope, told in (((), "stated"), (("--manifest-only",), "not_checked"), (("--content",), "computed")):
             verdict = self.run_json("verify", "--set", "all.set", "--policy", "policy.toml", *scope)["files"][0]
             self.assertEqual(verdict["denied_contents"], told)
         self.run_cli("verify", "--set", "all.set", "--key", "k.pub", "--envelope", "e", expect=2)
+
+    def test_the_rule_of_the_set_holds_for_its_members(self):
+        self.make_set()
+        self.run_cli("keygen", "--format", "age", "-o", "a")
+        self.run_cli("convert", "m.safetensors", "-o", "sealed.safemodel", "--name", "sealed", "--sequence", "0", "--encrypt-to", (self.path / "a.pub").read_text().strip())
+        self.run_cli("sign", "--set", "sealed.set", "sealed.safemodel", "-k", "k.key", "--name", "release", "--sequence", "7")
+        for rule, of_plain, of_sealed in (('encryption = "forbidden"', None, "encrypted"), ('encryption = "required"', "not_encrypted", None)):
+            self.write_policy(rule)
+            for name, code in (("all.set", of_plain), ("sealed.set", of_sealed)):
+                verdict = self.run_json("verify", "--set", name, "--policy", "policy.toml", expect=1 if code else 0)["files"][0]
+                self.assertEqual([member.get("code") for member in verdict["members"]], [code] * len(verdict["members"]))
+        # The sequence that a rule bounds is that of the signed release, which is the set.
+        self.write_policy("minimum_sequence = 5")
+        self.run_cli("verify", "--set", "sealed.set", "--policy", "policy.toml")
+        self.assertEqual(self.run_json("verify", "--set", "all.set", "--policy", "policy.toml", expect=1)["files"][0]["code"], "old_sequence")
 
     def test_members_are_those_that_were_signed(self):
         self.make_set()

@@ -5,6 +5,7 @@
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import termios
@@ -90,6 +91,18 @@ class Prompt(CliTest):
             self.assertEqual(code, 5, output)
             self.assertIn(b"key: interrupted", output)
             termios.tcflush(self.terminal, termios.TCIFLUSH)
+
+    @unittest.skipUnless(shutil.which("strace"), "there is no strace")
+    def test_what_was_read_before_an_error_is_no_passphrase(self):
+        """The right passphrase and more of it: were an error the end of the file, its first line would be taken for it."""
+        self.write("torn", b"correct horse, and more\n")
+        command = ["strace", "-f", "-o", "trace", "-P", self.path / "torn", "-e", "trace=read", "-e", "inject=read:error=EIO:when=14+",
+                   CLI, "sign", "m.safemodel", "-k", "locked.key", "--passphrase-file", "torn"]
+        result = subprocess.run(command, cwd=self.path, capture_output=True, timeout=DEADLINE)
+        self.assertIn("EIO", (self.path / "trace").read_text())
+        self.assertEqual(result.returncode, 5, result.stderr)
+        self.assertIn(b"key: no_passphrase", result.stderr)
+        self.assertEqual(self.signatures(), 1)
 
     def test_a_wrong_passphrase(self):
         process = self.start()

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <safemodel/artifact.h>
+
+#include <limits>
+
+#include "base/clock.h"
 #include "fixture.h"
 #include "trust/sign_core.h"
 
@@ -60,6 +65,37 @@ TEST_CASE("authenticate: times") {
   CHECK(CodeOf(Verify(c.path, windowed(kNow, kNow + 50))) == "ok");
   CHECK(CodeOf(Verify(c.path, windowed({}, kNow - 1))) == "outside_key_window");
   CHECK(CodeOf(Verify(c.path, windowed(kNow + 1, {}), Expectation::Any(), kNow + 10)) == "outside_key_window");
+}
+
+TEST_CASE("authenticate: a time that no timestamp can write is refused, for every kind of release") {
+  Signed c;
+  c.Add(c.key, At(kNow));
+  const std::string set = c.folder / "all.set";
+  REQUIRE(SignSet(set, {c.path}, c.key, At(kNow), {}).ok());
+  std::filesystem::create_directory(c.folder / "folder");
+  WriteFileBytes(c.folder / "folder/w", ByteBuffer(10));
+  REQUIRE(SignArtifact(c.folder / "folder", c.key, At(kNow), {}).ok());
+  const Policy policy = Trusting({c.key.public_key()});
+  const auto answers = [&](std::int64_t now, const std::string& code) {
+    OpenOptions options;
+    options.now = now;
+    const Expectation any = Expectation::Any();
+    CHECK(CodeOf(Verify(c.path, policy, any, now)) == code);
+    auto opened = OpenContainer(c.path, {}, {});
+    REQUIRE(opened.ok());
+    CHECK(CodeOf(AuthenticateInPolicyMode(std::move(opened).value(), policy, any, now, InsecurePolicyMode(), {})) ==
+          code);
+    for (const Status& status :
+         {VerifySet(set, policy, any, VerifyScope::kManifest, options).status,
+          VerifyArtifact(c.folder / "folder", policy, any, VerifyScope::kManifest, options).status}) {
+      CHECK((status.ok() ? "ok" : std::string(status.error().code)) == code);
+    }
+  };
+  answers(kLastSecond, "ok");
+  answers(0, "issued_in_future");
+  for (const std::int64_t now : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1}, kLastSecond + 1,
+                                 std::numeric_limits<std::int64_t>::max()})
+    answers(now, "bad_time");
 }
 
 TEST_CASE("authenticate: a bad statement never hides a good one") {

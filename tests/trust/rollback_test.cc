@@ -6,6 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <limits>
+
+#include "base/clock.h"
 #include "fixture.h"
 #include "killed.h"
 #include "trust/rollback_state.h"
@@ -95,6 +98,55 @@ TEST_CASE("rollback: a clock behind what was seen, and the way back") {
   CHECK(scene.Accept(1, 1, kNow) == "clock_behind");
   REQUIRE(SetNewestTime(scene.path, kNow).ok());
   CHECK(scene.Accept(1, 1, kNow) == "same");
+}
+
+TEST_CASE("rollback: a time that no state file can hold is refused, and nothing is written") {
+  const Scene scene;
+  REQUIRE(scene.Accept(5, 1) == "first_seen");
+  const ByteBuffer before = ReadFileBytes(scene.path);
+  constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t now : {kFirst, std::int64_t{-1}, kLastSecond + 1, kLast}) {
+    const Status remembered = RememberRelease(scene.policy, ReleaseNumber(6), DigestOfByte(2), now);
+    REQUIRE_FALSE(remembered.ok());
+    CHECK(remembered.error().stage == Stage::kUsage);
+    CHECK(std::string(remembered.error().code) == "bad_time");
+    CHECK(ReadFileBytes(scene.path) == before);
+  }
+  CHECK(scene.Accept(6, 2, kLastSecond) == "newer");  // the last time that there is
+  CHECK(ReadRollbackState(scene.path).value().newest == kLastSecond);
+}
+
+TEST_CASE("rollback: a state that could not be read again is not written") {
+  const Scene scene;
+  RollbackState state;
+  state.newest = kNow;
+  const auto name_of = [](std::size_t number) {
+    const std::string digits = std::to_string(100000 + number);
+    return std::string(255 - digits.size(), 'm') + digits;
+  };
+  const std::string empty = SerializeState(state);
+  std::size_t size = empty.size() + 10;  // a count of more digits
+  for (std::size_t i = 0;; ++i) {
+    const std::size_t line = std::string("model 1 - \n").size() + 255;
+    if (size + line > kStateBytes) break;
+    size += line;
+    state.models[name_of(i)] = {1, std::nullopt};
+  }
+  REQUIRE(state.models.size() < kStateModels);
+  WriteFileBytes(scene.path, AsBytes(SerializeState(state)));
+  const ByteBuffer full = ReadFileBytes(scene.path);
+  REQUIRE(full.size() <= kStateBytes);
+  const Status repaired = SetHighestSequence(scene.path, std::string(255, 'z'), 1);
+  REQUIRE_FALSE(repaired.ok());
+  CHECK(repaired.error().stage == Stage::kConfig);
+  CHECK(std::string(repaired.error().code) == "state_large");
+  const Status remembered =
+      RememberRelease(scene.policy, ReleaseNumber(1, std::string(255, 'z')), DigestOfByte(1), kNow);
+  REQUIRE_FALSE(remembered.ok());
+  CHECK(std::string(remembered.error().code) == "state_large");
+  CHECK(ReadFileBytes(scene.path) == full);
+  CHECK(ReadRollbackState(scene.path).value() == state);
 }
 
 TEST_CASE("rollback: a state file that is missing, damaged, newer or open to others is no state file") {

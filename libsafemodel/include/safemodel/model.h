@@ -59,7 +59,7 @@ struct ModelInfo {
 struct OpenOptions {
   Limits limits = {};
   std::string envelope_path = {};        // a detached envelope elsewhere; empty: beside or inside the file
-  std::optional<std::int64_t> now = {};  // Unix seconds; the clock when absent
+  std::optional<std::int64_t> now = {};  // Unix seconds, 1970 to 9999 (kUsage "bad_time"); the clock when absent
   unsigned threads = 0;                  // 0: one for each processor
   IdentitySource identities = {};        // asked when the container is encrypted
 };
@@ -89,7 +89,8 @@ class InsecurePolicyMode {
 class VerifiedModel {
  public:
   // Open verifies the signatures over the raw manifest, the policy, the expectation, and the directory. No weights are
-  // read. When the policy names a state file, the release is remembered in it. Errors: every stage except kUsage.
+  // read. When the policy names a state file, the release is remembered in it. Errors: every stage, but kUsage only for
+  // the time.
   static Result<VerifiedModel> Open(const std::string& path, const Policy& policy, const Expectation& expectation,
                                     const OpenOptions& options = {});
 

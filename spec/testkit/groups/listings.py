@@ -7,16 +7,18 @@ from blake3 import blake3
 
 from .. import constants as c
 from ..container import build
+from ..encryption import Sealing
 from ..envelope import PREDICATE_TYPE, SECOND, STRANGER, Signer
 from ..listing import FILES_PREDICATE, SET_MAGIC, SET_PREDICATE, Entry, Listing, Member, signed
 from ..vector import Vector
 from .base import tiny
+from .policies import HEAD, key, rule
 
 DATA = b"GGUF" + bytes(range(64))
 
 
 def files(case, expect, spec, reason, content=DATA, code=None, at="open", twin="F0-file-ok", kind="file", path="model.bin",
-          predicate=FILES_PREDICATE, signers=None, frame=None, data=None, raw=None, limits=(), **fields):
+          predicate=FILES_PREDICATE, signers=None, frame=None, data=None, raw=None, limits=(), policy=None, **fields):
     """A vector about one file, alone or in a folder. `raw` changes the bytes of the finished envelope file."""
     listing = Listing([Entry("model.bin", DATA)], shape=1 if kind == "file" else 2)
     for field, value in fields.items():
@@ -24,7 +26,7 @@ def files(case, expect, spec, reason, content=DATA, code=None, at="open", twin="
     sidecar = signed(listing, predicate, signers, frame, data(listing.serialize()) if data else None)
     return Vector(name=case, reason=reason, spec=spec.split(), container=content, expect=expect, code=code, at=at,
                   twin=None if expect == "ok" else twin, sidecar=raw(sidecar) if raw else sidecar, kind=kind, path=path,
-                  limits=list(limits))
+                  limits=list(limits), policy=policy)
 
 
 def vectors():
@@ -36,6 +38,7 @@ def vectors():
     yield from contents()
     yield from statements()
     yield from sets()
+    yield from rules_of_sets()
 
 
 def heads():
@@ -176,8 +179,8 @@ def statements():
 
 
 def of_set(name, expect, spec, reason, code=None, at="open", twin="F8-set-ok", predicate=SET_PREDICATE, changes=None,
-           container=None, path="model.safemodel", limits=(), **fields):
-    made = build(tiny())
+           container=None, path="model.safemodel", limits=(), policy=None, made=None, **fields):
+    made = made or build(tiny())
     member = Member("model.safemodel", sha256(made.manifest_bytes).digest())
     fields_of_tiny(member)
     for field, value in (changes or {}).items():
@@ -187,7 +190,7 @@ def of_set(name, expect, spec, reason, code=None, at="open", twin="F8-set-ok", p
         setattr(listing, field, value)
     return Vector(name=name, reason=reason, spec=spec.split(), container=container or made.data, expect=expect, code=code,
                   at=at, twin=None if expect == "ok" else twin, sidecar=signed(listing, predicate), kind="set", path=path,
-                  limits=list(limits))
+                  limits=list(limits), policy=policy)
 
 
 def fields_of_tiny(member):
@@ -214,3 +217,26 @@ def sets():
                  limits=["set_members=0"])
     yield of_set("F8-outside", "malformed", "F-PATHS", "a member outside the folder", changes={"path": "../m.safemodel"})
     yield of_set("F8-git", "unsafe", "F-PATHS", "a member in a .git folder", changes={"path": ".git/m.safemodel"})
+
+
+def asking(more):
+    return (HEAD + key("a") + rule(more=more)).encode()
+
+
+def rules_of_sets():
+    """The rule that decides about a set holds for its members; the sequence that it bounds is the set's."""
+    required, forbidden = (asking(f'encryption = "{word}"') for word in ("required", "forbidden"))
+    sealed = build(tiny(), sealing=Sealing())
+    yield of_set("F8-encrypted-required-ok", "ok", "F-MEMBER P-ENCRYPTION", "an encrypted member where encryption is "
+                 "required", at="verify", made=sealed, policy=required)
+    yield of_set("F8-encrypted-forbidden", "untrusted", "F-MEMBER P-ENCRYPTION", "an encrypted member where encryption "
+                 "is forbidden", code="encrypted", made=sealed, policy=forbidden, twin="F8-encrypted-required-ok")
+    yield of_set("F8-plain-required", "untrusted", "F-MEMBER P-ENCRYPTION", "a plain member where encryption is required",
+                 code="not_encrypted", policy=required, twin="F8-encrypted-required-ok")
+    yield files("F7-encryption-required", "untrusted", "P-ENCRYPTION", "a file where encryption is required",
+                code="not_encrypted", policy=required)
+    minimum = asking("minimum_sequence = 5")
+    yield of_set("F8-minimum-sequence-ok", "ok", "F-MEMBER S-SEQUENCE", "a member of sequence 0 in a set of sequence 5",
+                 at="verify", made=build(tiny(sequence=0)), changes={"sequence": 0}, sequence=5, policy=minimum)
+    yield of_set("F8-minimum-sequence", "untrusted", "F-MEMBER S-SEQUENCE", "a set of sequence 4, whatever its members have",
+                 code="old_sequence", sequence=4, policy=minimum, twin="F8-minimum-sequence-ok")
