@@ -168,8 +168,8 @@ ScanReport NotScanned(const std::string& path, const Error& why) {
 }
 
 ScanReport NothingIn(const std::string& path) {
-  return NotScanned(
-      path, {Stage::kUnsupported, "FILE-NOTHING", "no file was analysed, so nothing is known of this input"});
+  return NotScanned(path,
+                    {Stage::kUnsupported, "FILE-NOTHING", "no file was analysed, so nothing is known of this input"});
 }
 
 // Summing hands reports on and counts them.

@@ -290,7 +290,8 @@ Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, cons
   const std::size_t first_proof = context.tables.late_proofs.size();
   Status status = RunStream(context, begin, options, result);
   if (!status.ok()) {
-    const bool broken = status.error().stage == Stage::kMalformed && status.error().code == std::string_view("PKL-MALFORMED");
+    const bool broken =
+        status.error().stage == Stage::kMalformed && status.error().code == std::string_view("PKL-MALFORMED");
     result.ending = broken ? MachineResult::Ending::kBroken : MachineResult::Ending::kGaveUp;
   }
   if (status.ok() && options.proofs == MachineOptions::Proofs::kAtEnd) status = RunLateProofs(context, first_proof);

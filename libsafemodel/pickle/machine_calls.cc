@@ -45,7 +45,8 @@ bool Machine::StackGlobal() {
   if (!Pop(name) || !Pop(module)) return false;
   if (graph_.IsText(module) && graph_.IsText(name)) return Import(graph_.TextOf(module), graph_.TextOf(name));
   if (!MayBeText(module) || !MayBeText(name)) return Malformed("the name of an import is no str");
-  Tell(Stage::kUnsafe, "GLOBAL-NAME", "the pickle computes the name of what it imports, so that the file does not tell");
+  Tell(Stage::kUnsafe, "GLOBAL-NAME",
+       "the pickle computes the name of what it imports, so that the file does not tell");
   return PushUnknown(graph_.AddContainer(Kind::kTuple, at_.offset));
 }
 

@@ -200,7 +200,8 @@ Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin
       if (!declares && (at - begin >= kSearchEverywhere || !MayStartPickle(bytes[i]))) continue;
       SAFEMODEL_ASSIGN(const Look look, LookAt(source, at, std::min(kShallowLook, size - at), limits));
       budget.opcodes -= std::min(budget.opcodes, look.reached.opcodes + 1);
-      if (look.acts || look.extends || look.gave_up || (declares && look.reached.opcodes > kOpcodesBehindProto)) return at;
+      if (look.acts || look.extends || look.gave_up || (declares && look.reached.opcodes > kOpcodesBehindProto))
+        return at;
       if (budget.opcodes == 0) break;
     }
   }

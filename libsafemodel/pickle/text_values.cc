@@ -21,8 +21,8 @@ constexpr std::size_t kMostDigits = 4300;  // sys.get_int_max_str_digits()
 bool IsDigit(std::uint8_t byte) { return byte >= '0' && byte <= '9'; }
 
 // The forms of numbers that at least one reader takes: the C readers (strtol, PyLong_FromString with base 0,
-// PyOS_string_to_double), for which a text ends at a NUL, or the Python reader (int(text, 0), float(text)), which allows
-// spaces around a number. Where the readers differ, what is taken here is all that one of them takes.
+// PyOS_string_to_double), for which a text ends at a NUL, or the Python reader (int(text, 0), float(text)), which
+// allows spaces around a number. Where the readers differ, what is taken here is all that one of them takes.
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -190,7 +190,8 @@ std::optional<std::string> MemoDigits(ByteView text) {
   std::copy_if(rest.begin(), rest.end(), std::back_inserter(digits), [](char c) { return c != '_'; });
   if (!TakeDigits(rest, 10) || !rest.empty()) return std::nullopt;
   digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
-  const bool negative = digits != "0" && AsText(text).substr(0, AsText(text).find('\0')).find('-') != std::string_view::npos;
+  const bool negative =
+      digits != "0" && AsText(text).substr(0, AsText(text).find('\0')).find('-') != std::string_view::npos;
   return negative ? std::nullopt : std::optional(digits);
 }
 

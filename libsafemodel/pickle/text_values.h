@@ -12,8 +12,8 @@
 namespace safemodel::pickle {
 
 // TextFault says why a text form was refused. kDifferential: some readers of Python take it and others do not, or they
-// read different values ("010" is 8 to the C reader and 10 to the Python one). kTooLong: whether readers take it depends
-// on their version and settings. kMalformed: every reader refuses it.
+// read different values ("010" is 8 to the C reader and 10 to the Python one). kTooLong: whether readers take it
+// depends on their version and settings. kMalformed: every reader refuses it.
 enum class TextFault : std::uint8_t { kMalformed, kDifferential, kTooLong };
 
 // An integer that fits, or the two's complement bytes (little-endian, minimal) of one that does not.
