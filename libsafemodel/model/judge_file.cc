@@ -139,8 +139,10 @@ Result<FileJudgement> JudgePickle(const std::string& path, const SharedSource& s
       error.subject = error.subject.empty() ? path : path + ": " + error.subject;
       return error;
     }
-    // A text may begin like a pickle without a protocol ("c" starts an import), and goes wrong soon.
-    if (code == "FILE-UNSUPPORTED" || !declared) return FileJudgement{};
+    // A text may begin like a pickle ("c" starts an import), and goes wrong soon; what only this reader cannot follow
+    // is no text.
+    SAFEMODEL_ASSIGN(const bool pickle, pickle::MayBePickle(source, limits));
+    if (!pickle) return FileJudgement{};
     return FileJudgement{FileJudgement::Kind::kUnreadablePickle, "unreadable_pickle"};
   }
   if (model.value().verdict != "clean") return FileJudgement{FileJudgement::Kind::kUnknownPickle, "unknown_pickle"};

@@ -20,6 +20,7 @@
 #include "model/import_any.h"
 #include "model/loaded_model.h"
 #include "model/scan_file.h"
+#include "model/scan_folder.h"
 #include "pickle/allow_list.h"
 #include "pickle/scan.h"
 #include "pickle/scan_text.h"
@@ -157,29 +158,20 @@ ScanReport ScanFile(const std::string& path, Place place, const ScanOptions& opt
   return ScanWith(path, place, options, [&path] { return File::Open(path); });
 }
 
-// FilesBelow returns the regular files, and whatever else is no folder, below a folder, in the order of their paths.
-// Links are files here: where they lead is read, but no folder is entered twice through one.
-Result<std::vector<std::string>> FilesBelow(const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    if (at->is_directory(error) && !error) continue;
-    error.clear();
-    files.push_back(at->path().string());
-  }
-  if (error) return Error{Stage::kIo, "read_failed", "the folder could not be read", kNoOffset, folder};
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-ScanReport NothingIn(const std::string& path) {
+// NotScanned reports a folder, or a link to one, that nothing was read of.
+ScanReport NotScanned(const std::string& path, const Error& why) {
   ScanReport report;
   report.path = path;
   report.layout = "folder";
   pickle::Findings findings;
-  findings.Add({Stage::kUnsupported, "FILE-NOTHING", "no file was analysed, so nothing is known of this input"});
+  findings.Add(why);
   std::move(findings).MoveTo(report);
   return report;
+}
+
+ScanReport NothingIn(const std::string& path) {
+  return NotScanned(path,
+                    {Stage::kUnsupported, "FILE-NOTHING", "no file was analysed, so nothing is known of this input"});
 }
 
 // Summing hands reports on and counts them.
@@ -208,15 +200,16 @@ class Summing {
 };
 
 void ScanFolder(const std::string& folder, const ScanOptions& options, Summing& summing) {
-  const auto files = FilesBelow(folder);
-  if (!files.ok()) {
+  const auto found = FindBelow(folder);
+  if (!found.ok()) {
     ScanReport report = NothingIn(folder);
-    report.status = files.error();
+    report.status = found.error();
     return summing.Take(report);
   }
   bool analysed = false;
-  for (const std::string& file : files.value()) {
-    const ScanReport report = ScanFile(file, Place::kInFolder, options);
+  for (const FoundBelow& one : found.value()) {
+    const ScanReport report =
+        one.unread ? NotScanned(one.path, *one.unread) : ScanFile(one.path, Place::kInFolder, options);
     analysed = analysed || report.layout != "opaque";
     summing.Take(report);
   }

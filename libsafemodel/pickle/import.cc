@@ -64,7 +64,7 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   if (IsTorchLegacyMagic(graph, result.value().root)) return ImportTorchLegacy(source, options, findings);
   SAFEMODEL_TRY(CheckMagicIsPlain(source, graph, result.value(), options.limits));
   SAFEMODEL_TRY(CheckRest(source, result.value().end, options, findings));
-  if (joblib.used()) SAFEMODEL_TRY(CheckPlainReading(source, options));
+  if (joblib.used()) SAFEMODEL_TRY(CheckPlainReading(source, options, NamesOf(graph)));
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
 }
 
@@ -84,7 +84,7 @@ Result<ImportedModel> ImportZip(const SharedSource& source, const ImportOptions&
 Result<ImportedModel> ImportTar(const SharedSource& source, ByteView head, const ImportOptions& options,
                                 Findings& findings) {
   auto as_pickle = ImportPickle(source, head, options, findings);
-  if (as_pickle.ok() || as_pickle.error().stage == Stage::kUnsafe) return as_pickle;
+  if (as_pickle.ok() || as_pickle.error().stage != Stage::kUnsupported) return as_pickle;
   SAFEMODEL_ASSIGN(const TarArchive archive, TarArchive::Open(source));
   return ImportTorchTar(archive, options, findings);
 }
@@ -102,13 +102,8 @@ Result<ImportedModel> ImportPlain(const SharedSource& source, const ImportOption
 
 // CheckWrapped refuses a compressed file that readers which do not unpack it take for something else.
 Status CheckWrapped(const SharedSource& source, const ImportOptions& options) {
-  Findings findings;
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
-  Graph graph(source);
-  ImportTables tables;
-  RuleContext context{graph, tables, options.limits, findings, options.user};
-  const auto raw = RunMachine(context, 0, {.unknown = options.unknown});
-  const bool pickle = raw.ok() || raw.error().stage == Stage::kUnsafe;
+  SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, ProbeDepth::kWhole, options.limits));
   if (!pickle && !LooksLikeTar(head)) return {};
   return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the compressed file is a pickle or a tar archive too", 0};
 }
@@ -126,6 +121,10 @@ Result<ImportedModel> ImportPeeled(const SharedSource& source, Peeled peeled, co
 }
 
 }  // namespace
+
+Result<bool> MayBePickle(const SharedSource& source, const Limits& limits) {
+  return ProbePickle(source, 0, ProbeDepth::kWhole, limits);
+}
 
 Result<ImportedModel> ImportPickleFamily(SharedSource source, const ImportOptions& options) {
   Findings findings;

@@ -38,6 +38,9 @@ struct ImportOptions {
 // ForeignFormat returns the name of a format that is not read here, by the first bytes of a file, or nothing.
 const char* ForeignFormat(ByteView head);
 
+// MayBePickle says whether some loader may take a file for a pickle, read to its end here or not. Errors: kIo.
+Result<bool> MayBePickle(const SharedSource& source, const Limits& limits);
+
 // ImportPickleFamily recognises the format by content and returns the model, with names of tensors, without having
 // executed anything. Errors: kUnsafe with a rule id as code and the offending name as subject; kMalformed, kUnsupported
 // ("FILE-UNSUPPORTED" also for bytes that are none of these formats), kLimit, kIo. Safe to call from several threads.

@@ -231,10 +231,13 @@ Result<NodeIndex> Judge::New(std::uint64_t offset, NodeIndex cls, NodeIndex args
   const auto entry = EntryOfClass(offset, cls);
   if (!entry.ok()) return RefuseCall(entry.error(), offset, call);
   call.entry = entry.value();
-  if (kwargs != kNoNode && graph_.kind(kwargs) != Kind::kDict) {
+  // What an import or a call gives may be a dict.
+  const Kind kind = kwargs == kNoNode ? Kind::kDict : graph_.kind(kwargs);
+  const bool computed = kind == Kind::kGlobal || kind == Kind::kCall || kind == Kind::kPersistent;
+  if (kind != Kind::kDict && !computed) {
     return Error{Stage::kMalformed, "PKL-MALFORMED", "keyword arguments are no dict", offset};
   }
-  if (kwargs != kNoNode && !graph_.ItemsOf(kwargs).empty()) {
+  if (computed || (kwargs != kNoNode && !graph_.ItemsOf(kwargs).empty())) {
     return RefuseCall("CALL-ARGS", "the pickle passes keyword arguments, which no listed class takes", offset, call);
   }
   return call.entry == nullptr ? MakeInert(offset, call) : Make(offset, call, call.entry->make);

@@ -3,7 +3,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
 
+#include "base/cursor.h"
 #include "base/try.h"
 #include "pickle/findings.h"
 #include "pickle/machine_core.h"
@@ -14,6 +18,7 @@ namespace safemodel::pickle {
 
 namespace {
 constexpr unsigned kMostNestedStreams = 8;
+constexpr std::uint64_t kLongestFrame = std::numeric_limits<std::int64_t>::max();  // sys.maxsize
 
 std::array<std::uint8_t, 256> MakeProtocols() {
   std::array<std::uint8_t, 256> protocols{};
@@ -65,6 +70,10 @@ bool Machine::Fail(Stage stage, const char* code, const char* text) {
 bool Machine::Fail(const Error& error) {
   error_ = error;
   return false;
+}
+
+void Machine::Tell(Stage stage, const char* code, const char* text) {
+  context_.findings.Add({stage, code, text, at_.offset});
 }
 
 Status Machine::Read(MutableBytes out) {
@@ -135,8 +144,12 @@ bool Machine::Proto() {
 
 bool Machine::Frame() {
   std::uint64_t size = 0;
-  if (!reader_.Unsigned(8, size) || !reader_.OpenFrame(size)) return ReadFailed();
-  return true;
+  if (!reader_.Unsigned(8, size)) return ReadFailed();
+  if (size > reader_.remaining() && size <= kLongestFrame) {
+    Tell(Stage::kMalformed, "PKL-MALFORMED", "a frame is longer than the pickle");
+    size = reader_.remaining();  // the Python reader takes what there is
+  }
+  return reader_.OpenFrame(size) || ReadFailed();
 }
 
 bool Machine::Stop() {
@@ -187,19 +200,23 @@ bool Machine::MemoIndexText(std::uint64_t& number) {
   ByteView line;
   if (!reader_.TakeLine(line)) return ReadFailed();
   const TextInteger parsed = ParseTextInteger(line);
-  if (const auto* fault = std::get_if<TextFault>(&parsed)) return TextFailed(*fault);
-  const auto* value = std::get_if<std::int64_t>(&parsed);
-  if (value != nullptr && *value < 0) return Malformed("a memo number is negative");
-  number = value != nullptr ? static_cast<std::uint64_t>(*value) : std::numeric_limits<std::uint64_t>::max();
+  if (const auto* value = std::get_if<std::int64_t>(&parsed)) {
+    if (*value < 0) return Malformed("a memo number is negative");
+    number = static_cast<std::uint64_t>(*value);
+    return true;
+  }
+  const std::optional<std::string> digits = MemoDigits(line);
+  if (!digits) return Malformed("the text of a number is broken");
+  if (AsText(line) != *digits) OddNumber(TextFault::kDifferential);
+  number = memo_.NumberOf(*digits);
   return true;
 }
 
 bool Machine::PutAt(std::uint64_t number) {
   NodeIndex top = kNoNode;
   if (!Top(top)) return false;
-  if (!memo_.Put(number, top)) {
-    return Fail(Stage::kLimit, "LIMIT-MEMO",
-                "a memo number is far larger than the memo, which costs loaders gigabytes");
+  if (!memo_.Put(number, top) && !std::exchange(far_memo_told_, true)) {
+    Tell(Stage::kLimit, "LIMIT-MEMO", "a memo number is far larger than the memo, which costs loaders gigabytes");
   }
   return true;
 }
@@ -272,6 +289,11 @@ Result<MachineResult> RunMachine(RuleContext& context, std::uint64_t begin, cons
   MachineResult result;
   const std::size_t first_proof = context.tables.late_proofs.size();
   Status status = RunStream(context, begin, options, result);
+  if (!status.ok()) {
+    const bool broken =
+        status.error().stage == Stage::kMalformed && status.error().code == std::string_view("PKL-MALFORMED");
+    result.ending = broken ? MachineResult::Ending::kBroken : MachineResult::Ending::kGaveUp;
+  }
   if (status.ok() && options.proofs == MachineOptions::Proofs::kAtEnd) status = RunLateProofs(context, first_proof);
   if (options.reached != nullptr) *options.reached = result;
   if (!status.ok()) context.findings.Add(status.error());

@@ -53,6 +53,10 @@ struct MachineResult {
   std::uint64_t end = 0;  // offset behind STOP
   std::uint64_t opcodes = 0;
   std::uint8_t protocol = 0;  // the highest that PROTO declared
+  // ending is kStop also when something was found. kBroken: every reader of Python stops there too. kGaveUp: readers
+  // may go on, and nobody knows what they come to.
+  enum class Ending : std::uint8_t { kStop, kBroken, kGaveUp };
+  Ending ending = Ending::kStop;
 };
 
 struct MachineOptions {

@@ -15,21 +15,39 @@ bool Machine::Import(std::string_view module, std::string_view name) {
   return Push(judge_.Import(at_.offset, module, name, protocol_));
 }
 
-bool Machine::Global() {
-  ByteView module;
-  ByteView name;
-  if (!reader_.TakeLine(module) || !reader_.TakeLine(name)) return ReadFailed();
+bool Machine::NameLines(std::string_view& module, std::string_view& name) {
+  ByteView first;
+  ByteView second;
+  if (!reader_.TakeLine(first) || !reader_.TakeLastLine(second)) return ReadFailed();
+  module = AsText(first);
+  name = AsText(second);
   if (module.empty() || name.empty()) return Malformed("the name of an import is empty");
-  if (!IsUtf8(AsText(module)) || !IsUtf8(AsText(name))) return Malformed("the name of an import is not UTF-8");
-  return Import(AsText(module), AsText(name));
+  return (IsUtf8(module) && IsUtf8(name)) || Malformed("the name of an import is not UTF-8");
+}
+
+bool Machine::Global() {
+  std::string_view module;
+  std::string_view name;
+  return NameLines(module, name) && Import(module, name);
+}
+
+// MayBeText says that a value may be a str for some reader: what an import or a call gives may be anything (os.name is
+// "posix"), and what a str of Python 2 becomes is the choice of whoever loads it.
+bool Machine::MayBeText(NodeIndex node) const {
+  const Kind kind = graph_.kind(node);
+  return kind == Kind::kGlobal || kind == Kind::kCall || kind == Kind::kPersistent || kind == Kind::kPy2Str ||
+         graph_.IsText(node) || graph_.tainted(node);
 }
 
 bool Machine::StackGlobal() {
   NodeIndex name = kNoNode;
   NodeIndex module = kNoNode;
   if (!Pop(name) || !Pop(module)) return false;
-  if (!graph_.IsText(module) || !graph_.IsText(name)) return Malformed("the name of an import is no str");
-  return Import(graph_.TextOf(module), graph_.TextOf(name));
+  if (graph_.IsText(module) && graph_.IsText(name)) return Import(graph_.TextOf(module), graph_.TextOf(name));
+  if (!MayBeText(module) || !MayBeText(name)) return Malformed("the name of an import is no str");
+  Tell(Stage::kUnsafe, "GLOBAL-NAME",
+       "the pickle computes the name of what it imports, so that the file does not tell");
+  return PushUnknown(graph_.AddContainer(Kind::kTuple, at_.offset));
 }
 
 // Extension codes look a name up in a registry of the loading process, which an earlier call or import may have filled.
@@ -42,9 +60,7 @@ bool Machine::Extension() {
       {Stage::kUnsafe, "EXT-CODE",
        "the pickle calls what an extension code names in the loading process; the name is not in the file",
        at_.offset});
-  const NodeIndex made = graph_.AddContainer(Kind::kTuple, at_.offset);
-  graph_.Taint(made);
-  return Push(made);
+  return PushUnknown(graph_.AddContainer(Kind::kTuple, at_.offset));
 }
 
 bool Machine::Reduce() {
@@ -55,14 +71,11 @@ bool Machine::Reduce() {
 }
 
 bool Machine::Inst() {
-  ByteView module;
-  ByteView name;
-  if (!reader_.TakeLine(module) || !reader_.TakeLine(name)) return ReadFailed();
-  if (module.empty() || name.empty()) return Malformed("the name of an import is empty");
-  if (!IsUtf8(AsText(module)) || !IsUtf8(AsText(name))) return Malformed("the name of an import is not UTF-8");
-  if (!PopMark(scratch_)) return false;
+  std::string_view module;
+  std::string_view name;
+  if (!NameLines(module, name) || !PopMark(scratch_)) return false;
   const NodeIndex args = graph_.AddContainer(Kind::kTuple, at_.offset);
-  if (!Fill(args, scratch_) || !Import(AsText(module), AsText(name))) return false;
+  if (!Fill(args, scratch_) || !Import(module, name)) return false;
   NodeIndex cls = kNoNode;
   return Pop(cls) && PushResult(judge_.Instance(at_.offset, cls, args));
 }

@@ -29,8 +29,9 @@ bool Machine::TupleOf() {
 }
 
 // CheckKeys refuses keys that no reader can hash. Only the outermost kind is looked at; the value tree checks the rest.
-bool Machine::CheckKeys(std::span<const NodeIndex> items) {
-  if (items.size() % 2 != 0) return Malformed("a dict has a key without a value");
+// What is no dict may take any key.
+bool Machine::CheckKeys(NodeIndex target, std::span<const NodeIndex> items) {
+  if (graph_.kind(target) != Kind::kDict) return true;
   for (std::size_t i = 0; i < items.size(); i += 2) {
     const Kind kind = graph_.kind(items[i]);
     if (kind == Kind::kList || kind == Kind::kDict || kind == Kind::kSet || kind == Kind::kByteArray) {
@@ -41,8 +42,10 @@ bool Machine::CheckKeys(std::span<const NodeIndex> items) {
 }
 
 bool Machine::DictFromMark() {
-  if (!PopMark(scratch_) || !CheckKeys(scratch_)) return false;
+  if (!PopMark(scratch_)) return false;
+  if (scratch_.size() % 2 != 0) return Malformed("a dict has a key without a value");
   const NodeIndex made = graph_.AddContainer(Kind::kDict, at_.offset);
+  if (!CheckKeys(made, scratch_)) return false;
   judge_.TookDict(made, scratch_);
   return Fill(made, scratch_) && Push(made);
 }
@@ -59,17 +62,22 @@ bool Machine::Appends() {
   return PopMark(scratch_) && Top(target) && Check(judge_.Append(at_.offset, target, scratch_));
 }
 
+bool Machine::SetAll(NodeIndex target, std::span<const NodeIndex> items) {
+  return CheckKeys(target, items) && Check(judge_.SetItems(at_.offset, target, items));
+}
+
 bool Machine::SetItem() {
   std::array<NodeIndex, 2> item{};
   NodeIndex target = kNoNode;
-  if (!Pop(item[1]) || !Pop(item[0]) || !Top(target) || !CheckKeys(item)) return false;
-  return Check(judge_.SetItems(at_.offset, target, item));
+  return Pop(item[1]) && Pop(item[0]) && Top(target) && SetAll(target, item);
 }
 
 bool Machine::SetItems() {
   NodeIndex target = kNoNode;
-  if (!PopMark(scratch_) || !Top(target) || !CheckKeys(scratch_)) return false;
-  return Check(judge_.SetItems(at_.offset, target, scratch_));
+  if (!PopMark(scratch_) || !Top(target)) return false;
+  // The Python reader misses the last value when it has set all others.
+  if (!SetAll(target, std::span<const NodeIndex>(scratch_).first(scratch_.size() / 2 * 2))) return false;
+  return scratch_.size() % 2 == 0 || Malformed("a dict has a key without a value");
 }
 
 bool Machine::AddItems() {

@@ -40,7 +40,11 @@ class Machine final : public RawInput {
   // machine.cc: stack, memo, streams
   bool Fail(Stage stage, const char* code, const char* text);
   bool Fail(const Error& error);
+  // Malformed ends the stream at what every reader of Python refuses too: the probe (pickle_probe.cc) drops a stream
+  // only for that. Where a single reader goes on, the machine tells and goes on.
   bool Malformed(const char* text) { return Fail(Stage::kMalformed, "PKL-MALFORMED", text); }
+  // Tell records what is wrong with an instruction behind which some reader goes on.
+  void Tell(Stage stage, const char* code, const char* text);
   bool ReadFailed() { return Fail(reader_.error()); }
   bool Push(NodeIndex node);
   bool Pop(NodeIndex& node);
@@ -72,7 +76,10 @@ class Machine final : public RawInput {
   bool Constant() {
     return Push(kConstant);
   }
-  bool TextFailed(TextFault fault);
+  // OddNumber tells of a number that is not written as libraries write it; false when no reader takes it.
+  bool OddNumber(TextFault fault);
+  // PushUnknown pushes a node that stands for a value which depends on the reader.
+  bool PushUnknown(NodeIndex node);
   bool IntText();
   bool LongText();
   bool PushInteger(ByteView text);
@@ -91,7 +98,8 @@ class Machine final : public RawInput {
   bool Bytes();
   bool BinString();
   bool PushBytes(Kind kind, std::uint64_t size);
-  bool Buffer();
+  bool NextBuffer();
+  bool ReadonlyBuffer();
 
   // machine_containers.cc
   template <Kind kKind>
@@ -108,11 +116,14 @@ class Machine final : public RawInput {
   bool SetItem();
   bool SetItems();
   bool AddItems();
-  bool CheckKeys(std::span<const NodeIndex> items);
+  bool CheckKeys(NodeIndex target, std::span<const NodeIndex> items);
+  bool SetAll(NodeIndex target, std::span<const NodeIndex> items);
   bool Fill(NodeIndex container, std::span<const NodeIndex> items);
 
   // machine_calls.cc
   bool Import(std::string_view module, std::string_view name);
+  bool NameLines(std::string_view& module, std::string_view& name);
+  [[nodiscard]] bool MayBeText(NodeIndex node) const;
   bool Global();
   bool StackGlobal();
   template <unsigned kWidth>
@@ -145,6 +156,7 @@ class Machine final : public RawInput {
   unsigned highest_protocol_ = 0;
   unsigned needed_protocol_ = 0;  // of the newest instruction
   bool stopped_ = false;
+  bool far_memo_told_ = false;
   NodeIndex root_ = kNoNode;
   Error error_;
 };

@@ -52,8 +52,8 @@ std::array<Machine::Handler, 256> Machine::MakeHandlers() {
   set(Opcode::kBinBytes, &Machine::Bytes<Kind::kBytes, 4>);
   set(Opcode::kBinBytes8, &Machine::Bytes<Kind::kBytes, 8>);
   set(Opcode::kByteArray8, &Machine::Bytes<Kind::kByteArray, 8>);
-  set(Opcode::kNextBuffer, &Machine::Buffer);
-  set(Opcode::kReadonlyBuffer, &Machine::Buffer);
+  set(Opcode::kNextBuffer, &Machine::NextBuffer);
+  set(Opcode::kReadonlyBuffer, &Machine::ReadonlyBuffer);
 
   set(Opcode::kEmptyList, &Machine::Empty<Kind::kList>);
   set(Opcode::kEmptyTuple, &Machine::Empty<Kind::kTuple>);

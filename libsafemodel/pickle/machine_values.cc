@@ -24,20 +24,30 @@ std::int64_t SignedOf(ByteView little_endian) {
 
 }  // namespace
 
-bool Machine::TextFailed(TextFault fault) {
+bool Machine::OddNumber(TextFault fault) {
   switch (fault) {
     case TextFault::kDifferential:
-      return Fail(Stage::kUnsafe, "PKL-DIFFERENTIAL",
-                  "a number is written so that readers of Python disagree about it");
-    case TextFault::kTooLong: return Fail(Stage::kLimit, "LIMIT-BYTES", "a number has more digits than Python reads");
+      Tell(Stage::kUnsafe, "PKL-DIFFERENTIAL", "a number is written so that readers of Python disagree about it");
+      return true;
+    case TextFault::kTooLong:
+      // Python before 3.10.7 reads it, and later ones do when they are told to.
+      Tell(Stage::kLimit, "LIMIT-BYTES", "a number has more digits than Python reads");
+      return true;
     case TextFault::kMalformed: break;
   }
   return Malformed("the text of a number is broken");
 }
 
+bool Machine::PushUnknown(NodeIndex node) {
+  graph_.Taint(node);
+  return Push(node);
+}
+
 bool Machine::PushInteger(ByteView text) {
   TextInteger parsed = ParseTextInteger(text);
-  if (const auto* fault = std::get_if<TextFault>(&parsed)) return TextFailed(*fault);
+  if (const auto* fault = std::get_if<TextFault>(&parsed)) {
+    return OddNumber(*fault) && PushUnknown(graph_.AddInt(at_.offset, 0));
+  }
   if (const auto* value = std::get_if<std::int64_t>(&parsed)) return Push(graph_.AddInt(at_.offset, *value));
   return Push(graph_.AddLong(at_.offset, graph_.Keep(std::move(std::get<ByteBuffer>(parsed)))));
 }
@@ -86,7 +96,9 @@ bool Machine::FloatText() {
   ByteView line;
   if (!reader_.TakeLine(line)) return ReadFailed();
   const auto parsed = ParseTextFloat(line);
-  if (const auto* fault = std::get_if<TextFault>(&parsed)) return TextFailed(*fault);
+  if (const auto* fault = std::get_if<TextFault>(&parsed)) {
+    return OddNumber(*fault) && PushUnknown(graph_.AddFloat(at_.offset, 0));
+  }
   return Push(graph_.AddFloat(at_.offset, std::get<double>(parsed)));
 }
 
@@ -147,12 +159,26 @@ bool Machine::Bytes() {
 bool Machine::BinString() {
   std::uint64_t size = 0;
   if (!reader_.Unsigned(4, size)) return ReadFailed();
-  if (size > 0x7FFFFFFF) return Malformed("the length of a string is negative");
+  if (size > 0x7FFFFFFF) {
+    if (!reader_.CheckPresent(size)) return ReadFailed();
+    Tell(Stage::kUnsafe, "PKL-DIFFERENTIAL",
+         "the length of a string is negative to the Python reader and very large to the C reader");
+  }
   return PushBytes(Kind::kPy2Str, size);
 }
 
-bool Machine::Buffer() {
-  return Fail(Stage::kMalformed, "PKL-BUFFER", "the pickle wants a buffer from outside, which no file has");
+// NextBuffer: programs that load a pickle together with buffers go on.
+bool Machine::NextBuffer() {
+  Tell(Stage::kMalformed, "PKL-BUFFER", "the pickle wants a buffer from outside, which no file has");
+  return PushUnknown(graph_.AddBytes(Kind::kBytes, at_.offset, {}));
+}
+
+// ReadonlyBuffer works on bytes of the file too, in every reader.
+bool Machine::ReadonlyBuffer() {
+  NodeIndex top = kNoNode;
+  if (!Top(top)) return false;
+  Tell(Stage::kMalformed, "PKL-BUFFER", "the pickle makes a buffer read-only, and no file has buffers");
+  return true;
 }
 
 template bool Machine::BinUnsigned<1>();

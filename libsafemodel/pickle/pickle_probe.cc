@@ -33,6 +33,7 @@ constexpr Opcode kStarts[] = {
     Opcode::kBinUnicode, Opcode::kBinUnicode8, Opcode::kShortBinBytes,  Opcode::kBinBytes,  Opcode::kBinBytes8,
     Opcode::kByteArray8, Opcode::kEmptyList,   Opcode::kEmptyTuple,     Opcode::kEmptyDict, Opcode::kEmptySet,
     Opcode::kGlobal,     Opcode::kExt1,        Opcode::kExt2,           Opcode::kExt4,      Opcode::kPersId,
+    Opcode::kNextBuffer,
 };
 
 // ConstantBytes is the size of an instruction that only pushes a constant of a fixed size; 0 for others.
@@ -95,7 +96,7 @@ struct Look {
   bool extends = false;          // it takes an extension; of random bytes, one in eighty begins so
   bool calls_extension = false;  // and calls it; one in fifty thousand
   bool torch = false;            // it is the first stream of a file of torch.save before 1.6
-  bool differs = false;          // it stops where some readers go on
+  bool gave_up = false;          // the machine stopped where some reader may go on
   bool ended = false;            // the bytes that were looked at ran out before the stream broke
 };
 
@@ -125,10 +126,11 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   const bool called = std::any_of(graph.calls().begin(), graph.calls().end(),
                                   [&](const Call& call) { return graph.tainted(call.callee); });
   look.calls_extension = look.extends && called;
-  look.acts = (imports && !graph.calls().empty()) || findings.Holds("GLOBAL-DANGEROUS");
+  const bool changes = findings.Holds("STATE-TARGET") || findings.Holds("ITEMS-TARGET");
+  look.acts = (imports && (!graph.calls().empty() || changes)) || findings.Holds("GLOBAL-DANGEROUS");
   look.torch = look.reached.root != kNoNode && IsTorchLegacyMagic(graph, look.reached.root);
-  look.differs = findings.Holds("PKL-FRAME") || findings.Holds("PKL-DIFFERENTIAL");
   look.ended = findings.Holds(kProbeEnd);
+  look.gave_up = look.reached.ending == MachineResult::Ending::kGaveUp && !look.ended;
   return look;
 }
 
@@ -139,7 +141,7 @@ bool IsPickle(const Look& seen, ByteView head, std::uint64_t rest, ProbeDepth de
   const bool whole = seen.reached.root != kNoNode;
   const bool declares = head[0] == static_cast<std::uint8_t>(Opcode::kProto) && head.size() == 2 && head[1] <= 5;
   const bool goes_on = declares && (seen.reached.opcodes > kOpcodesBehindProto || whole);
-  if (seen.acts || seen.torch || (whole && seen.reached.end == rest) || seen.differs) return true;
+  if (seen.acts || seen.torch || (whole && seen.reached.end == rest) || seen.gave_up) return true;
   if (depth == ProbeDepth::kShallow) {
     return (goes_on && (whole || seen.ended || seen.extends)) || (seen.calls_extension && (whole || seen.ended));
   }
@@ -198,7 +200,8 @@ Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin
       if (!declares && (at - begin >= kSearchEverywhere || !MayStartPickle(bytes[i]))) continue;
       SAFEMODEL_ASSIGN(const Look look, LookAt(source, at, std::min(kShallowLook, size - at), limits));
       budget.opcodes -= std::min(budget.opcodes, look.reached.opcodes + 1);
-      if (look.acts || look.extends || (declares && look.reached.opcodes > kOpcodesBehindProto)) return at;
+      if (look.acts || look.extends || look.gave_up || (declares && look.reached.opcodes > kOpcodesBehindProto))
+        return at;
       if (budget.opcodes == 0) break;
     }
   }

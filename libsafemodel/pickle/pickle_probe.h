@@ -23,9 +23,10 @@ enum class ProbeDepth : std::uint8_t {
 
 // ProbePickle says whether the bytes from `begin` on are a pickle for some loader: they declare a protocol and go on
 // with three instructions, or end with STOP at the last byte, or import a name of the shape of names or an extension
-// and then call, whatever breaks later, or are what torch.save once began with, or such a stream stands behind one that
-// says nothing, or stop where only some readers do. Elements of tensors begin like each of these now and then, but do
-// not go on so. Errors: those of the source, with stage kIo.
+// and then call or change it, whatever breaks later, or are what torch.save once began with, or such a stream stands
+// behind one that says nothing. No is said only of a stream that stopped at something that every reader of Python
+// refuses: one that the machine gave up, for a limit of its own or because readers may go on, is a pickle too. Elements
+// of tensors begin like each of these now and then, but do not go on so. Errors: those of the source, with stage kIo.
 Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits);
 
 // FindPickle returns where, from `begin` on, the next pickle starts; the size of the source when there is none. Bytes

@@ -2,11 +2,14 @@
 #include "pickle/recognise.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "base/cursor.h"
 #include "base/try.h"
 #include "pickle/findings.h"
+#include "pickle/global_name.h"
 #include "pickle/machine.h"
 #include "pickle/tar.h"
 
@@ -36,6 +39,41 @@ constexpr Signature kForeign[] = {
     {0, std::string_view("\x08\x0A\x12", 3), "ONNX"},
 };
 
+// IsChance says of a dangerous finding that numbers of an array may give it when they are read as instructions, and
+// that it says nothing about what follows.
+bool IsChance(const Finding& finding) {
+  constexpr std::string_view kNumbers[] = {"INT", "LONG", "FLOAT", "PUT", "GET", "BINSTRING"};
+  return finding.error.code == std::string_view("PKL-DIFFERENTIAL") &&
+         std::find(std::begin(kNumbers), std::end(kNumbers), finding.opcode) != std::end(kNumbers);
+}
+
+bool IsCall(const Error& error) {
+  const std::string_view code = error.code;
+  return code == "GLOBAL-DANGEROUS" || code == "GLOBAL-DOTTED" || code.starts_with("CALL-") || code.starts_with("NEW-");
+}
+
+// IsAct says that a finding is about a name which no array holds by chance, and which is dangerous or called.
+// `unlisted` are the names of that kind. The pickles in an array of objects take each other's memo for their own when
+// they are read as one, and so compute names of names: that counts when there is a name that joblib's reading does not
+// have.
+bool IsAct(const Finding& finding, const NameSet& unlisted, const NameSet& imported) {
+  if (finding.verdict != ScanVerdict::kDangerous) return false;
+  const std::string_view code = finding.error.code;
+  if (code == "GLOBAL-NAME" && finding.opcode == "STACK_GLOBAL") {
+    return !std::includes(imported.begin(), imported.end(), unlisted.begin(), unlisted.end());
+  }
+  return IsCall(finding.error) && (code.starts_with("GLOBAL-") || unlisted.contains(finding.error.subject));
+}
+
+NameSet UnlistedIn(const ScanReport& report) {
+  NameSet names;
+  for (const ScannedGlobal& global : report.globals) {
+    if (global.listed == ScannedGlobal::Listed::kNo)
+      names.insert(ShortName(global.module) + "." + ShortName(global.name));
+  }
+  return names;
+}
+
 }  // namespace
 
 const char* ForeignFormat(ByteView head) {
@@ -58,17 +96,32 @@ Status CheckPolyglot(ByteView head) {
   return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the file is an archive too, whose content other readers load", 0};
 }
 
-Status CheckPlainReading(const SharedSource& source, const ImportOptions& options) {
+NameSet NamesOf(const Graph& graph) {
+  NameSet names;
+  for (const GlobalName& global : graph.globals()) names.insert(FullName(global));
+  return names;
+}
+
+Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& imported) {
   Findings findings;
   Graph graph(source);
   ImportTables tables;
   RuleContext context{graph, tables, options.limits, findings, options.user};
   const auto plain = RunMachine(context, 0, {.unknown = options.unknown});
   if (plain.ok() || plain.error().stage != Stage::kUnsafe) return {};
-  const std::string_view code = plain.error().code;
-  for (const std::string_view family : {"GLOBAL-DANGEROUS", "GLOBAL-DOTTED", "CALL-", "NEW-"}) {
-    if (code.starts_with(family)) return plain.error();
-  }
+  ScanReport report;
+  std::move(findings).MoveTo(report);
+  const NameSet unlisted = UnlistedIn(report);
+  // Findings by chance may stand in front of an act, and an attacker may put them there.
+  const auto act = std::find_if(report.findings.begin(), report.findings.end(),
+                                [&](const Finding& finding) { return IsAct(finding, unlisted, imported); });
+  if (act != report.findings.end()) return act->error;
+  const auto first = std::find_if(report.findings.begin(), report.findings.end(), [](const Finding& finding) {
+    return finding.verdict == ScanVerdict::kDangerous && !IsChance(finding);
+  });
+  const Error& error = first == report.findings.end() ? plain.error() : first->error;
+  const bool unseen = report.finding_count > report.findings.size();
+  if (unseen || IsCall(error)) return error;
   return {};
 }
 

@@ -2,6 +2,7 @@
 #include "pickle/stream_reader.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "base/little_endian.h"
 
@@ -88,6 +89,15 @@ bool StreamReader::TakeLine(ByteView& line) {
     const std::uint64_t more = std::min<std::uint64_t>(present, 2 * std::uint64_t{searched});
     if (!Refill(std::max<std::uint64_t>(more, searched + 1))) return false;
   }
+}
+
+bool StreamReader::TakeLastLine(ByteView& line) {
+  if (TakeLine(line)) return true;
+  const bool at_end = error_.stage == Stage::kMalformed && error_.code == std::string_view("PKL-MALFORMED");
+  // A line that a frame cuts off is refused.
+  if (!at_end || InFrame() || remaining() == 0 || !Take(remaining(), line)) return false;
+  line = line.first(line.size() - 1);
+  return true;
 }
 
 bool StreamReader::Skip(std::uint64_t size) {

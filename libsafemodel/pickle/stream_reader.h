@@ -37,6 +37,9 @@ class StreamReader {
   bool Unsigned(unsigned width, std::uint64_t& value);
   // TakeLine takes the bytes before the next '\n' and moves past it.
   bool TakeLine(ByteView& line);
+  // TakeLastLine takes a line that may be the last of the source and lack its '\n': the Python reader cuts off the last
+  // byte whatever it is. The next read fails.
+  bool TakeLastLine(ByteView& line);
   // Skip moves on without reading.
   bool Skip(std::uint64_t size);
   // CheckPresent says whether `size` bytes are left in the source and the frame.

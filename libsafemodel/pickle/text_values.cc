@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <iterator>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,14 +20,74 @@ constexpr std::size_t kMostDigits = 4300;  // sys.get_int_max_str_digits()
 
 bool IsDigit(std::uint8_t byte) { return byte >= '0' && byte <= '9'; }
 
-// FaultOf tells text that every reader refuses from text that only some refuse: underscores, spaces, signs, prefixes.
-TextFault FaultOf(ByteView text) {
-  constexpr std::string_view kNumberLike = "0123456789abcdefABCDEFxXoObB_+-.eEinfatyINFATY \t\r\v\f\0";
-  const bool digits = std::any_of(text.begin(), text.end(), IsDigit);
-  const bool number_like = std::all_of(text.begin(), text.end(), [&](std::uint8_t byte) {
-    return byte == 0 || kNumberLike.find(static_cast<char>(byte)) != std::string_view::npos;
-  });
-  return digits && number_like ? TextFault::kDifferential : TextFault::kMalformed;
+// The forms of numbers that at least one reader takes: the C readers (strtol, PyLong_FromString with base 0,
+// PyOS_string_to_double), for which a text ends at a NUL, or the Python reader (int(text, 0), float(text)), which
+// allows spaces around a number. Where the readers differ, what is taken here is all that one of them takes.
+
+bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// Trimmed cuts a text at its first NUL, and spaces and a sign off it.
+std::string_view Trimmed(ByteView text) {
+  std::string_view rest = AsText(text);
+  rest = rest.substr(0, rest.find('\0'));
+  while (!rest.empty() && IsSpace(rest.front())) rest.remove_prefix(1);
+  while (!rest.empty() && IsSpace(rest.back())) rest.remove_suffix(1);
+  if (!rest.empty() && (rest.front() == '+' || rest.front() == '-')) rest.remove_prefix(1);
+  return rest;
+}
+
+std::optional<unsigned> HexDigit(std::uint8_t byte) {
+  if (IsDigit(byte)) return byte - unsigned{'0'};
+  if (byte >= 'a' && byte <= 'f') return byte - unsigned{'a'} + 10;
+  if (byte >= 'A' && byte <= 'F') return byte - unsigned{'A'} + 10;
+  return std::nullopt;
+}
+
+// TakeDigits removes digits, and underscores between them, from the front; false when there are none.
+bool TakeDigits(std::string_view& rest, unsigned base) {
+  bool any = false;
+  while (!rest.empty()) {
+    const bool under = any && rest.size() > 1 && rest.front() == '_';
+    const auto digit = HexDigit(static_cast<std::uint8_t>(rest[under ? 1 : 0]));
+    if (!digit || *digit >= base) break;
+    rest.remove_prefix(under ? 2 : 1);
+    any = true;
+  }
+  return any;
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower;
+}
+
+TextFault IntegerFault(ByteView text) {
+  // strtol reads nothing in front of a NUL, and the C reader is content with its 0.
+  if (!text.empty() && text[0] == 0) return TextFault::kDifferential;
+  std::string_view rest = Trimmed(text);
+  const std::string prefix = Lower(rest.substr(0, 2));
+  const unsigned base = prefix == "0x" ? 16 : prefix == "0o" ? 8 : prefix == "0b" ? 2 : 10;
+  if (base != 10) rest.remove_prefix(2);
+  if (base != 10 && rest.starts_with('_')) rest.remove_prefix(1);
+  return TakeDigits(rest, base) && rest.empty() ? TextFault::kDifferential : TextFault::kMalformed;
+}
+
+TextFault FloatFault(ByteView text) {
+  std::string_view rest = Trimmed(text);
+  const std::string word = Lower(rest);
+  if (word == "inf" || word == "infinity" || word == "nan") return TextFault::kDifferential;
+  const bool whole = TakeDigits(rest, 10);
+  const bool point = rest.starts_with('.');
+  if (point) rest.remove_prefix(1);
+  const bool fraction = point && TakeDigits(rest, 10);
+  if (!whole && !fraction) return TextFault::kMalformed;
+  if (!rest.starts_with('e') && !rest.starts_with('E')) {
+    return rest.empty() ? TextFault::kDifferential : TextFault::kMalformed;
+  }
+  rest.remove_prefix(1);
+  if (rest.starts_with('+') || rest.starts_with('-')) rest.remove_prefix(1);
+  return TakeDigits(rest, 10) && rest.empty() ? TextFault::kDifferential : TextFault::kMalformed;
 }
 
 // BigInteger converts decimal digits, nine at a time, to two's complement.
@@ -59,13 +121,6 @@ ByteBuffer BigInteger(std::string_view digits, bool negative) {
   const ByteView minimal = MinimalTwosComplement(bytes);
   bytes.resize(minimal.size());
   return bytes;
-}
-
-std::optional<unsigned> HexDigit(std::uint8_t byte) {
-  if (IsDigit(byte)) return byte - unsigned{'0'};
-  if (byte >= 'a' && byte <= 'f') return byte - unsigned{'a'} + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - unsigned{'A'} + 10;
-  return std::nullopt;
 }
 
 // TakeHex reads exactly `digits` hexadecimal digits.
@@ -105,7 +160,7 @@ TextInteger ParseTextInteger(ByteView text) {
   const std::string_view digits = AsText(text.subspan(negative ? 1 : 0));
   const bool plain =
       !digits.empty() && std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (!plain || (digits.size() > 1 && digits[0] == '0')) return FaultOf(text);
+  if (!plain || (digits.size() > 1 && digits[0] == '0')) return IntegerFault(text);
   if (digits.size() > kMostDigits) return TextFault::kTooLong;
   std::int64_t value = 0;
   const std::string_view all = AsText(text);
@@ -120,13 +175,24 @@ std::variant<double, TextFault> ParseTextFloat(ByteView text) {
   if (!rest.empty() && rest[0] == '-') rest.remove_prefix(1);
   const bool word = rest == "inf" || rest == "nan";
   const bool plain = !rest.empty() && (IsDigit(static_cast<std::uint8_t>(rest[0])) || rest[0] == '.');
-  if (!word && !plain) return FaultOf(text);
+  if (!word && !plain) return FloatFault(text);
   double value = 0;
   const std::string_view all = AsText(text);
   const auto parsed = std::from_chars(all.data(), all.data() + all.size(), value, std::chars_format::general);
-  if (parsed.ec == std::errc::result_out_of_range) return TextFault::kMalformed;  // repr() never writes such a number
-  if (parsed.ec != std::errc{} || parsed.ptr != all.data() + all.size()) return FaultOf(text);
+  // A number out of range is no number to the C reader, and infinite or zero to the Python one.
+  if (parsed.ec != std::errc{} || parsed.ptr != all.data() + all.size()) return FloatFault(text);
   return value;
+}
+
+std::optional<std::string> MemoDigits(ByteView text) {
+  std::string_view rest = Trimmed(text);
+  std::string digits;
+  std::copy_if(rest.begin(), rest.end(), std::back_inserter(digits), [](char c) { return c != '_'; });
+  if (!TakeDigits(rest, 10) || !rest.empty()) return std::nullopt;
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
+  const bool negative =
+      digits != "0" && AsText(text).substr(0, AsText(text).find('\0')).find('-') != std::string_view::npos;
+  return negative ? std::nullopt : std::optional(digits);
 }
 
 std::optional<ByteBuffer> DecodeStringEscapes(ByteView text) {

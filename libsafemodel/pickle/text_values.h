@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include <safemodel/bytes.h>
@@ -11,7 +12,8 @@
 namespace safemodel::pickle {
 
 // TextFault says why a text form was refused. kDifferential: some readers of Python take it and others do not, or they
-// read different values ("010" is 8 to the C reader and 10 to the Python one).
+// read different values ("010" is 8 to the C reader and 10 to the Python one). kTooLong: whether readers take it
+// depends on their version and settings. kMalformed: every reader refuses it.
 enum class TextFault : std::uint8_t { kMalformed, kDifferential, kTooLong };
 
 // An integer that fits, or the two's complement bytes (little-endian, minimal) of one that does not.
@@ -22,6 +24,10 @@ TextInteger ParseTextInteger(ByteView text);
 
 // ParseTextFloat reads a plain decimal float, inf or nan.
 std::variant<double, TextFault> ParseTextFloat(ByteView text);
+
+// MemoDigits returns the digits, without leading zeros, of a memo number as some reader takes it: with spaces around
+// it, a sign, underscores, a NUL behind it. Nothing when every reader refuses it.
+std::optional<std::string> MemoDigits(ByteView text);
 
 // DecodeStringEscapes decodes the inside of a quoted STRING; nothing when an escape is broken.
 std::optional<ByteBuffer> DecodeStringEscapes(ByteView text);

@@ -189,6 +189,18 @@ std::vector<Refusal> Refused() {
       {"EXT1 of zero", P().Op(O::kExt1).U8(0).Stop(), "malformed PKL-MALFORMED"},
       {"EXT4 of a negative code", P().Op(O::kExt4).Number(0x80000000, 4).Stop(), "malformed PKL-MALFORMED"},
       {"persistent id outside a layout", "Pkey\n.", "malformed PKL-PERSID"},
+      {"a name that another import gives", P(4).Global("a.b", "c").Str("len").Op(O::kStackGlobal).Stop(),
+       "unsafe GLOBAL-NAME"},
+      {"a name of Python 2 that is not ASCII", "S'\xE9'\nVx\n" + P().Op(O::kStackGlobal).Stop(), "unsafe GLOBAL-NAME"},
+      {"keyword arguments that another import gives",
+       P().Global("argparse", "Namespace").Ops(")").Global("a.b", "c").Op(O::kNewObjEx).Stop(), "unsafe CALL-ARGS"},
+      {"items of an imported object, and one too many", P().Global("a.b", "c").Ops("(]NNu").Stop(),
+       "unsafe ITEMS-TARGET"},
+      {"READONLY_BUFFER", P().Bytes("x").Op(O::kReadonlyBuffer).Stop(), "malformed PKL-BUFFER"},
+      {"FLOAT in other letters", "FNaN\n.", "unsafe PKL-DIFFERENTIAL"},
+      {"FLOAT out of range", "F1e999\n.", "unsafe PKL-DIFFERENTIAL"},
+      {"INT of nothing and a NUL", P().Ops("I").U8(0).Raw("x\n").Stop(), "unsafe PKL-DIFFERENTIAL"},
+      {"PUT with a space", "Np 5\n.", "unsafe PKL-DIFFERENTIAL"},
       {"keyword arguments that are no dict", P().Global("argparse", "Namespace").Ops("))").Op(O::kNewObjEx).Stop(),
        "malformed PKL-MALFORMED"},
   };
@@ -211,6 +223,19 @@ TEST_CASE("opcodes: broken streams are refused with their code") {
   for (const Refusal& row : Refused()) {
     CAPTURE(row.why);
     CHECK(RunBytes(row.bytes)->Shown() == row.shown);
+  }
+}
+
+TEST_CASE("opcodes: far memo numbers hold what was put there") {
+  const auto far = [](const std::string& put, const std::string& get) {
+    return RunBytes("Vos\n" + put + "0Vjson\np99999999999999999999\n0" + get + "Vsystem\n\x93.");
+  };
+  const std::pair<const char*, const char*> same[] = {{"p4000000000\n", "j\x00\x28\x6B\xEE"},
+                                                      {"p9223372036854775808\n", "g9223372036854775808\n"},
+                                                      {"p100000000000000000000\n", "g100000000000000000000\n"}};
+  for (const auto& [put, get] : same) {
+    const std::string number(get, get[0] == 'j' ? 5 : std::char_traits<char>::length(get));
+    CHECK(far(put, number)->Shown() == "unsafe GLOBAL-DANGEROUS");
   }
 }
 

@@ -56,6 +56,41 @@ TEST_CASE("probe: a file that takes an extension and ends is a pickle, whatever 
   CHECK(!IsPickle("\x82\x01" + kJunk, ProbeDepth::kWhole));
 }
 
+TEST_CASE("probe: no is said only of what every reader refuses") {
+  const std::string program = "0cos\nsystem\n(S'id'\ntR";
+  const std::string begins[] = {
+      "FNaN\n"s,
+      "F-Infinity\n"s,
+      "F1e999\n"s,
+      "I\0x\n"s,
+      "L 5\n"s,
+      "I" + std::string(5000, '1') + "\n",
+      "Nr\xFF\xFF\xFF\xFF"s,
+      "Np100000000\n"s,
+      "Np" + std::string(30, '9') + "\n",
+      "C\x01x\x98"s,
+      "\x97"s,
+      "N\x95\xFF\0\0\0\0\0\0\0"s,
+      "cm\nf\nVsystem\n\x93"s,
+      "ca.b\nC\n)cm\nf\n\x92"s,
+      "cm\nf\n(]Nu"s,
+  };
+  for (const std::string& begin : begins) {
+    for (const std::string& before : {""s, "\x80\x02"s, "\x80\x04"s}) {
+      CAPTURE(begin.substr(0, 20));
+      CHECK(IsPickle(before + begin + program + kJunk, ProbeDepth::kWhole));
+      CHECK(IsPickle(before + begin + program + kJunk, ProbeDepth::kShallow));
+      CHECK(IsPickle(before + begin + program + ".", ProbeDepth::kWhole));
+    }
+  }
+  CHECK(IsPickle("(S'id'\nios\nsystemX"s, ProbeDepth::kWhole));  // the Python reader calls what its file ends with
+  CHECK(IsPickle("cm\nf\n}Nb" + kJunk, ProbeDepth::kWhole));     // what is imported is changed
+  for (const std::string& begin : {"Fabc\n"s, "Ixyz\n"s, "Np-1\n"s, "g5\n"s, "N(2"s, "V\\u12\n"s}) {
+    CAPTURE(begin);
+    CHECK(!IsPickle(begin + program + ".", ProbeDepth::kWhole));
+  }
+}
+
 TEST_CASE("probe: streams that say nothing before one that does something") {
   const std::string program = "cos\nsystem\n(S'id'\ntR.";
   for (const std::string& before : {"N."s, "I1\n."s, "N.\0\0\0"s, "N.]."s, "N.N.N.N.N.N.N.N.N.N."s}) {

@@ -18,6 +18,42 @@ TEST_CASE("text values: integers of any size") {
   CHECK(bytes("-1208925819614629174706176") == ByteBuffer{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255});
 }
 
+TEST_CASE("text values: what one reader takes is no broken number") {
+  const auto integer = [](std::string_view text) { return std::get<TextFault>(ParseTextInteger(AsBytes(text))); };
+  using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+  for (const std::string_view text :
+       {"+5"sv, " 5"sv, "5\t"sv, "005"sv, "0x1F"sv, "-0b1"sv, "0o_7"sv, "1_0"sv, "5\0junk"sv, "\0"sv}) {
+    CAPTURE(text);
+    CHECK(integer(text) == TextFault::kDifferential);
+  }
+  for (const std::string_view text :
+       {""sv, "-"sv, "five"sv, "0x"sv, "0b2"sv, "1__0"sv, "_1"sv, "1_"sv, "5L"sv, "- 5"sv, " \0"sv, "1.5"sv}) {
+    CAPTURE(text);
+    CHECK(integer(text) == TextFault::kMalformed);
+  }
+  const auto real = [](std::string_view text) { return std::get<TextFault>(ParseTextFloat(AsBytes(text))); };
+  for (const std::string_view text :
+       {"NaN"sv, "+inf"sv, "-Infinity"sv, "INF"sv, " nan"sv, "1_0.5"sv, "1e999"sv, "1e1_0"sv, "+.5"sv, "5\0x"sv}) {
+    CAPTURE(text);
+    CHECK(real(text) == TextFault::kDifferential);
+  }
+  for (const std::string_view text :
+       {""sv, "."sv, "infinit"sv, "nan(1)"sv, "1e"sv, "1d5"sv, "0x1p3"sv, "1_.5"sv, "\0"sv}) {
+    CAPTURE(text);
+    CHECK(real(text) == TextFault::kMalformed);
+  }
+}
+
+TEST_CASE("text values: numbers of a memo, as long as they like") {
+  const std::string far(5000, '9');
+  const auto digits = [](const std::string& text) { return MemoDigits(AsBytes(text)).value_or("none"); };
+  CHECK(digits("5") == "5");
+  CHECK(digits(" +0_05\t") == "5");
+  CHECK(digits("-000") == "0");
+  CHECK(digits(far) == far);
+  for (const char* refused : {"", "-5", " -5", "0x5", "5_", "5L", "a"}) CHECK(digits(refused) == "none");
+}
+
 TEST_CASE("text values: minimal two's complement") {
   const auto minimal = [](ByteBuffer bytes) {
     const ByteView view = MinimalTwosComplement(bytes);

@@ -98,6 +98,11 @@ def joblib():
     yield "the array swallows the payload", proto(3) + wrapper(2) + swallow + rest, CALL
     yield "the payload in an object array", proto(3) + wrapper(1, objects=True) + EVIL + b".", CALL
     yield "a payload that only the plain reading sees", proto(3) + wrapper(2) + (b"0" + name("a", "b") + b")R.").ljust(16, b"\0") + b".", CALL
+    for odd in (b"}b", b"I 5\n", b"FNaN\n", b"Nr\xff\xff\xff\x7f"):
+        hidden = (odd + name("a", "b") + b")R.").ljust(32, b"\0")
+        yield f"a payload that only the plain reading sees, behind {odd!r}", proto(3) + wrapper(4) + hidden + b".", CALL
+    computed = (b"0" + name("a", "b") + b"Vx\n\x93)R.").ljust(32, b"\0")
+    yield "a computed name that only the plain reading sees", proto(4) + wrapper(4) + computed + b".", "GLOBAL-NAME"
     used = wrapper(2).replace(b"\x81}", b"\x81q\x05}", 1) + b"\1" * 16
     yield "a wrapper is used twice", proto(3) + used + b"h\x05\x86.", "JOBLIB-REUSE"
     yield "a wrapper amid a frame", proto(4) + frame(wrapper(2) + b"N") + b"\1" * 16 + b"0.", "JOBLIB-FRAME"

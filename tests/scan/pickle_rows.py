@@ -122,6 +122,12 @@ def broken():
     for kind, number in (("octal", b"I010\n"), ("a sign", b"I+1\n"), ("a space", b"I 1\n"), ("hexadecimal", b"I0x10\n"), ("F1_0", b"F1_0\n"),
                          ("F with a space", b"F 1.5\n")):
         yield Row(f"readers disagree on a number: {kind}", number + STOP, "PKL-DIFFERENTIAL")
+    for kind, number in (("a word in capitals", b"FNaN\n"), ("out of range", b"F1e999\n"), ("behind a NUL", b"I\0x\n")):
+        yield Row(f"a call behind a number: {kind}", number + b"0" + EVIL0, "CALL-UNLISTED")
+    yield Row("a call behind a far memo", b"Nr\xff\xff\xff\x7f0" + EVIL0, "LIMIT-MEMO")
+    yield Row("a call behind a read-only buffer", b"C\1x\x980" + EVIL0, "CALL-UNLISTED")
+    yield Row("a call that ends with the file", b"(I1\nisome_package.module\nfunctionX", "CALL-UNLISTED")
+    yield Row("a name that another import gives", proto(4) + name("some_package", "NAME") + text("f") + b"\x93)R.", "GLOBAL-NAME")
     yield Row("NEWOBJ with a list", proto(2) + name("argparse", "Namespace") + b"]\x81.", "PKL-DIFFERENTIAL")
 
 
@@ -146,6 +152,7 @@ def frames():
     yield Row("an argument crosses the end of a frame", proto(4) + b"\x95" + struct.pack("<Q", 3) + text("abc") + STOP, "PKL-FRAME")
     yield Row("a frame in a frame", proto(4) + frame(b"N0" + frame(b"N.")), "PKL-FRAME")
     yield Row("a frame is open at STOP", proto(4) + frame(b"N.NN"), "PKL-FRAME")
+    yield Row("a call in a frame longer than the file", proto(4) + b"\x95" + struct.pack("<Q", 100) + EVIL0, "CALL-UNLISTED")
     yield Row("a frame longer than the file", proto(4) + b"N0N0\x95" + struct.pack("<Q", 100) + b"N.", "PKL-MALFORMED", "unreadable")
 
 
