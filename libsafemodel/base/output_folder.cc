@@ -133,12 +133,13 @@ Status OutputFolder::AddFile(const std::string& below, const std::function<Statu
     return NotWritten(shown);
   }
   std::uint64_t size = 0;
-  SAFEMODEL_TRY(write([&](ByteView bytes) -> Status {
+  const auto append = [&](ByteView bytes) -> Status {
     SAFEMODEL_TRY(CheckStop(shown));
     if (!WriteFully(file.get(), size, bytes)) return NotWritten(shown);
     size += bytes.size();
     return {};
-  }));
+  };
+  SAFEMODEL_TRY(write(append));
   return fsync(file.get()) == 0 ? Status() : NotWritten(shown);
 }
 
