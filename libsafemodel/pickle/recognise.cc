@@ -52,26 +52,24 @@ bool IsCall(const Error& error) {
   return code == "GLOBAL-DANGEROUS" || code == "GLOBAL-DOTTED" || code.starts_with("CALL-") || code.starts_with("NEW-");
 }
 
-// IsAct says that a finding is about a name which no array holds by chance, and which is dangerous or called.
-// `unlisted` are the names of that kind. The pickles in an array of objects take each other's memo for their own when
-// they are read as one, and so compute names of names: that counts when there is a name that joblib's reading does not
-// have.
-bool IsAct(const Finding& finding, const NameSet& unlisted, const NameSet& imported) {
-  if (finding.verdict != ScanVerdict::kDangerous) return false;
-  const std::string_view code = finding.error.code;
-  if (code == "GLOBAL-NAME" && finding.opcode == "STACK_GLOBAL") {
-    return !std::includes(imported.begin(), imported.end(), unlisted.begin(), unlisted.end());
-  }
-  return IsCall(finding.error) && (code.starts_with("GLOBAL-") || unlisted.contains(finding.error.subject));
-}
-
-NameSet UnlistedIn(const ScanReport& report) {
+// StrangeNames are those of modules that joblib's reading does not know. The pickles in an array of objects take each
+// other's memo for their own when they are read as one, and so make up names, but of modules that are there.
+NameSet StrangeNames(const ScanReport& report, const NameSet& modules) {
   NameSet names;
   for (const ScannedGlobal& global : report.globals) {
-    if (global.listed == ScannedGlobal::Listed::kNo)
-      names.insert(ShortName(global.module) + "." + ShortName(global.name));
+    const bool strange = global.listed == ScannedGlobal::Listed::kNo && !modules.contains(global.module);
+    if (strange) names.insert(ShortName(global.module) + "." + ShortName(global.name));
   }
   return names;
+}
+
+// IsAct says that a finding is about something dangerous, or about a strange name that is called or computed: chance
+// makes none of these.
+bool IsAct(const Finding& finding, const NameSet& strange) {
+  if (finding.verdict != ScanVerdict::kDangerous) return false;
+  const std::string_view code = finding.error.code;
+  if (code == "GLOBAL-NAME") return finding.opcode == "STACK_GLOBAL" && !strange.empty();
+  return IsCall(finding.error) && (code.starts_with("GLOBAL-") || strange.contains(finding.error.subject));
 }
 
 }  // namespace
@@ -96,13 +94,13 @@ Status CheckPolyglot(ByteView head) {
   return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the file is an archive too, whose content other readers load", 0};
 }
 
-NameSet NamesOf(const Graph& graph) {
-  NameSet names;
-  for (const GlobalName& global : graph.globals()) names.insert(FullName(global));
-  return names;
+NameSet ModulesOf(const Graph& graph) {
+  NameSet modules;
+  for (const GlobalName& global : graph.globals()) modules.emplace(global.module);
+  return modules;
 }
 
-Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& imported) {
+Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& modules) {
   Findings findings;
   Graph graph(source);
   ImportTables tables;
@@ -111,10 +109,10 @@ Status CheckPlainReading(const SharedSource& source, const ImportOptions& option
   if (plain.ok() || plain.error().stage != Stage::kUnsafe) return {};
   ScanReport report;
   std::move(findings).MoveTo(report);
-  const NameSet unlisted = UnlistedIn(report);
+  const NameSet strange = StrangeNames(report, modules);
   // Findings by chance may stand in front of an act, and an attacker may put them there.
   const auto act = std::find_if(report.findings.begin(), report.findings.end(),
-                                [&](const Finding& finding) { return IsAct(finding, unlisted, imported); });
+                                [&](const Finding& finding) { return IsAct(finding, strange); });
   if (act != report.findings.end()) return act->error;
   const auto first = std::find_if(report.findings.begin(), report.findings.end(), [](const Finding& finding) {
     return finding.verdict == ScanVerdict::kDangerous && !IsChance(finding);

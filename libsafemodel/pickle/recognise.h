@@ -20,15 +20,15 @@ Result<ByteBuffer> HeadOf(const ByteSource& source);
 // joblib.load for bz2, whose magic is a pickle's BINBYTES too. kUnsafe FILE-POLYGLOT.
 Status CheckPolyglot(ByteView head);
 
-// NameSet holds names with their modules, such as "os.system".
 using NameSet = std::set<std::string>;
-NameSet NamesOf(const Graph& graph);
+// ModulesOf returns the modules that a stream imports from.
+NameSet ModulesOf(const Graph& graph);
 
 // CheckPlainReading runs a joblib file as pickle.load would, which takes the raw bytes of an array for opcodes. Arrays
 // by joblib 0.10 to 1.1 stand behind their wrapper without a byte that stops such a reader. That it goes wrong is
-// normal; that it comes to call something is an attack on those who use the other reader. `imported` are the names that
-// joblib's own reading imports.
-Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& imported);
+// normal; that it comes to call something is an attack on those who use the other reader. `modules` are those that
+// joblib's own reading imports from.
+Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& modules);
 
 // SkipZeros returns where, from `begin` on, the first byte stands that is not zero.
 Result<std::uint64_t> SkipZeros(const ByteSource& source, std::uint64_t begin);

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import types
 import unittest
+import warnings
 from pathlib import Path
 
 import reader_streams
@@ -85,6 +86,7 @@ class Readers(unittest.TestCase):
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (600 << 20, hard))  # the C reader makes room for each number of a memo
         cls.cases, made = [], set()
+        warnings.simplefilter("ignore", DeprecationWarning)  # of odd escapes
         by_family = collections.defaultdict(list)
         for family, content in reader_streams.streams():
             if content in made:
