@@ -3,10 +3,13 @@
 
 #include <safemodel/stop.h>
 
+#include <array>
 #include <csignal>
 
 namespace safemodel::cli {
 namespace {
+
+constexpr std::array kStopSignals = {SIGHUP, SIGINT, SIGTERM};
 
 volatile std::sig_atomic_t stop_signal = 0;  // NOLINT: a handler can reach nothing else
 
@@ -24,7 +27,7 @@ void Stop(int signal) {
 }  // namespace
 
 void StopOnSignals() {
-  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) {
+  for (const int signal : kStopSignals) {
     struct sigaction before {};
     if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) continue;
     struct sigaction action {};

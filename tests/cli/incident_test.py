@@ -147,7 +147,8 @@ class Incident(CliTest):
         self.assertIn("acme/model-000", shown)
         _, noted = self.block("end")
         self.assertEqual(noted, "")
-        ends = [s["not_after"] for s in self.run_json("inspect", fleet[0])["signatures"] if s["key_id"] == self.key_id("release-2")]
+        signatures = self.run_json("inspect", fleet[0])["signatures"]
+        ends = [s["not_after"] for s in signatures if s["key_id"] == signatures[-1]["key_id"]]
         self.assertEqual([bool(end) for end in ends], [True])  # no endless one is left
         self.verify("policy.toml", fleet[0], expect=0)
         self.assertEqual(self.ran, set(self.blocks))  # nothing in the runbook is untried

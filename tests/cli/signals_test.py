@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signals that end the program half way: nothing is left, and whoever waits for it sees the signal."""
 
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from cli_case import CLI, CliTest, floats, safetensors
 
@@ -13,15 +16,24 @@ FILES = 3000  # each is synced, so that there is time
 
 
 class SignalTest(CliTest):
-    def setUp(self):
-        super().setUp()
-        source = self.path / "source"
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.shared.cleanup)
+        folder = Path(cls.shared.name)
+        source = folder / "source"
         source.mkdir()
         (source / "model.safetensors").write_bytes(safetensors({"w": ("F32", [8], floats(8))}))
         for number in range(FILES):
             (source / f"part-{number:04}.txt").write_text("secret")
-        self.run_cli("keygen", "-o", "k", "--no-passphrase")
-        self.run_cli("convert", "source", "-o", "m.safemodel", "--name", "acme/net", "--sign-with", "k.key")
+        for arguments in (("keygen", "-o", "k", "--no-passphrase"),
+                          ("convert", "source", "-o", "m.safemodel", "--name", "acme/net", "--sign-with", "k.key")):
+            subprocess.run([CLI, *arguments], cwd=folder, check=True, capture_output=True, timeout=120)
+
+    def setUp(self):
+        super().setUp()
+        for name in ("m.safemodel", "k.pub"):
+            shutil.copy(Path(self.shared.name) / name, self.path)
         self.before = {path.name for path in self.path.iterdir()}
 
     def hidden(self):
