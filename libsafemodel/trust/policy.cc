@@ -225,6 +225,12 @@ Result<Policy> Policy::Create(std::vector<TrustedKey> keys, std::vector<Rule> ru
   return Create(std::move(parts));
 }
 
+bool Policy::CanSign(const TrustedKey& key, std::int64_t now) const {
+  const bool revoked = std::any_of(parts_.revoked.begin(), parts_.revoked.end(),
+                                   [&](const RevokedKey& entry) { return entry.key == key.key; });
+  return !revoked && now >= key.not_before.value_or(now) && now <= key.not_after.value_or(now);
+}
+
 Result<Policy> Policy::AnyOf(std::vector<PublicKey> keys) {
   std::vector<TrustedKey> trusted;
   for (PublicKey& key : keys) trusted.push_back({std::move(key), {"builder"}, {}, {}});

@@ -119,8 +119,11 @@ class Policy {
   [[nodiscard]] const std::vector<TrustedKey>& keys() const { return parts_.keys; }
   [[nodiscard]] const std::vector<Rule>& rules() const { return parts_.rules; }
   [[nodiscard]] const PolicyParts& parts() const { return parts_; }
-  // Warnings looks for rules that others shadow, rules that are not strict, and keys whose time has passed at `now`
-  // (Unix seconds).
+  // CanSign says whether what a key of the policy signs at `now` (Unix seconds) can count: it is not revoked, whatever
+  // is excepted of what it signed before, and its time has come and has not passed.
+  [[nodiscard]] bool CanSign(const TrustedKey& key, std::int64_t now) const;
+  // Warnings looks for rules that others shadow, rules that are not strict, keys whose time has passed at `now` (Unix
+  // seconds), and roles that the keys which can sign at that time are too few to fill.
   [[nodiscard]] std::vector<PolicyWarning> Warnings(std::int64_t now) const;
 
  private:
