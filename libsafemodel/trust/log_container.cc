@@ -120,6 +120,11 @@ Status CheckRoom(container::Envelope envelope, const std::vector<ByteBuffer>& en
   return frame.ok() ? Status() : Status(frame.error());
 }
 
+Result<log::LogWriter> OpenWriter(const LogOwner& owner, const Limits& limits) {
+  if (owner.key == nullptr) return Error{Stage::kUsage, "no_log_key", "a log is written with its own key; name it"};
+  return log::LogWriter::Open(owner.folder, *owner.key, limits);
+}
+
 // LogReleases adds the entries that the log has not, and returns where each release stands. Their proofs are to go into
 // the envelope.
 Result<std::vector<std::uint64_t>> LogReleases(log::LogWriter& writer, const std::vector<Release>& releases,
@@ -136,7 +141,7 @@ Result<std::vector<std::uint64_t>> LogReleases(log::LogWriter& writer, const std
     if (!found.has_value()) fresh.push_back(entry);
   }
   SAFEMODEL_TRY(CheckRoom(envelope, fresh, writer.reader().note().size(), limits));
-  SAFEMODEL_ASSIGN(const std::uint64_t first, writer.Append(fresh, owner.key));
+  SAFEMODEL_ASSIGN(const std::uint64_t first, writer.Append(fresh, *owner.key));
   if (first != size) return Error{Stage::kInternal, "internal", "the log grew under its lock"};
   return indices;
 }
@@ -149,7 +154,7 @@ Result<LogAddReport> AddToLog(const std::string& path, const LogOwner& owner, co
   SAFEMODEL_ASSIGN(const auto releases, ReadReleases(container.container(), signers, limits));
   SAFEMODEL_ASSIGN(container::Envelope envelope,
                    trust::NextEnvelope(container.container().envelope, container.container().manifest_digest));
-  SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
+  SAFEMODEL_ASSIGN(log::LogWriter writer, OpenWriter(owner, limits));
   const std::uint64_t size = writer.reader().state().size;
   SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, releases, envelope, owner, limits));
   LogAddReport report;
@@ -173,7 +178,7 @@ Result<LoggedStatement> trust::LogLastStatement(container::Envelope& envelope, c
                                                 const LogOwner& owner, const Limits& limits) {
   const auto release = ReadRelease(envelope.items.back(), envelope.manifest_digest, {signer}, limits);
   if (!release.has_value()) return Error{Stage::kInternal, "internal", "the new statement cannot be read"};
-  SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
+  SAFEMODEL_ASSIGN(log::LogWriter writer, OpenWriter(owner, limits));
   SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, {*release}, envelope, owner, limits));
   SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(indices.front()));
   PutProof(envelope, std::move(proof), true, limits);
