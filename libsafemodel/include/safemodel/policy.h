@@ -65,7 +65,9 @@ struct Rule {
   enum class Expected : std::uint8_t { kOptional, kDemanded };
   Expected expectation = Expected::kOptional;  // whether the caller has to say which model it wants
   // kWarn and kOff are for loading alone, and only for code that also has an InsecurePolicyMode: Verify always answers
-  // as in kStrict. They let pass that signatures are missing or bad, or that the rule is not satisfied; nothing else.
+  // as in kStrict. They let pass all that would be kBadSignature or kUntrusted: signatures that are missing, bad, of
+  // unknown or revoked keys, or out of their time; what the rule asks for; and what the rollback state refuses, such as
+  // an older release. Never denied manifests or contents, another model than the expected one, or any other stage.
   enum class Mode : std::uint8_t { kStrict, kWarn, kOff };
   Mode mode = Mode::kStrict;
   std::optional<RequiredLog> logged = {};
