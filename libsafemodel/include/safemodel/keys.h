@@ -95,7 +95,8 @@ struct HardwareSignature {
 
 // Signer makes signatures under one public key, wherever the private one lives. See OpenSigner. Those that this
 // library makes are safe to call from several threads at once; an agent or a program is then asked by each of them. A
-// Signer of your own has to be so only where you share it: functions of this library sign in the thread that calls them.
+// Signer of your own has to be so only where you share it: functions of this library sign in the thread that calls
+// them.
 class Signer {
  public:
   virtual ~Signer() = default;

@@ -19,9 +19,9 @@ namespace safemodel {
 inline constexpr std::uint32_t kDefaultBucketBytes = 16u << 10;
 
 // Recipient is somebody to encrypt for: an X25519 key ("age1…"), an OpenSSH key ("ssh-ed25519 AAAA…"), a key of one of
-// age's plugins or a hybrid one ("age1NAME1…", through the installed program `age`), or a passphrase. Move-only: one that
-// was moved from may be assigned to or destroyed, and nothing else. Const members are safe to call from several threads
-// at once.
+// age's plugins or a hybrid one ("age1NAME1…", through the installed program `age`), or a passphrase. Move-only: one
+// that was moved from may be assigned to or destroyed, and nothing else. Const members are safe to call from several
+// threads at once.
 class Recipient {
  public:
   // FromText reads one recipient. kKey: "bad_recipient", "unusable_key" for a key of low order, "bad_plugin_name".
