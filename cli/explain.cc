@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <set>
 
 #include "escape.h"
@@ -17,8 +18,8 @@ bool Has(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// Candidates are the keys that could add what is missing: those that hold the role or may attest, and whose signature
-// does not count already.
+// Candidates are the keys that could add what is missing: those that can sign now and hold the role or may attest, and
+// whose signature does not count already.
 std::vector<std::string> Candidates(const Policy& policy, const Verdict& verdict, const std::string& role,
                                     const std::string& predicate_type) {
   std::set<std::string> used;
@@ -26,7 +27,9 @@ std::vector<std::string> Candidates(const Policy& policy, const Verdict& verdict
     if (signature.counted && signature.role == role) used.insert(signature.key_id);
   }
   std::vector<std::string> names;
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
   for (const TrustedKey& key : policy.keys()) {
+    if (!policy.CanSign(key, now)) continue;
     const bool may = predicate_type.empty() ? Has(key.roles, role) && used.count(key.key.KeyId()) == 0
                                             : Has(key.attests, predicate_type);
     if (may) names.push_back(NameOf(key));
@@ -52,6 +55,10 @@ const char* DenialsText(ContentDenials denials) {
     case ContentDenials::kComputed: return "content list compared with the digest of the plain bytes";
   }
   return "";
+}
+
+std::string CandidatesText(const std::vector<std::string>& names) {
+  return names.empty() ? "no key of the policy that is left" : JoinForTerminal(names);
 }
 
 void WriteMissing(JsonWriter& json, const char* what, const std::string& value, const std::vector<std::string>& keys) {
@@ -85,11 +92,11 @@ void PrintExplanation(const Policy& policy, const Verdict& verdict) {
   PrintSignatures(verdict.signatures);
   for (const std::string& role : verdict.missing_roles) {
     std::printf("  missing    role %s; could sign: %s\n", EscapeForTerminal(role).c_str(),
-                JoinForTerminal(Candidates(policy, verdict, role, {})).c_str());
+                CandidatesText(Candidates(policy, verdict, role, {})).c_str());
   }
   for (const std::string& type : verdict.missing_attestations) {
     std::printf("  missing    attestation %s; could make it: %s\n", EscapeForTerminal(type).c_str(),
-                JoinForTerminal(Candidates(policy, verdict, {}, type)).c_str());
+                CandidatesText(Candidates(policy, verdict, {}, type)).c_str());
   }
   if (verdict.rollback.code != "not_remembered") {
     std::printf("  rollback   %s%s\n", EscapeForTerminal(verdict.rollback.code).c_str(),

@@ -70,7 +70,7 @@ int RunAdd(const State& state) {
   if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
   const auto signers = ReadKeys(state.keys);
   if (!signers.ok()) return state.console.Fail(signers.error());
-  const LogOwner owner{state.folder, *key.value(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
+  const LogOwner owner{state.folder, key.value().get(), state.ci_identity.empty() ? CiIdentity() : state.ci_identity};
   const auto report = AddToLog(state.file, owner, signers.value());
   if (!report.ok()) return state.console.Fail(report.error(), state.file);
   if (state.console.json()) {

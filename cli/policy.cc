@@ -47,12 +47,15 @@ const char* CheckedName(Checked checked) {
   return "none";
 }
 
-std::vector<std::string> Holders(const Policy& policy, const std::string& role) {
+// HoldersText names who can sign in a role now.
+std::string HoldersText(const Policy& policy, const std::string& role) {
   std::vector<std::string> names;
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
   for (const TrustedKey& key : policy.keys()) {
-    if (std::find(key.roles.begin(), key.roles.end(), role) != key.roles.end()) names.push_back(key.name);
+    const bool holds = std::find(key.roles.begin(), key.roles.end(), role) != key.roles.end();
+    if (holds && policy.CanSign(key, now)) names.push_back(key.name);
   }
-  return names;
+  return names.empty() ? "nobody who still can" : JoinForTerminal(names);
 }
 
 std::vector<std::string> LogsOf(const Policy& policy, const RequiredLog& required) {
@@ -73,7 +76,7 @@ void PrintRule(const Policy& policy, const Rule& rule) {
   std::printf("models %s\n", EscapeForTerminal(rule.models).c_str());
   for (const RoleThreshold& threshold : rule.required) {
     std::printf("  %u signature%s in role %s by: %s", threshold.count, threshold.count == 1 ? "" : "s",
-                EscapeForTerminal(threshold.role).c_str(), JoinForTerminal(Holders(policy, threshold.role)).c_str());
+                EscapeForTerminal(threshold.role).c_str(), HoldersText(policy, threshold.role).c_str());
     if (threshold.minimum != Checked::kNone)
       std::printf(", whose tool had checked at least: %s", CheckedName(threshold.minimum));
     std::printf("\n");

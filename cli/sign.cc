@@ -71,7 +71,7 @@ Result<std::unique_ptr<Signer>> OpenLogKey(const State& state) {
 int SignWithLog(const State& state, const Signer& key) {
   const auto log_key = OpenLogKey(state);
   if (!log_key.ok()) return state.console.Fail(log_key.error(), LogKeyOf(state).ShownKey());
-  const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
+  const LogOwner owner{state.log, log_key.value().get(), JobOf(state)};
   const auto report = SignAndLog(state.file(), key, state.options, owner);
   if (!report.ok()) return state.console.Fail(report.error(), state.file());
   PrintReport(state, report.value().signature, &report.value().logged);
@@ -83,7 +83,7 @@ int SignAnew(const State& state, const Signer& key) {
   if (!state.log.empty()) {
     const auto log_key = OpenLogKey(state);
     if (!log_key.ok()) return state.console.Fail(log_key.error(), LogKeyOf(state).ShownKey());
-    const LogOwner owner{state.log, *log_key.value(), JobOf(state)};
+    const LogOwner owner{state.log, log_key.value().get(), JobOf(state)};
     return state.resign.Run(state.console, state.files, key, state.options, &log_key.value()->public_key(), &owner);
   }
   if (!state.resign.from_log())

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/cursor.h"
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/base64.h"
 
@@ -121,8 +122,10 @@ Status CheckCheckpoint(const SignedCheckpoint& checkpoint, const LogTrust& trust
 namespace safemodel {
 
 Result<LogCheckpoint> ParseCheckpoint(ByteView note, const Limits& limits) {
-  SAFEMODEL_ASSIGN(const log::SignedCheckpoint checkpoint, log::ParseSignedCheckpoint(note, limits));
-  return checkpoint.state;
+  return CatchOutOfMemory([&]() -> Result<LogCheckpoint> {
+    SAFEMODEL_ASSIGN(const log::SignedCheckpoint checkpoint, log::ParseSignedCheckpoint(note, limits));
+    return checkpoint.state;
+  });
 }
 
 }  // namespace safemodel

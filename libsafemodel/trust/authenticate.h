@@ -37,8 +37,9 @@ struct OpenedContainer {
 // `envelope_path` names a detached envelope elsewhere; empty for the usual places.
 Result<OpenedContainer> OpenContainer(const std::string& path, const std::string& envelope_path, const Limits& limits);
 
-// TrustedManifest is a parsed manifest that a policy accepted. Only Authenticate and SkipAuthentication make one, and
-// nothing below this layer opens objects without one.
+// TrustedManifest is a parsed manifest that a policy accepted, in its mode or as a member of an accepted set, or of
+// which the caller said that nobody needs to vouch for it. Only the functions below make one, and nothing opens objects
+// without one.
 class TrustedManifest {
  public:
   [[nodiscard]] const container::Manifest& manifest() const { return manifest_; }

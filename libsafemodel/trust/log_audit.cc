@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "log/log_reader.h"
 #include "log/log_writer.h"
@@ -74,50 +75,58 @@ class Auditor {
 }  // namespace
 
 Result<LogCheckpoint> InitLog(const std::string& folder, const std::string& origin, const Signer& key) {
-  return log::LogWriter::Init(folder, origin, key);
+  return CatchOutOfMemory([&]() -> Result<LogCheckpoint> { return log::LogWriter::Init(folder, origin, key); });
 }
 
 Result<LogCheckpoint> VerifyLog(const std::string& folder, const LogTrust& trust,
                                 const std::optional<ByteBuffer>& remembered, const LogVisitor& visit,
                                 const Limits& limits) {
-  SAFEMODEL_ASSIGN(log::LogReader reader, OpenTrusted(folder, trust, limits));
-  SAFEMODEL_TRY(reader.CheckAll(visit));
-  if (remembered.has_value()) SAFEMODEL_TRY(CheckGrew(reader, *remembered, trust, limits));
-  return reader.state();
+  return CatchOutOfMemory([&]() -> Result<LogCheckpoint> {
+    SAFEMODEL_ASSIGN(log::LogReader reader, OpenTrusted(folder, trust, limits));
+    SAFEMODEL_TRY(reader.CheckAll(visit));
+    if (remembered.has_value()) SAFEMODEL_TRY(CheckGrew(reader, *remembered, trust, limits));
+    return reader.state();
+  });
 }
 
 Result<LogAudit> AuditLog(const std::string& folder, const LogTrust& trust, const std::vector<PublicKey>& known,
                           const std::optional<ByteBuffer>& remembered, const Limits& limits) {
-  LogAudit audit;
-  Auditor auditor(known, audit);
-  SAFEMODEL_ASSIGN(audit.checkpoint,
-                   VerifyLog(
-                       folder, trust, remembered,
-                       [&](std::uint64_t index, const LogEntry& entry) { auditor.Visit(index, entry); }, limits));
-  audit.models = auditor.models();
-  return audit;
+  return CatchOutOfMemory([&]() -> Result<LogAudit> {
+    LogAudit audit;
+    Auditor auditor(known, audit);
+    SAFEMODEL_ASSIGN(audit.checkpoint,
+                     VerifyLog(
+                         folder, trust, remembered,
+                         [&](std::uint64_t index, const LogEntry& entry) { auditor.Visit(index, entry); }, limits));
+    audit.models = auditor.models();
+    return audit;
+  });
 }
 
 Result<ByteBuffer> ProveEntry(const std::string& folder, std::uint64_t index, const LogTrust& trust,
                               const std::optional<ByteBuffer>& at, const Limits& limits) {
-  SAFEMODEL_ASSIGN(log::LogReader reader, OpenTrusted(folder, trust, limits));
-  if (at.has_value()) {
-    SAFEMODEL_TRY(CheckGrew(reader, *at, trust, limits));
-    SAFEMODEL_ASSIGN(const log::SignedCheckpoint checkpoint, log::ParseSignedCheckpoint(*at, limits));
-    reader.LookAt(checkpoint, *at);
-  }
-  return reader.ProofOf(index);
+  return CatchOutOfMemory([&]() -> Result<ByteBuffer> {
+    SAFEMODEL_ASSIGN(log::LogReader reader, OpenTrusted(folder, trust, limits));
+    if (at.has_value()) {
+      SAFEMODEL_TRY(CheckGrew(reader, *at, trust, limits));
+      SAFEMODEL_ASSIGN(const log::SignedCheckpoint checkpoint, log::ParseSignedCheckpoint(*at, limits));
+      reader.LookAt(checkpoint, *at);
+    }
+    return reader.ProofOf(index);
+  });
 }
 
 Result<ConsistencyProof> ProveConsistency(const std::string& folder, const LogTrust& trust, ByteView before,
                                           const Limits& limits) {
-  SAFEMODEL_ASSIGN(log::LogReader reader, OpenTrusted(folder, trust, limits));
-  SAFEMODEL_TRY(CheckGrew(reader, before, trust, limits));
-  ConsistencyProof proof;
-  SAFEMODEL_ASSIGN(proof.before, ParseCheckpoint(before, limits));
-  proof.after = reader.state();
-  SAFEMODEL_ASSIGN(proof.hashes, log::ConsistencyProof(proof.before.size, proof.after.size, reader.Perfect()));
-  return proof;
+  return CatchOutOfMemory([&]() -> Result<ConsistencyProof> {
+    SAFEMODEL_ASSIGN(log::LogReader reader, OpenTrusted(folder, trust, limits));
+    SAFEMODEL_TRY(CheckGrew(reader, before, trust, limits));
+    ConsistencyProof proof;
+    SAFEMODEL_ASSIGN(proof.before, ParseCheckpoint(before, limits));
+    proof.after = reader.state();
+    SAFEMODEL_ASSIGN(proof.hashes, log::ConsistencyProof(proof.before.size, proof.after.size, reader.Perfect()));
+    return proof;
+  });
 }
 
 Status CheckConsistency(const ConsistencyProof& proof) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "container/parse.h"
 #include "log/entry.h"
@@ -120,6 +121,11 @@ Status CheckRoom(container::Envelope envelope, const std::vector<ByteBuffer>& en
   return frame.ok() ? Status() : Status(frame.error());
 }
 
+Result<log::LogWriter> OpenWriter(const LogOwner& owner, const Limits& limits) {
+  if (owner.key == nullptr) return Error{Stage::kUsage, "no_log_key", "a log is written with its own key; name it"};
+  return log::LogWriter::Open(owner.folder, *owner.key, limits);
+}
+
 // LogReleases adds the entries that the log has not, and returns where each release stands. Their proofs are to go into
 // the envelope.
 Result<std::vector<std::uint64_t>> LogReleases(log::LogWriter& writer, const std::vector<Release>& releases,
@@ -136,7 +142,7 @@ Result<std::vector<std::uint64_t>> LogReleases(log::LogWriter& writer, const std
     if (!found.has_value()) fresh.push_back(entry);
   }
   SAFEMODEL_TRY(CheckRoom(envelope, fresh, writer.reader().note().size(), limits));
-  SAFEMODEL_ASSIGN(const std::uint64_t first, writer.Append(fresh, owner.key));
+  SAFEMODEL_ASSIGN(const std::uint64_t first, writer.Append(fresh, *owner.key));
   if (first != size) return Error{Stage::kInternal, "internal", "the log grew under its lock"};
   return indices;
 }
@@ -145,35 +151,37 @@ Result<std::vector<std::uint64_t>> LogReleases(log::LogWriter& writer, const std
 
 Result<LogAddReport> AddToLog(const std::string& path, const LogOwner& owner, const std::vector<PublicKey>& signers,
                               const Limits& limits) {
-  SAFEMODEL_ASSIGN(auto container, trust::EnvelopeWriter::Open(path, Placement::kKeep, limits));
-  SAFEMODEL_ASSIGN(const auto releases, ReadReleases(container.container(), signers, limits));
-  SAFEMODEL_ASSIGN(container::Envelope envelope,
-                   trust::NextEnvelope(container.container().envelope, container.container().manifest_digest));
-  SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
-  const std::uint64_t size = writer.reader().state().size;
-  SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, releases, envelope, owner, limits));
-  LogAddReport report;
-  for (const std::uint64_t index : indices) {
-    SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(index));
-    PutProof(envelope, std::move(proof), true, limits);
-    SAFEMODEL_ASSIGN(LoggedStatement logged, Located(writer.reader(), index, limits));
-    if (index >= size) {
-      report.added.push_back(std::move(logged));
-    } else {
-      ++report.already;
+  return CatchOutOfMemory([&]() -> Result<LogAddReport> {
+    SAFEMODEL_ASSIGN(auto container, trust::EnvelopeWriter::Open(path, Placement::kKeep, limits));
+    SAFEMODEL_ASSIGN(const auto releases, ReadReleases(container.container(), signers, limits));
+    SAFEMODEL_ASSIGN(container::Envelope envelope,
+                     trust::NextEnvelope(container.container().envelope, container.container().manifest_digest));
+    SAFEMODEL_ASSIGN(log::LogWriter writer, OpenWriter(owner, limits));
+    const std::uint64_t size = writer.reader().state().size;
+    SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, releases, envelope, owner, limits));
+    LogAddReport report;
+    for (const std::uint64_t index : indices) {
+      SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(index));
+      PutProof(envelope, std::move(proof), true, limits);
+      SAFEMODEL_ASSIGN(LoggedStatement logged, Located(writer.reader(), index, limits));
+      if (index >= size) {
+        report.added.push_back(std::move(logged));
+      } else {
+        ++report.already;
+      }
     }
-  }
-  report.checkpoint = writer.reader().state();
-  SAFEMODEL_ASSIGN(const ByteBuffer frame, trust::FrameBytes(envelope, limits));
-  SAFEMODEL_ASSIGN(report.envelope_path, container.Write(frame));
-  return report;
+    report.checkpoint = writer.reader().state();
+    SAFEMODEL_ASSIGN(const ByteBuffer frame, trust::FrameBytes(envelope, limits));
+    SAFEMODEL_ASSIGN(report.envelope_path, container.Write(frame));
+    return report;
+  });
 }
 
 Result<LoggedStatement> trust::LogLastStatement(container::Envelope& envelope, const PublicKey& signer,
                                                 const LogOwner& owner, const Limits& limits) {
   const auto release = ReadRelease(envelope.items.back(), envelope.manifest_digest, {signer}, limits);
   if (!release.has_value()) return Error{Stage::kInternal, "internal", "the new statement cannot be read"};
-  SAFEMODEL_ASSIGN(log::LogWriter writer, log::LogWriter::Open(owner.folder, owner.key, limits));
+  SAFEMODEL_ASSIGN(log::LogWriter writer, OpenWriter(owner, limits));
   SAFEMODEL_ASSIGN(const auto indices, LogReleases(writer, {*release}, envelope, owner, limits));
   SAFEMODEL_ASSIGN(ByteBuffer proof, writer.reader().ProofOf(indices.front()));
   PutProof(envelope, std::move(proof), true, limits);
@@ -182,70 +190,76 @@ Result<LoggedStatement> trust::LogLastStatement(container::Envelope& envelope, c
 
 Result<SignAndLogReport> SignAndLog(const std::string& path, const Signer& key, const SignOptions& options,
                                     const LogOwner& owner) {
-  SignAndLogReport report;
-  const auto add = [&](container::Envelope& envelope) -> Status {
-    SAFEMODEL_ASSIGN(report.logged, trust::LogLastStatement(envelope, key.public_key(), owner, options.limits));
-    return {};
-  };
-  SAFEMODEL_ASSIGN(report.signature, trust::SignAnd(path, key, options, add));
-  return report;
+  return CatchOutOfMemory([&]() -> Result<SignAndLogReport> {
+    SignAndLogReport report;
+    const auto add = [&](container::Envelope& envelope) -> Status {
+      SAFEMODEL_ASSIGN(report.logged, trust::LogLastStatement(envelope, key.public_key(), owner, options.limits));
+      return {};
+    };
+    SAFEMODEL_ASSIGN(report.signature, trust::SignAnd(path, key, options, add));
+    return report;
+  });
 }
 
 Result<std::vector<ByteBuffer>> ProveContainer(const std::string& folder, const std::string& path,
                                                const LogTrust& trust, const std::optional<ByteBuffer>& at,
                                                StoreProofs store, const Limits& limits) {
-  std::optional<trust::EnvelopeWriter> writer;
-  if (store == StoreProofs::kYes) {
-    SAFEMODEL_ASSIGN(writer, trust::EnvelopeWriter::Open(path, Placement::kKeep, limits));
-  }
-  auto opened =
-      writer.has_value() ? Result<trust::OpenedContainer>(writer->container()) : trust::OpenContainer(path, {}, limits);
-  if (!opened.ok()) return opened.error();
-  SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened.value(), {}, limits));
-  SAFEMODEL_ASSIGN(log::LogReader reader, log::LogReader::Open(folder, limits));
-  SAFEMODEL_ASSIGN(container::Envelope envelope,
-                   trust::NextEnvelope(opened.value().envelope, opened.value().manifest_digest));
-  std::vector<ByteBuffer> proofs;
-  for (const Release& release : releases) {
-    const LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);
-    SAFEMODEL_ASSIGN(const auto index, reader.Find(entry.statement_digest, entry.key_id));
-    if (!index.has_value()) continue;
-    auto proof = ProveEntry(folder, *index, trust, at, limits);
-    if (!proof.ok() && std::string_view(proof.error().code) == "no_such_entry") continue;  // logged after `at`
-    if (!proof.ok()) return proof.error();
-    proofs.push_back(proof.value());
-    PutProof(envelope, std::move(proof).value(), !at.has_value(), limits);
-  }
-  if (proofs.empty()) {
-    return Error{Stage::kUntrusted, "not_logged", "the log has none of the container's statements", kNoOffset, path};
-  }
-  if (writer.has_value()) {
-    SAFEMODEL_ASSIGN(const ByteBuffer frame, trust::FrameBytes(envelope, limits));
-    SAFEMODEL_ASSIGN(const std::string written, writer->Write(frame));
-  }
-  return proofs;
+  return CatchOutOfMemory([&]() -> Result<std::vector<ByteBuffer>> {
+    std::optional<trust::EnvelopeWriter> writer;
+    if (store == StoreProofs::kYes) {
+      SAFEMODEL_ASSIGN(writer, trust::EnvelopeWriter::Open(path, Placement::kKeep, limits));
+    }
+    auto opened = writer.has_value() ? Result<trust::OpenedContainer>(writer->container())
+                                     : trust::OpenContainer(path, {}, limits);
+    if (!opened.ok()) return opened.error();
+    SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened.value(), {}, limits));
+    SAFEMODEL_ASSIGN(log::LogReader reader, log::LogReader::Open(folder, limits));
+    SAFEMODEL_ASSIGN(container::Envelope envelope,
+                     trust::NextEnvelope(opened.value().envelope, opened.value().manifest_digest));
+    std::vector<ByteBuffer> proofs;
+    for (const Release& release : releases) {
+      const LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);
+      SAFEMODEL_ASSIGN(const auto index, reader.Find(entry.statement_digest, entry.key_id));
+      if (!index.has_value()) continue;
+      auto proof = ProveEntry(folder, *index, trust, at, limits);
+      if (!proof.ok() && std::string_view(proof.error().code) == "no_such_entry") continue;  // logged after `at`
+      if (!proof.ok()) return proof.error();
+      proofs.push_back(proof.value());
+      PutProof(envelope, std::move(proof).value(), !at.has_value(), limits);
+    }
+    if (proofs.empty()) {
+      return Error{Stage::kUntrusted, "not_logged", "the log has none of the container's statements", kNoOffset, path};
+    }
+    if (writer.has_value()) {
+      SAFEMODEL_ASSIGN(const ByteBuffer frame, trust::FrameBytes(envelope, limits));
+      SAFEMODEL_ASSIGN(const std::string written, writer->Write(frame));
+    }
+    return proofs;
+  });
 }
 
 Result<std::vector<LoggedStatement>> CheckLogged(const std::string& path, const std::vector<PublicKey>& signers,
                                                  const LogTrust& trust, const std::optional<LogCheckpoint>& before,
                                                  const Limits& limits) {
-  if (signers.empty()) return Error{Stage::kUntrusted, "no_policy", "nobody is trusted: name the signers' keys"};
-  SAFEMODEL_ASSIGN(const auto opened, trust::OpenContainer(path, {}, limits));
-  SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened, signers, limits));
-  std::vector<LoggedStatement> logged;
-  std::optional<Error> refusal;
-  trust::LogProofs proofs(opened.envelope->items, trust, limits);
-  for (const Release& release : releases) {
-    const LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);
-    auto found = before.has_value() ? proofs.LoggedBefore(entry, {&*before, 1}) : proofs.Logged(entry);
-    if (found.ok()) {
-      logged.push_back(std::move(found).value());
-    } else if (!refusal.has_value() || SaysLittle(*refusal)) {
-      refusal = found.error();
+  return CatchOutOfMemory([&]() -> Result<std::vector<LoggedStatement>> {
+    if (signers.empty()) return Error{Stage::kUntrusted, "no_policy", "nobody is trusted: name the signers' keys"};
+    SAFEMODEL_ASSIGN(const auto opened, trust::OpenContainer(path, {}, limits));
+    SAFEMODEL_ASSIGN(const auto releases, trust::ReadReleases(opened, signers, limits));
+    std::vector<LoggedStatement> logged;
+    std::optional<Error> refusal;
+    trust::LogProofs proofs(opened.envelope->items, trust, limits);
+    for (const Release& release : releases) {
+      const LogEntry entry = trust::EntryOf(release.payload, release.statement, release.key_id);
+      auto found = before.has_value() ? proofs.LoggedBefore(entry, {&*before, 1}) : proofs.Logged(entry);
+      if (found.ok()) {
+        logged.push_back(std::move(found).value());
+      } else if (!refusal.has_value() || SaysLittle(*refusal)) {
+        refusal = found.error();
+      }
     }
-  }
-  if (logged.empty()) return *refusal;
-  return logged;
+    if (logged.empty()) return *refusal;
+    return logged;
+  });
 }
 
 }  // namespace safemodel

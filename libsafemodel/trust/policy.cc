@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "trust/attestation.h"
 #include "trust/decision.h"
@@ -209,13 +210,15 @@ Status CheckLogs(const PolicyParts& parts) {
 }  // namespace
 
 Result<Policy> Policy::Create(PolicyParts parts) {
-  SAFEMODEL_TRY(CheckKeys(parts.keys));
-  SAFEMODEL_TRY(CheckRules(parts));
-  SAFEMODEL_TRY(CheckRevoked(parts.revoked));
-  SAFEMODEL_TRY(CheckLogs(parts));
-  Policy policy;
-  policy.parts_ = std::move(parts);
-  return policy;
+  return CatchOutOfMemory([&]() -> Result<Policy> {
+    SAFEMODEL_TRY(CheckKeys(parts.keys));
+    SAFEMODEL_TRY(CheckRules(parts));
+    SAFEMODEL_TRY(CheckRevoked(parts.revoked));
+    SAFEMODEL_TRY(CheckLogs(parts));
+    Policy policy;
+    policy.parts_ = std::move(parts);
+    return policy;
+  });
 }
 
 Result<Policy> Policy::Create(std::vector<TrustedKey> keys, std::vector<Rule> rules) {
@@ -225,10 +228,18 @@ Result<Policy> Policy::Create(std::vector<TrustedKey> keys, std::vector<Rule> ru
   return Create(std::move(parts));
 }
 
+bool Policy::CanSign(const TrustedKey& key, std::int64_t now) const {
+  const bool revoked = std::any_of(parts_.revoked.begin(), parts_.revoked.end(),
+                                   [&](const RevokedKey& entry) { return entry.key == key.key; });
+  return !revoked && now >= key.not_before.value_or(now) && now <= key.not_after.value_or(now);
+}
+
 Result<Policy> Policy::AnyOf(std::vector<PublicKey> keys) {
-  std::vector<TrustedKey> trusted;
-  for (PublicKey& key : keys) trusted.push_back({std::move(key), {"builder"}, {}, {}});
-  return Create(std::move(trusted), {Rule{"**", {{"builder", 1}}}});
+  return CatchOutOfMemory([&]() -> Result<Policy> {
+    std::vector<TrustedKey> trusted;
+    for (PublicKey& key : keys) trusted.push_back({std::move(key), {"builder"}, {}, {}});
+    return Create(std::move(trusted), {Rule{"**", {{"builder", 1}}}});
+  });
 }
 
 Expectation Expectation::Model(std::string name, std::optional<std::string> version) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/policy_file.h>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "json/json.h"
@@ -34,29 +35,33 @@ Status AppendTable(const std::string& path, const std::string& table) {
 }  // namespace
 
 Status RevokeKey(const std::string& path, const Revocation& revocation) {
-  std::string table = "[[revoked]]\n" + Member("key", revocation.key);
-  if (!revocation.reason.empty()) table += Member("reason", revocation.reason);
-  if (!revocation.except_before.empty()) {
-    table += "except_before = [";
-    for (const LogCheckpoint& checkpoint : revocation.except_before) table += "\n  " + TextOf(checkpoint) + ",";
-    table += "\n]\n";
-  }
-  if (!revocation.except_statements.empty()) {
-    table += "except_statements = [";
-    for (const Digest& digest : revocation.except_statements) table += "\n  \"" + crypto::Hex(digest) + "\",";
-    table += "\n]\n";
-  }
-  return AppendTable(path, table);
+  return CatchOutOfMemory([&]() -> Status {
+    std::string table = "[[revoked]]\n" + Member("key", revocation.key);
+    if (!revocation.reason.empty()) table += Member("reason", revocation.reason);
+    if (!revocation.except_before.empty()) {
+      table += "except_before = [";
+      for (const LogCheckpoint& checkpoint : revocation.except_before) table += "\n  " + TextOf(checkpoint) + ",";
+      table += "\n]\n";
+    }
+    if (!revocation.except_statements.empty()) {
+      table += "except_statements = [";
+      for (const Digest& digest : revocation.except_statements) table += "\n  \"" + crypto::Hex(digest) + "\",";
+      table += "\n]\n";
+    }
+    return AppendTable(path, table);
+  });
 }
 
 Status Deny(const std::string& path, const Denial& denial) {
-  if (!denial.manifest.has_value() && !denial.content.has_value())
-    return Error{Stage::kUsage, "nothing_denied", "name a manifest, a content digest or a container to deny"};
-  std::string table = "[[denied]]\n";
-  if (denial.manifest.has_value()) table += Member("manifest", crypto::Hex(*denial.manifest));
-  if (denial.content.has_value()) table += Member("content", crypto::Hex(*denial.content));
-  if (!denial.reason.empty()) table += Member("reason", denial.reason);
-  return AppendTable(path, table);
+  return CatchOutOfMemory([&]() -> Status {
+    if (!denial.manifest.has_value() && !denial.content.has_value())
+      return Error{Stage::kUsage, "nothing_denied", "name a manifest, a content digest or a container to deny"};
+    std::string table = "[[denied]]\n";
+    if (denial.manifest.has_value()) table += Member("manifest", crypto::Hex(*denial.manifest));
+    if (denial.content.has_value()) table += Member("content", crypto::Hex(*denial.content));
+    if (!denial.reason.empty()) table += Member("reason", denial.reason);
+    return AppendTable(path, table);
+  });
 }
 
 }  // namespace safemodel

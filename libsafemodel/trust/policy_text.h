@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values of policy files: what reading and editing them share.
+// What reading a policy and checking it share: the bound of its lists, and its keys by name.
 #pragma once
 
 #include <optional>

@@ -7,6 +7,7 @@
 
 #include "base/cursor.h"
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "toml/read_file.h"
@@ -259,13 +260,17 @@ Result<Policy> FromTable(Table root, const std::string& folder) {
 }  // namespace
 
 Result<Policy> Policy::FromToml(std::string_view text, const std::string& folder) {
-  SAFEMODEL_ASSIGN(Table root, toml::Parse(AsBytes(text), "policy"));
-  return FromTable(std::move(root), folder);
+  return CatchOutOfMemory([&]() -> Result<Policy> {
+    SAFEMODEL_ASSIGN(Table root, toml::Parse(AsBytes(text), "policy"));
+    return FromTable(std::move(root), folder);
+  });
 }
 
 Result<Policy> Policy::FromFile(const std::string& path) {
-  SAFEMODEL_ASSIGN(Table root, toml::ParseFile(path));
-  return FromTable(std::move(root), FolderOf(path));
+  return CatchOutOfMemory([&]() -> Result<Policy> {
+    SAFEMODEL_ASSIGN(Table root, toml::ParseFile(path));
+    return FromTable(std::move(root), FolderOf(path));
+  });
 }
 
 }  // namespace safemodel

@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a policy may say but hardly means.
 #include <algorithm>
+#include <set>
 
+#include "trust/decision.h"
 #include "trust/glob.h"
-#include "trust/policy_text.h"
 
 namespace safemodel {
+namespace {
+
+// UnfillableRoles are the roles of a rule that those who can sign now leave open, each of them filling one place.
+std::set<std::string> UnfillableRoles(const Policy& policy, const Rule& rule, std::int64_t now) {
+  std::vector<trust::Vote> votes;
+  for (std::size_t i = 0; i < policy.keys().size(); ++i) {
+    const TrustedKey& key = policy.keys()[i];
+    if (!policy.CanSign(key, now)) continue;
+    for (const std::string& role : key.roles) votes.push_back({i, role, {}});
+  }
+  const std::vector<std::string> missing = trust::MissingRoles(rule, votes);
+  return {missing.begin(), missing.end()};
+}
+
+}  // namespace
 
 std::vector<PolicyWarning> Policy::Warnings(std::int64_t now) const {
   std::vector<PolicyWarning> warnings;
@@ -22,6 +38,9 @@ std::vector<PolicyWarning> Policy::Warnings(std::int64_t now) const {
     if (all[later].mode != Rule::Mode::kStrict)
       warnings.push_back(
           {"mode_not_strict", "code that asks for it may load models that the rule refuses", all[later].models});
+    for (const std::string& role : UnfillableRoles(*this, all[later], now))
+      warnings.push_back({"unfillable_role", "too few keys can still sign in a role that a rule asks for",
+                          role + " for " + all[later].models});
   }
   for (const TrustedKey& key : keys()) {
     if (key.not_after.has_value() && *key.not_after < now)

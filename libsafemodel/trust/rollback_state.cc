@@ -6,6 +6,7 @@
 
 #include "base/cursor.h"
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "trust/locked_file.h"
@@ -155,39 +156,47 @@ Status UpdateState(const std::string& path, const StateChange& change) {
 }  // namespace trust
 
 Status InitRollbackState(const std::string& path, std::int64_t now, OldState old) {
-  SAFEMODEL_TRY(trust::CheckNow(now));
-  RollbackState state;
-  state.newest = now;
-  const Status status = trust::CreateState(path, trust::SerializeState(state), old);
-  if (status.ok()) return status;
-  if (std::string_view(status.error().code) != "exists") return trust::AsConfig(status.error());
-  return Error{Stage::kUsage, "exists",
-               "the rollback state file is there already; --force makes it anew and forgets which releases were "
-               "accepted, so that old ones are accepted again",
-               kNoOffset, path};
+  return CatchOutOfMemory([&]() -> Status {
+    SAFEMODEL_TRY(trust::CheckNow(now));
+    RollbackState state;
+    state.newest = now;
+    const Status status = trust::CreateState(path, trust::SerializeState(state), old);
+    if (status.ok()) return status;
+    if (std::string_view(status.error().code) != "exists") return trust::AsConfig(status.error());
+    return Error{Stage::kUsage, "exists",
+                 "the rollback state file is there already; --force makes it anew and forgets which releases were "
+                 "accepted, so that old ones are accepted again",
+                 kNoOffset, path};
+  });
 }
 
 Result<RollbackState> ReadRollbackState(const std::string& path) {
-  auto state = trust::ReadState(path);
-  return state.ok() ? state : Result<RollbackState>(trust::AsConfig(state.error()));
+  return CatchOutOfMemory([&]() -> Result<RollbackState> {
+    auto state = trust::ReadState(path);
+    return state.ok() ? state : Result<RollbackState>(trust::AsConfig(state.error()));
+  });
 }
 
 Status SetHighestSequence(const std::string& path, const std::string& model, std::uint64_t sequence) {
-  if (!trust::IsModelName(model))
-    return Error{Stage::kUsage, "bad_name", "this is no name of a model", kNoOffset, model};
-  if (sequence > trust::kMostSequence)
-    return Error{Stage::kUsage, "bad_sequence", "a release sequence is at most 2^53-1"};
-  return trust::UpdateState(path, [&](RollbackState& state) -> Result<trust::Changed> {
-    state.models[model] = {sequence, std::nullopt};
-    return trust::Changed::kYes;
+  return CatchOutOfMemory([&]() -> Status {
+    if (!trust::IsModelName(model))
+      return Error{Stage::kUsage, "bad_name", "this is no name of a model", kNoOffset, model};
+    if (sequence > trust::kMostSequence)
+      return Error{Stage::kUsage, "bad_sequence", "a release sequence is at most 2^53-1"};
+    return trust::UpdateState(path, [&](RollbackState& state) -> Result<trust::Changed> {
+      state.models[model] = {sequence, std::nullopt};
+      return trust::Changed::kYes;
+    });
   });
 }
 
 Status SetNewestTime(const std::string& path, std::int64_t time) {
-  SAFEMODEL_TRY(trust::CheckNow(time));
-  return trust::UpdateState(path, [&](RollbackState& state) -> Result<trust::Changed> {
-    state.newest = time;
-    return trust::Changed::kYes;
+  return CatchOutOfMemory([&]() -> Status {
+    SAFEMODEL_TRY(trust::CheckNow(time));
+    return trust::UpdateState(path, [&](RollbackState& state) -> Result<trust::Changed> {
+      state.newest = time;
+      return trust::Changed::kYes;
+    });
   });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/sign.h>
 
+#include "base/out_of_memory.h"
 #include "base/try.h"
 #include "container/parse.h"
 #include "trust/candidate.h"
@@ -10,7 +11,7 @@
 
 namespace safemodel {
 Result<SignReport> Sign(const std::string& path, const Signer& key, const SignOptions& options) {
-  return trust::SignAnd(path, key, options, {});
+  return CatchOutOfMemory([&]() -> Result<SignReport> { return trust::SignAnd(path, key, options, {}); });
 }
 
 Result<SignReport> trust::SignAnd(const std::string& path, const Signer& key, const SignOptions& options,

@@ -192,12 +192,6 @@ ByteBuffer SerializeStatement(const Statement& statement) {
   return {bytes.begin(), bytes.end()};
 }
 
-Release ReleaseOf(const container::Manifest& manifest) {
-  return {manifest.name,           manifest.version,
-          manifest.sequence,       manifest.file_id,
-          ReleaseKind::kContainer, manifest.encryption ? Release::Content::kEncrypted : Release::Content::kPlain};
-}
-
 bool Matches(const Statement& statement, const Release& release) {
   return statement.subject_name == release.name + "@" + release.version && statement.model == release.name &&
          statement.version == release.version && statement.sequence == release.sequence &&

@@ -13,8 +13,8 @@ namespace safemodel::trust {
 // FormatTimestamp writes Unix seconds between 0 and kLastSecond (base/clock.h).
 std::string FormatTimestamp(std::int64_t seconds);
 
-// CheckNow refuses (kUsage "bad_time") a time that is not between 1970 and kLastSecond: no clock shows it, no state file
-// could hold it, and sums with the ages of a policy would overflow.
+// CheckNow refuses (kUsage "bad_time") a time that is not between 1970 and kLastSecond: no clock shows it, no state
+// file could hold it, and sums with the ages of a policy would overflow.
 Status CheckNow(std::int64_t now);
 
 // ParseTimestamp accepts exactly that form and real dates from 1970 on; kMalformed "bad_time".

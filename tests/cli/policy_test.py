@@ -63,6 +63,24 @@ class PolicyTest(CliTest):
         self.assertIn("missing    role approver; could sign: boss", text)
         self.assertIn("(release)", text)
 
+    def test_nobody_is_told_to_sign_with_a_key_that_cannot(self):
+        slsa = "https://slsa.dev/provenance/v1"
+        self.run_cli("keygen", "-o", "third", "--no-passphrase")
+        keys = self.key("release", "k") + self.key("alice", "second", '["approver"]', f'attests = ["{slsa}"]\n')
+        keys += self.key("bob", "third", '["approver"]', 'valid_until = "2020-01-01T00:00:00Z"\n')
+        self.policy(f'[[rule]]\nmodels = "**"\nroles = {{ builder = 1, approver = 1 }}\nattestations = [{{ type = "{slsa}" }}]\n', keys=keys)
+        check = self.run_cli("policy", "check", "policy.toml").stdout.decode()
+        self.assertIn("1 signature in role approver by: alice\n", check)  # bob has ended
+        self.assertNotIn("unfillable_role", check)
+        self.assertEqual(self.verify(1)["missing"][0], {"role": "approver", "keys": ["alice"]})
+        self.run_cli("policy", "revoke", "policy.toml", "--key", "alice")
+        self.assertEqual(self.verify(1)["missing"], [{"role": "approver", "keys": []}, {"attestation": slsa, "keys": []}])
+        text = self.run_cli("verify", "m.safemodel", "--policy", "policy.toml", "--explain", expect=1).stdout.decode()
+        self.assertIn("missing    role approver; could sign: no key of the policy that is left\n", text)
+        check = self.run_cli("policy", "check", "policy.toml").stdout.decode()
+        self.assertIn("1 signature in role approver by: nobody who still can\n", check)
+        self.assertIn("approver for **: too few keys can still sign in a role that a rule asks for (unfillable_role)", check)
+
     def test_check_warns_of_shadowing(self):
         rule = '[[rule]]\nmodels = "{}"\nroles = {{ builder = 1 }}\n'
         self.policy(rule.format("acme/**") + rule.format("acme/prod") + rule.format("**"))

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/allocations.h"
-
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
 #include <safemodel/convert.h>
 #include <safemodel/scan.h>
@@ -16,103 +10,14 @@
 #include "base/try.h"
 #include "model/fixture.h"
 #include "model/writer.h"
-
-namespace {
-
-std::atomic<std::size_t> countdown{0};  // 0: nothing fails
-std::atomic<bool> all_behind{false};
-std::atomic<bool> reached{false};
-std::atomic<std::size_t> largest{0};
-
-bool Fails() {
-  if (reached.load()) return all_behind.load();
-  std::size_t left = countdown.load();
-  while (left > 0 && !countdown.compare_exchange_weak(left, left - 1)) {
-  }
-  if (left != 1) return false;
-  reached.store(true);
-  return true;
-}
-
-}  // namespace
-
-// All forms, as a sanitizer would answer those that are left out, and find the pairs mismatched. Not inlined: so would
-// the compiler.
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  for (std::size_t before = largest.load(); before < size && !largest.compare_exchange_weak(before, size);) {
-  }
-  return Fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
-}
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  if (void* const memory = operator new(size, std::nothrow)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new[](std::size_t size) { return operator new(size); }
-[[gnu::noinline]] void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  return operator new(size, std::nothrow);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+#include "testing/allocations.h"
 
 namespace safemodel {
-namespace testing {
-
-FailAllocations::FailAllocations(std::size_t n, Failing failing) {
-  all_behind.store(failing == Failing::kAllBehind);
-  ::countdown.store(n);
-}
-FailAllocations::~FailAllocations() {
-  ::countdown.store(0);
-  all_behind.store(false);
-  ::reached.store(false);
-}
-bool FailAllocations::reached() const { return ::reached.load(); }
-
-MeasureAllocations::MeasureAllocations() { ::largest.store(0); }
-std::size_t MeasureAllocations::largest() const { return ::largest.load(); }
-
-}  // namespace testing
-
 namespace {
 
 using testing::FailAllocations;
+using testing::FailEach;
 using testing::Failing;
-
-// A hang is the failure that these tests are about.
-constexpr unsigned kHangSeconds = 300;
-
-// FailEach calls `body` with every allocation failing once, and then with all behind it failing, until a run needs
-// fewer. For bodies of many allocations it leaves some out behind the first `all`, ever more.
-template <typename Body>
-void FailEach(const Body& body, std::size_t all = SIZE_MAX) {
-  alarm(kHangSeconds);
-  for (const Failing failing : {Failing::kOne, Failing::kAllBehind}) {
-    std::size_t n = 0;
-    std::size_t failed = 0;
-    for (bool reached = true; reached;) {
-      Status status;
-      {
-        n += 1 + n / all;
-        const FailAllocations fail(n, failing);
-        status = body();
-        reached = fail.reached();
-      }
-      if (!status.ok()) {
-        ++failed;
-        REQUIRE_MESSAGE(Code(status) == "out_of_memory", Code(status));
-        REQUIRE(status.error().stage == Stage::kIo);
-      }
-      REQUIRE((reached || status.ok()));
-    }
-    MESSAGE("allocations: ", n - 1, ", failures: ", failed);
-    CHECK(failed > 20);
-  }
-  alarm(0);
-}
 
 ImportedModel ThreadedModel() {
   ModelBuilder builder;
@@ -224,7 +129,7 @@ TEST_CASE("out of memory: a scan goes on with the next file, and says what it co
         if (summary.files != 2 || reports != 2) return Error{Stage::kInternal, "files_lost", "test"};
         return refused;
       },
-      kAll);
+      {.all = kAll});
 }
 
 TEST_CASE("files: what a table states is allocated only as far as chunks hold") {

@@ -23,7 +23,7 @@ struct Scene {
   explicit Scene(const SignOptions& options) {
     REQUIRE(WriteTo(path, ModelBuilder().Bytes("w", Noise(64, 1)).Finish(), TestOptions()).ok());
     REQUIRE(InitLog(log, kOrigin, log_key).ok());
-    REQUIRE(SignAndLog(path, leaked, options, {log, log_key, {}, kNow}).ok());
+    REQUIRE(SignAndLog(path, leaked, options, {log, &log_key, {}, kNow}).ok());
     before = ReadBytes(log + "/checkpoint");
   }
   [[nodiscard]] Result<ResignReport> Again(const ResignOptions& options) const {

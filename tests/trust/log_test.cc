@@ -26,7 +26,7 @@ struct Scene {
     WriteFileBytes(path, TestCore(TestManifest()));
     REQUIRE(InitLog(log, kOrigin, log_key).ok());
   }
-  [[nodiscard]] LogOwner Owner() const { return {log, log_key, "https://ci.example/job/1", kNow}; }
+  [[nodiscard]] LogOwner Owner() const { return {log, &log_key, "https://ci.example/job/1", kNow}; }
   SignAndLogReport SignLogged(const SecretKey& key, const std::string& role = "builder") const {
     auto report = SignAndLog(path, key, At(kNow, role), Owner());
     REQUIRE(report.ok());
@@ -260,8 +260,10 @@ TEST_CASE("log: when the log cannot be written, the envelope stays as it was") {
   const Scene scene;
   const ByteBuffer before = ReadFileBytes(scene.path);
   const SecretKey stranger = NewKey();
-  const LogOwner wrong{scene.log, stranger, {}, kNow};
+  const LogOwner wrong{scene.log, &stranger, {}, kNow};
   CHECK(Code(SignAndLog(scene.path, scene.signer, At(kNow), wrong)) == "log_signature");
+  const LogOwner nobody{scene.log, nullptr, {}, kNow};
+  CHECK(Code(SignAndLog(scene.path, scene.signer, At(kNow), nobody)) == "no_log_key");
   CHECK(ReadFileBytes(scene.path) == before);
   CHECK_FALSE(std::filesystem::exists(scene.path + ".envelope"));
 }

@@ -31,7 +31,7 @@ struct Scene {
     REQUIRE(Sign(path, signer, At(kNow)).ok());
   }
   void LogIn(const std::string& where, const SecretKey& key) const {
-    REQUIRE(AddToLog(path, {where, key, {}, kNow}, {}).ok());
+    REQUIRE(AddToLog(path, {where, &key, {}, kNow}, {}).ok());
   }
   [[nodiscard]] PolicyParts Parts(const std::string& origin = {}) const {
     PolicyParts parts;
@@ -108,7 +108,7 @@ TEST_CASE("logged rule: each signature needs its own proof, also where another o
   needs_builder.requires_roles = {"builder"};
   REQUIRE(Sign(scene.path, approver, needs_builder).ok());
   parts.rules[0].required = {{"approver", 1}};
-  REQUIRE(AddToLog(scene.path, {scene.log, scene.log_key, {}, kNow}, {approver.public_key()}).ok());
+  REQUIRE(AddToLog(scene.path, {scene.log, &scene.log_key, {}, kNow}, {approver.public_key()}).ok());
   const auto trace = scene.Ask(parts, "missing_required_role");
   CHECK(trace.signatures[0].code == "not_logged");
   CHECK(trace.signatures[1].code == "missing_required_role");

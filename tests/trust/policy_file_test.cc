@@ -164,11 +164,38 @@ TEST_CASE("policy file: warnings of what a policy hardly means") {
   CHECK(codes(RuleTable("acme/*") + RuleTable("acme/*") + RuleTable()) == Codes{"shadowed_rule"});
   CHECK(codes(RuleTable("acme/*") + RuleTable("*/x") + RuleTable()) == Codes{"overlapping_rules"});
   CHECK(codes(RuleTable("lab/*", "mode = \"off\"\n") + RuleTable()) == Codes{"mode_not_strict"});
-  CHECK(codes(RuleTable(), 1893456001) == Codes{"key_has_ended"});
+  CHECK(codes(RuleTable(), 1893456001) == Codes{"unfillable_role", "key_has_ended"});
   // The checkpoint itself is what such an exception trusts: no log has to be in the policy.
   CHECK(codes(RuleTable() + "[[revoked]]\nkey = \"release\"\nexcept_before = [{ origin = \"l\", size = 1, root = \"" +
-              std::string(64, 'a') + "\" }]\n")
-            .empty());
+              std::string(64, 'a') + "\" }]\n") == Codes{"unfillable_role"});  // but for what was signed before
+}
+
+TEST_CASE("policy file: roles that those who can still sign do not fill") {
+  const PublicKey alice = NewKey().public_key();
+  const PublicKey bob = NewKey().public_key();
+  const auto warned = [&](const std::string& roles, const std::string& more, std::int64_t now = kNow) {
+    const std::string ends = "valid_from = \"2026-01-01T00:00:00Z\"\nvalid_until = \"2030-01-01T00:00:00Z\"\n";
+    const auto policy =
+        Policy::FromToml("version = 1\n" + KeyTable("alice", alice, "roles = [\"builder\", \"approver\"]\n") +
+                         KeyTable("bob", bob, "roles = [\"builder\", \"approver\"]\n" + ends) +
+                         "[[rule]]\nmodels = \"**\"\nroles = " + roles + "\n" + more);
+    REQUIRE(CodeOf(policy) == "ok");
+    std::vector<std::string> subjects;
+    for (const PolicyWarning& warning : policy.value().Warnings(now)) {
+      if (std::string(warning.code) == "unfillable_role") subjects.push_back(warning.subject);
+    }
+    return subjects;
+  };
+  using Subjects = std::vector<std::string>;
+  const std::string revoked = "[[revoked]]\nkey = \"alice\"\n";
+  CHECK(warned("{ approver = 1 }", "").empty());
+  CHECK(warned("{ approver = 1 }", revoked).empty());  // bob is left
+  CHECK(warned("{ approver = 2 }", revoked) == Subjects{"approver for **"});
+  CHECK(warned("{ approver = 1 }", revoked, 1893456001) == Subjects{"approver for **"});  // bob has ended
+  CHECK(warned("{ approver = 1 }", revoked, 1700000000) == Subjects{"approver for **"});  // and had not begun
+  CHECK(warned("{ builder = 1, approver = 1 }", "").empty());
+  CHECK(warned("{ builder = 1, approver = 1 }", revoked).size() == 1);  // one key fills one role
+  CHECK(warned("{ builder = 1, approver = 1 }", "roles_may_overlap = true\n" + revoked).empty());
 }
 
 TEST_CASE("glob: what covers, and what meets") {

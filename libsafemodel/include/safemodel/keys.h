@@ -57,7 +57,8 @@ class PublicKey {
 };
 
 // Passphrase is a secret text in guarded memory: locked, left out of core dumps, wiped when destroyed. Move-only; there
-// is no way to print it. Fill it byte by byte where the text comes from, so that no other copy is made.
+// is no way to print it. Fill it byte by byte where the text comes from, so that no other copy is made. One that was
+// moved from is empty and may be filled again. Const members are safe to call from several threads at once.
 class Passphrase {
  public:
   static constexpr std::size_t kMostBytes = 1024;  // as in minisign
@@ -93,7 +94,10 @@ struct HardwareSignature {
   std::uint32_t counter = 0;
 };
 
-// Signer makes signatures under one public key, wherever the private one lives. See OpenSigner.
+// Signer makes signatures under one public key, wherever the private one lives. See OpenSigner. Those that this
+// library makes are safe to call from several threads at once; an agent or a program is then asked by each of them. A
+// Signer of your own has to be so only where you share it: functions of this library sign in the thread that calls
+// them.
 class Signer {
  public:
   virtual ~Signer() = default;
@@ -110,7 +114,8 @@ class Signer {
 };
 
 // SecretKey is an Ed25519 private key in guarded memory: locked, left out of core dumps, wiped when destroyed.
-// Move-only; there is no way to print it.
+// Move-only; there is no way to print it. One that was moved from holds no key: it may be assigned to or destroyed, and
+// nothing else. Const members are safe to call from several threads at once.
 class SecretKey final : public Signer {
  public:
   // Generate makes a fresh key pair.

@@ -39,8 +39,8 @@ std::string VerifierKey(const std::string& name, const PublicKey& key);
 
 // LogOwner is who writes a log: its directory and its own key, which signs checkpoints and nothing else.
 struct LogOwner {
-  const std::string& folder;
-  const Signer& key;
+  std::string folder;
+  const Signer* key = nullptr;            // borrowed: it has to outlive the owner; kUsage "no_log_key" without one
   std::string ci_identity = {};           // for the entries that are added
   std::optional<std::int64_t> time = {};  // Unix seconds; now when absent
 };

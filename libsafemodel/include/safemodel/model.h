@@ -94,9 +94,12 @@ class VerifiedModel {
   static Result<VerifiedModel> Open(const std::string& path, const Policy& policy, const Expectation& expectation,
                                     const OpenOptions& options = {});
 
-  // OpenInPolicyMode opens like Open, but where the rule for this model has mode warn or off it lets pass that
-  // signatures are missing or bad, or that the rule is not satisfied. Nothing else is softened: other bytes than those
-  // that digests name, broken shapes, limits, denied models and other models than the expected one are refused as ever.
+  // OpenInPolicyMode opens like Open, but where the rule for this model has mode warn or off it lets pass whatever Open
+  // refuses as kBadSignature or kUntrusted: signatures that are missing, bad, expired, or of unknown or revoked keys;
+  // all that the rule asks for; and "rollback", "equivocation", "unsequenced" and "clock_behind". Such a release is not
+  // remembered. The name that chooses the rule is then one that nobody vouches for. Never softened are denied manifests
+  // and contents, other models than the expected one, and every other stage: other bytes than those that digests name,
+  // broken shapes, limits, a state file that cannot be used.
   static Result<VerifiedModel> OpenInPolicyMode(const std::string& path, const Policy& policy,
                                                 const Expectation& expectation, InsecurePolicyMode token,
                                                 const OpenOptions& options = {});

@@ -65,7 +65,9 @@ struct Rule {
   enum class Expected : std::uint8_t { kOptional, kDemanded };
   Expected expectation = Expected::kOptional;  // whether the caller has to say which model it wants
   // kWarn and kOff are for loading alone, and only for code that also has an InsecurePolicyMode: Verify always answers
-  // as in kStrict. They let pass that signatures are missing or bad, or that the rule is not satisfied; nothing else.
+  // as in kStrict. They let pass all that would be kBadSignature or kUntrusted: signatures that are missing, bad, of
+  // unknown or revoked keys, or out of their time; what the rule asks for; and what the rollback state refuses, such as
+  // an older release. Never denied manifests or contents, another model than the expected one, or any other stage.
   enum class Mode : std::uint8_t { kStrict, kWarn, kOff };
   Mode mode = Mode::kStrict;
   std::optional<RequiredLog> logged = {};
@@ -119,8 +121,11 @@ class Policy {
   [[nodiscard]] const std::vector<TrustedKey>& keys() const { return parts_.keys; }
   [[nodiscard]] const std::vector<Rule>& rules() const { return parts_.rules; }
   [[nodiscard]] const PolicyParts& parts() const { return parts_; }
-  // Warnings looks for rules that others shadow, rules that are not strict, and keys whose time has passed at `now`
-  // (Unix seconds).
+  // CanSign says whether what a key of the policy signs at `now` (Unix seconds) can count: it is not revoked, whatever
+  // is excepted of what it signed before, and its time has come and has not passed.
+  [[nodiscard]] bool CanSign(const TrustedKey& key, std::int64_t now) const;
+  // Warnings looks for rules that others shadow, rules that are not strict, keys whose time has passed at `now` (Unix
+  // seconds), and roles that the keys which can sign at that time are too few to fill.
   [[nodiscard]] std::vector<PolicyWarning> Warnings(std::int64_t now) const;
 
  private:

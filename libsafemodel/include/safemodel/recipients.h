@@ -19,7 +19,9 @@ namespace safemodel {
 inline constexpr std::uint32_t kDefaultBucketBytes = 16u << 10;
 
 // Recipient is somebody to encrypt for: an X25519 key ("age1…"), an OpenSSH key ("ssh-ed25519 AAAA…"), a key of one of
-// age's plugins or a hybrid one ("age1NAME1…", through the installed program `age`), or a passphrase. Move-only.
+// age's plugins or a hybrid one ("age1NAME1…", through the installed program `age`), or a passphrase. Move-only: one
+// that was moved from may be assigned to or destroyed, and nothing else. Const members are safe to call from several
+// threads at once.
 class Recipient {
  public:
   // FromText reads one recipient. kKey: "bad_recipient", "unusable_key" for a key of low order, "bad_plugin_name".
@@ -49,7 +51,9 @@ class Recipient {
 };
 
 // Identity is the secret that belongs to a recipient, in guarded memory: locked, left out of core dumps, wiped when
-// destroyed. Move-only; there is no way to print it but WriteFiles.
+// destroyed. Move-only; there is no way to print it but WriteFiles. One that was moved from may be assigned to or
+// destroyed, and nothing else. Const members are safe to call from several threads at once; the source of a passphrase
+// is asked by one of them, and the others wait for the answer.
 class Identity {
  public:
   // Generate makes a fresh X25519 identity.

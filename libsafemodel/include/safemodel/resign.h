@@ -18,7 +18,9 @@ namespace safemodel {
 
 // ResignBasis says which containers may be signed anew: those of which a log had a statement by the leaked key before a
 // checkpoint that was kept from the time before the leak, or those whose manifests somebody lists. Whoever stole a key
-// can back-date, and can also log, so neither a time in a statement nor an entry as such decides.
+// can back-date, and can also log, so neither a time in a statement nor an entry as such decides. A value that may be
+// copied; const members are safe to call from several threads at once. One that was moved from may be assigned to or
+// destroyed, and nothing else.
 class ResignBasis {
  public:
   // FromLog verifies the whole log, the signature of the checkpoint `before` (a note), and that the log continues it;

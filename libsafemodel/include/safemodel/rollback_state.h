@@ -27,20 +27,21 @@ struct RollbackState {
   bool operator==(const RollbackState&) const = default;
 };
 
-// InitRollbackState makes a file that remembers nothing. kUsage "exists" when there is one; kReplace makes it anew,
-// whatever it was, and forgets what was accepted.
+// InitRollbackState makes a file that remembers nothing. kUsage "exists" when there is one, and "bad_time" unless `now`
+// (Unix seconds) is between 1970 and 9999. kReplace makes it anew, whatever it was, and forgets what was accepted.
 enum class OldState : std::uint8_t { kRefuse, kReplace };
 Status InitRollbackState(const std::string& path, std::int64_t now, OldState old = OldState::kRefuse);
 
-// ReadRollbackState returns what is remembered. Codes: "state_missing", "state_unusable", "state_malformed",
-// "state_version", "state_large",
-// "writable_by_others", "locked".
+// ReadRollbackState returns what is remembered. Codes of this and of what changes a file: "state_missing",
+// "state_unusable", "state_malformed", "state_version", "state_large" (too many models, or too long a text, also before
+// it is written), "writable_by_others", "locked".
 Result<RollbackState> ReadRollbackState(const std::string& path);
 
 // SetHighestSequence repairs a model whose sequence ran ahead: releases from `sequence` on are accepted from now on.
+// kUsage "bad_name", "bad_sequence".
 Status SetHighestSequence(const std::string& path, const std::string& model, std::uint64_t sequence);
 
-// SetNewestTime repairs a file that was used while the clock was wrong.
+// SetNewestTime repairs a file that was used while the clock was wrong. kUsage "bad_time".
 Status SetNewestTime(const std::string& path, std::int64_t time);
 
 }  // namespace safemodel
