@@ -38,9 +38,9 @@ TEST_CASE("out of memory: policies and the rollback state") {
   FailEach([&] { return StatusOf(Policy::FromFile(path)); });
   const Denial denial{Digest{}, Digest{}, "a reason of more than a few letters"};
   FailEach([&] { return Deny(path, denial); });
-  FailEach([&] { return SetHighestSequence(state, model, 7); }, 5);
-  FailEach([&] { return SetNewestTime(state, kNow); }, 5);
-  FailEach([&] { return StatusOf(ReadRollbackState(state)); }, 3);
+  FailEach([&] { return SetHighestSequence(state, model, 7); }, {.least = 5});
+  FailEach([&] { return SetNewestTime(state, kNow); }, {.least = 5});
+  FailEach([&] { return StatusOf(ReadRollbackState(state)); }, {.least = 3});
   CHECK(ReadRollbackState(state).value().models.at(model).sequence == 7);
 }
 
@@ -71,7 +71,7 @@ TEST_CASE("out of memory: signing and the log") {
   FailEach([&] { return StatusOf(ProveEntry(log, 0, trust)); });
   FailEach([&] { return StatusOf(ProveContainer(log, path, trust, {}, StoreProofs::kNo)); });
   const ByteBuffer note = ReadFileBytes(log + "/checkpoint");
-  FailEach([&] { return StatusOf(ParseCheckpoint(note)); }, 3);
+  FailEach([&] { return StatusOf(ParseCheckpoint(note)); }, {.least = 3});
   CHECK(Verify(path, Trusting({key.public_key()})).ok());
 }
 
