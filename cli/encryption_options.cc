@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <utility>
 
 #include "passphrase.h"
 #include "signing_key.h"
@@ -36,6 +37,7 @@ struct IdentityOptions::Given {
   std::vector<std::string> sources = {};
   std::string passphrase_file = {};
   IdentitySource opened = {};
+  bool warned = false;
 
   // Open reads nothing yet.
   void Open() {
@@ -46,13 +48,20 @@ struct IdentityOptions::Given {
         passphrase = FileOf(source);
       } else {
         keys.push_back(source);
-        if (IsFile(source)) WarnIfReadable(console, source);
       }
     }
     if (!passphrase_file.empty()) passphrase = passphrase_file;
     PassphraseSource ask;
     if (passphrase) ask = AskPassphrase(*passphrase, Confirm::kNo, "Passphrase that opens the container");
     opened = IdentitiesFrom(std::move(keys), std::move(ask));
+  }
+
+  // Warn is for what has turned out to be identities.
+  void Warn() {
+    if (std::exchange(warned, true)) return;
+    for (const std::string& source : sources) {
+      if (!IsPassphrase(source) && IsFile(source)) WarnIfReadable(console, source);
+    }
   }
 };
 
@@ -84,7 +93,9 @@ IdentitySource IdentityOptions::source() const {
   if (!given()) return {};
   return [given = given_] {
     if (!given->opened) given->Open();
-    return given->opened();
+    auto identities = given->opened();
+    if (identities.ok()) given->Warn();
+    return identities;
   };
 }
 

@@ -65,7 +65,29 @@ int MakeIdentity(const State& state) {
   return kDone;
 }
 
+// WithoutTerminal names what this verb has for whoever cannot be asked.
+Error WithoutTerminal(Error error) {
+  if (std::string_view(error.code) == "no_terminal") {
+    error.text =
+        "a passphrase is needed and there is no terminal; name the file that holds it with --passphrase-file, "
+        "or leave the key unprotected with --no-passphrase";
+  }
+  return error;
+}
+
+// CheckStem refuses names that the endings would make others of than were meant.
+Status CheckStem(const std::string& stem) {
+  if (stem.ends_with('/'))
+    return BadArguments("this is a folder; say how the key is to be called in it", stem + "NAME");
+  if (stem.ends_with(".key") || stem.ends_with(".pub")) {
+    return BadArguments("give the name without its ending: NAME.key and NAME.pub are written",
+                        stem.substr(0, stem.size() - 4));
+  }
+  return {};
+}
+
 int RunKeygen(const State& state) {
+  if (const Status usable = CheckStem(state.stem); !usable.ok()) return state.console.Fail(usable.error());
   if (state.format == "age") return MakeIdentity(state);
   if (FormatOf(state) != KeyFormat::kMinisign && !state.no_passphrase) {
     return state.console.Fail(Error{Stage::kUsage, "unprotected_format",
@@ -75,7 +97,7 @@ int RunKeygen(const State& state) {
   Passphrase passphrase;
   if (!state.no_passphrase) {
     auto answer = AskPassphrase(state.passphrase_file, Confirm::kYes)();
-    if (!answer.ok()) return state.console.Fail(answer.error());
+    if (!answer.ok()) return state.console.Fail(WithoutTerminal(answer.error()));
     passphrase = std::move(answer).value();
     if (passphrase.empty()) {
       return state.console.Fail(Error{Stage::kUsage, "empty_passphrase",

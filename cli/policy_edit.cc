@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <safemodel/digest.h>
 #include <safemodel/inspect.h>
+#include <safemodel/open_signer.h>
 #include <safemodel/policy_file.h>
 
 #include <CLI/CLI.hpp>
@@ -55,6 +56,15 @@ Result<LogCheckpoint> CheckpointOf(const std::string& text) {
   return checkpoint;
 }
 
+// NoSuchKey names the keys that could have been meant, unless what was given is a secret.
+Error NoSuchKey(const std::string& key, const Error& as_text, const std::vector<TrustedKey>& keys) {
+  if (IsSecretKeyText(key)) return as_text;
+  std::string names;
+  for (const TrustedKey& known : keys) names += (names.empty() ? "" : ", ") + known.name;
+  return {Stage::kUsage, "no_such_key", "the policy has no key of this name, and it is no key's file or text either",
+          kNoOffset, key + "; the policy has " + names};
+}
+
 // KeyText returns what a policy can name: a key in a file as its text, unless that is the name of a key in the policy.
 Result<std::string> KeyText(const std::string& key, const std::string& policy_path) {
   const auto policy = Policy::FromFile(policy_path);
@@ -62,7 +72,10 @@ Result<std::string> KeyText(const std::string& key, const std::string& policy_pa
   const auto& keys = policy.value().keys();
   if (std::any_of(keys.begin(), keys.end(), [&](const TrustedKey& known) { return known.name == key; })) return key;
   std::error_code unreadable;
-  if (!std::filesystem::is_regular_file(key, unreadable)) return key;
+  if (!std::filesystem::is_regular_file(key, unreadable)) {
+    const auto text = PublicKey::FromText(key);
+    return text.ok() ? Result<std::string>(key) : NoSuchKey(key, text.error(), keys);
+  }
   const auto read = PublicKey::FromFile(key);
   if (!read.ok()) return read.error();
   std::string line = read.value().ToText(KeyFormat::kOpenSsh);
@@ -140,6 +153,14 @@ Result<Denial> DenialOf(const DenyState& state) {
   return denial;
 }
 
+// Denies says whether a policy has all that is to be denied.
+bool Denies(const Policy& policy, const Denial& denial) {
+  const auto has = [](const std::vector<Digest>& digests, const std::optional<Digest>& digest) {
+    return !digest || std::find(digests.begin(), digests.end(), *digest) != digests.end();
+  };
+  return has(policy.parts().denied_manifests, denial.manifest) && has(policy.parts().denied_contents, denial.content);
+}
+
 int RunDeny(const DenyState& state) {
   const bool digests = !state.manifest.empty() || !state.content.empty();
   if (digests == !state.container.empty()) {
@@ -148,8 +169,13 @@ int RunDeny(const DenyState& state) {
   if (const Status usable = state.identities.Check(); !usable.ok()) return state.console.Fail(usable.error());
   const auto denial = DenialOf(state);
   if (!denial.ok()) return state.console.Fail(denial.error(), state.container);
-  const Status done = Deny(state.policy, denial.value());
-  if (!done.ok()) return state.console.Fail(done.error(), state.policy);
+  const auto policy = Policy::FromFile(state.policy);
+  if (!policy.ok()) return state.console.Fail(policy.error(), state.policy);
+  if (Denies(policy.value(), denial.value())) {
+    state.console.Note("the policy denies this already; nothing was changed");
+  } else if (const Status done = Deny(state.policy, denial.value()); !done.ok()) {
+    return state.console.Fail(done.error(), state.policy);
+  }
   std::string about;
   if (denial.value().manifest) about += "manifest " + HexOf(*denial.value().manifest);
   if (denial.value().content) about += (about.empty() ? "content " : ", content ") + HexOf(*denial.value().content);
@@ -168,10 +194,12 @@ Verb AddPolicyRevoke(CLI::App& parent, Console& console) {
       ->type_name("KEY");
   verb->add_option("--except-before", state->before,
                    "Keep what a log had before this checkpoint; ROOT in hex; repeatable")
-      ->type_name("ORIGIN,SIZE,ROOT");
+      ->type_name("ORIGIN,SIZE,ROOT")
+      ->allow_extra_args(false);
   verb->add_option("--except-statement", state->statements,
                    "Keep the statement whose payload has this SHA-256; repeatable")
-      ->type_name("SHA256");
+      ->type_name("SHA256")
+      ->allow_extra_args(false);
   verb->add_option("--reason", state->reason, "A note for those who read the policy");
   console.AddOptions(*verb);
   return {verb, [state] { return RunRevoke(*state); }};

@@ -4,6 +4,7 @@
 #include <safemodel/open_signer.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "console.h"
 
@@ -15,7 +16,8 @@ void TrustOptions::AddOptions(CLI::App& verb) {
           "--key,-k", keys_,
           "Accept a signature in role builder by this public key of minisign, OpenSSH or OpenSSL: a file, or its text; "
           "repeatable")
-      ->type_name("KEY");
+      ->type_name("KEY")
+      ->allow_extra_args(false);
   verb.add_option("--expect", expect_, "Refuse any other model, and any other version if given")
       ->check([](const std::string& text) { return std::string(text.empty() ? "an empty name expects nothing" : ""); })
       ->type_name("NAME[@VERSION]");
@@ -39,6 +41,8 @@ Result<Policy> TrustOptions::MakePolicy() const {
       if (error.subject.empty() && !IsSecretKeyText(text)) error.subject = text;
       return error;
     }
+    if (std::find(keys.begin(), keys.end(), key.value()) != keys.end())
+      return BadArguments("a key is given twice; one --key for each is enough", text);
     keys.push_back(key.value());
   }
   return Policy::AnyOf(std::move(keys));

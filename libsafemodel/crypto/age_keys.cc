@@ -73,13 +73,26 @@ Result<Identity> ForProgram(std::string_view text) {
   return Identity(std::move(identity));
 }
 
+// ForOpening says what a refusal of an OpenSSH key means to somebody who wants to open something: an agent only signs.
+Error ForOpening(Error error) {
+  const std::string_view code = error.code;
+  if (code == "encrypted_key") {
+    error.text =
+        "this OpenSSH key has a passphrase, and no agent can open a container; make a copy of the key without "
+        "one (ssh-keygen -p -f COPY) and delete it afterwards";
+  }
+  if (code == "hardware_key") error.text = "this key lives in a hardware token, which signs only; it opens nothing";
+  return error;
+}
+
 Result<Identity> ParseOpenSshIdentity(std::string_view text) {
   SAFEMODEL_ASSIGN(const Armored armored, ParseArmor(text));
   if (armored.label != kOpenSshLabel)
     return BadIdentity("only OpenSSH's private keys and age's identities can open this");
   SAFEMODEL_ASSIGN(const SecretBytes bytes, DecodeArmor(armored));
-  SAFEMODEL_ASSIGN(const Ed25519KeyPair pair, ParseOpenSshSecret(bytes.bytes()));
-  return Identity(SshIdentity{X25519OfEd25519(pair), pair.public_key()});
+  const auto pair = ParseOpenSshSecret(bytes.bytes());
+  if (!pair.ok()) return ForOpening(pair.error());
+  return Identity(SshIdentity{X25519OfEd25519(pair.value()), pair.value().public_key()});
 }
 
 // ParseLines parses each line that is not empty and no comment. Errors name the offset of their line.
@@ -140,6 +153,12 @@ Result<Recipient> ParseRecipient(std::string_view text) {
 Result<std::vector<Recipient>> ParseRecipients(std::string_view text) { return ParseLines(text, &ParseRecipient); }
 
 Result<Identity> ParseIdentity(std::string_view text) {
+  if (text.starts_with(kPluginRecipientPrefix) || IsOpenSshLine(text)) {
+    return BadIdentity(
+        "this is a recipient, the public half; what opens is the identity that belongs to it: a file "
+        "with AGE-SECRET-KEY-1…, or the private key of OpenSSH");
+  }
+  if (!text.starts_with("AGE-")) return BadIdentity("an identity starts with AGE-SECRET-KEY- or AGE-PLUGIN-");
   SecretBytes data(kProgramKeyBytes);
   const auto parsed = DecodeBech32(text, data.bytes());
   if (!parsed.ok()) return BadIdentity(parsed.error().text);
@@ -158,6 +177,11 @@ Result<Identity> ParseIdentity(std::string_view text) {
 Result<std::vector<Identity>> ParseIdentities(std::string_view text) {
   if (text.starts_with("age-encryption.org/") || text.starts_with("-----BEGIN AGE ")) {
     return Error{Stage::kKey, "encrypted_identities", "these identities are encrypted; decrypt them with age -d first"};
+  }
+  if (text.starts_with("untrusted comment: ")) {
+    return BadIdentity(
+        "this is a key of minisign, which signs only; what opens is an identity of age (keygen --format "
+        "age) or an ssh-ed25519 key");
   }
   if (!IsArmored(text)) return ParseLines(text, &ParseIdentity);
   SAFEMODEL_ASSIGN(Identity identity, ParseOpenSshIdentity(text));

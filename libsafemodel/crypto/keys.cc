@@ -38,6 +38,16 @@ Status CheckUsable(const crypto::Ed25519PublicKey& key) {
   return Error{Stage::kKey, "unusable_key", "this public key is of low order or not canonical; make a new one"};
 }
 
+// KindInstead says what a text is that is no public key, for those who give the other half or a key for something else.
+const char* KindInstead(std::string_view text) {
+  if (text.find("AGE-SECRET-KEY-") != std::string_view::npos || text.starts_with("age1")) {
+    return "this is a key of age, which contents are encrypted for; signatures are by keys of minisign, OpenSSH or "
+           "OpenSSL (PEM)";
+  }
+  if (crypto::HoldsSecret(text)) return "this is a secret key; give its public half, the file that ends in .pub";
+  return "this is no public key of minisign, OpenSSH or OpenSSL (PEM)";
+}
+
 Error About(Error error, const std::string& path) {
   if (error.subject.empty()) error.subject = path;
   return error;
@@ -57,7 +67,7 @@ Result<crypto::Ed25519PublicKey> BytesOfPem(std::string_view text) {
 // PairOfArmor decodes a secret block of OpenSSH or OpenSSL.
 Result<crypto::Ed25519KeyPair> PairOfArmor(std::string_view text) {
   SAFEMODEL_ASSIGN(const crypto::Armored armored, crypto::ParseArmor(text));
-  if (armored.label == crypto::kPublicLabel) return NotAKey("this is a public key; the secret one signs");
+  if (armored.label == crypto::kPublicLabel) return NotAKey("this is a public key; what signs is its secret half");
   if (armored.label == "ENCRYPTED PRIVATE KEY") {
     return Error{Stage::kKey, "encrypted_key", "this PEM key is encrypted; decrypt it with openssl pkey first"};
   }
@@ -101,7 +111,12 @@ Result<PublicKey> PublicKey::FromText(std::string_view text) {
     SAFEMODEL_ASSIGN(const auto bytes, BytesOfPem(text));
     return FromBytes(bytes);
   }
-  if (!crypto::IsOpenSshLine(text)) return FromMinisign(text);
+  if (!crypto::IsOpenSshLine(text)) {
+    auto key = FromMinisign(text);
+    const bool means_minisign = text.starts_with(kMinisignComment) && !crypto::HoldsSecret(text);
+    if (key.ok() || std::string_view(key.error().code) == "unusable_key" || means_minisign) return key;
+    return NotAKey(KindInstead(text));
+  }
   SAFEMODEL_ASSIGN(crypto::OpenSshPublicKey parsed, crypto::ParseOpenSshPublic(text));
   SAFEMODEL_ASSIGN(PublicKey key, FromBytes(parsed.key));
   key.application_ = std::move(parsed.application);
@@ -213,6 +228,11 @@ Result<SecretKey> SecretKey::FromText(ByteView text, const PassphraseSource& pas
     key.guarded_ = std::make_unique<Guarded>(Guarded{{std::move(pair), public_key.minisign_id_}, public_key});
     return key;
   }
+  // What holds a secret is decoded into guarded memory only, so a public key is looked for in all else.
+  if (!crypto::HoldsSecret(AsText(text)) && PublicKey::FromText(AsText(text)).ok())
+    return NotAKey("this is a public key; what signs is its secret half, the file that keygen ends in .key");
+  if (AsText(text).find("AGE-SECRET-KEY-") != std::string_view::npos)
+    return NotAKey("this is an age identity, which opens what is encrypted; it signs nothing");
   if (!AsText(text).starts_with(kMinisignComment))
     return NotAKey("this is no secret key of minisign, OpenSSH or OpenSSL (PEM)");
   SAFEMODEL_ASSIGN(crypto::MinisignSecretKey parsed, crypto::ParseMinisignSecret(text, passphrase));

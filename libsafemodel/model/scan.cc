@@ -55,6 +55,14 @@ Result<pickle::ScanClaim> ScanSafetensors(const std::shared_ptr<const File>& fil
   return pickle::ScanClaim{"safetensors", file->size()};
 }
 
+Error DoesNotOpen(const Error& error) {
+  if (std::string_view(error.code) == "identity_needed") {
+    return {Stage::kUnsupported, "FILE-ENCRYPTED",
+            "the container is encrypted; what safemodel decrypt writes can be scanned"};
+  }
+  return {Stage::kMalformed, "FILE-CONTAINER", "the container does not open", error.offset, error.code};
+}
+
 // ScanContainer judges the files that were packed into a container. Tensors are data; signatures are for `verify`.
 Result<pickle::ScanClaim> ScanContainer(const std::shared_ptr<const File>& file, const pickle::ImportOptions& options,
                                         pickle::Findings& findings) {
@@ -63,8 +71,7 @@ Result<pickle::ScanClaim> ScanContainer(const std::shared_ptr<const File>& file,
   const auto model = OpenUnverified(file->path(), InsecureSkipVerification(), open);
   if (!model.ok()) {
     if (model.error().stage == Stage::kIo) return model.error();
-    findings.Add(
-        {Stage::kMalformed, "FILE-CONTAINER", "the container does not open", model.error().offset, model.error().code});
+    findings.Add(DoesNotOpen(model.error()));
     // What only begins like a container may be something else for other readers.
     SAFEMODEL_ASSIGN(const pickle::ScanClaim other, pickle::ScanSource(file, options, findings));
     if (!other.layout.empty()) {

@@ -20,6 +20,17 @@ Severity SeverityFor(const char* rule, ScanVerdict verdict) {
   return verdict == ScanVerdict::kClean ? Severity::kNote : Severity::kHigh;
 }
 
+// InCatalogue returns an error under a rule of the catalogue. Readers that others use too have codes of their own,
+// which become the subject when nothing else is.
+Error InCatalogue(Error error) {
+  if (FindScanRule(error.code) != nullptr) return error;
+  if (error.subject.empty()) error.subject = error.code;
+  error.code = "FILE-MALFORMED";
+  if (error.stage == Stage::kLimit) error.code = "LIMIT-BYTES";
+  if (error.stage == Stage::kUnsupported) error.code = "FILE-UNSUPPORTED";
+  return error;
+}
+
 }  // namespace
 
 ScanVerdict VerdictOf(const Error& error) {
@@ -30,6 +41,7 @@ void Findings::Record(Error error, ScanVerdict verdict, std::string call, NodeIn
   ++count_;
   worst_ = std::max(worst_, verdict);
   if (std::optional<Error>& first = first_[IndexOf(verdict)]; !first) first = error;
+  error = InCatalogue(std::move(error));
   const bool first_of_rule = rules_.insert(error.code).second;
   if (listed_.size() >= kMostListed && !first_of_rule) return;
   Finding finding;
@@ -106,7 +118,7 @@ Findings::MemberScope::MemberScope(Findings& findings, std::string_view name)
 }
 
 bool Findings::JustSaid(const Error& error) const {
-  return !listed_.empty() && std::string_view(listed_.back().error.code) == error.code &&
+  return !listed_.empty() && std::string_view(listed_.back().error.code) == InCatalogue(error).code &&
          listed_.back().error.stage == error.stage;
 }
 

@@ -173,7 +173,8 @@ Status CheckRevoked(const std::vector<RevokedKey>& revoked) {
                              "a revoked key has more than 4096 exceptions", entry.key.KeyId()));
     // Two entries with different exceptions would leave open which of them holds.
     if (!seen.insert(entry.key).second)
-      return Refuse("revoked_twice", "a key is revoked twice; put the exceptions together", entry.key.KeyId());
+      return Refuse("revoked_twice", "a key is revoked twice; one entry is enough, with all its exceptions",
+                    entry.key.KeyId());
     for (const LogCheckpoint& checkpoint : entry.except_before) {
       if (checkpoint.origin.empty() || checkpoint.size == 0)
         return Refuse("bad_checkpoint", "a checkpoint of a revoked key has no origin or no entries", checkpoint.origin);

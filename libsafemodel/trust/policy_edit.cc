@@ -21,6 +21,13 @@ std::string TextOf(const LogCheckpoint& checkpoint) {
          ", root = " + json::Quote(crypto::Hex(checkpoint.root)) + " }";
 }
 
+// AfterEdit says of a policy that was good before what the table that was added is to blame for.
+Error AfterEdit(Error error) {
+  if (std::string_view(error.code) == "revoked_twice")
+    error.text = "the policy revokes this key already; exceptions belong in the entry that is there";
+  return error;
+}
+
 // AppendTable adds text at the end of a policy file, if what comes out is a policy.
 Status AppendTable(const std::string& path, const std::string& table) {
   SAFEMODEL_ASSIGN(const auto file, trust::LockNamed(path));
@@ -28,7 +35,7 @@ Status AppendTable(const std::string& path, const std::string& table) {
   SAFEMODEL_TRY(Policy::FromToml(text));
   if (!text.empty() && text.back() != '\n') text += "\n";
   text += "\n" + table;
-  SAFEMODEL_TRY(Policy::FromToml(text));
+  if (const auto after = Policy::FromToml(text); !after.ok()) return AfterEdit(after.error());
   return trust::ReplaceFile(*file, text);
 }
 

@@ -100,6 +100,27 @@ class PolicyTest(CliTest):
         for bad in ("log,7", "log,x," + "ab" * 32, "log,7," + "AB" * 32):
             self.run_cli("policy", "revoke", "policy.toml", "--key", "release", "--except-before", bad, expect=2)
 
+    def test_a_key_that_the_policy_does_not_know_is_a_mistake_of_the_command_line(self):
+        self.policy()
+        before = (self.path / "policy.toml").read_bytes()
+        refused = self.run_json("policy", "revoke", "policy.toml", "--key", "nosuch", expect=2)
+        self.assertEqual(refused["code"], "no_such_key")
+        self.assertEqual(refused["subject"], "nosuch; the policy has release")
+        self.assertEqual((self.path / "policy.toml").read_bytes(), before)
+
+    def test_what_is_revoked_or_denied_already_is_said_so(self):
+        self.policy()
+        self.run_cli("policy", "revoke", "policy.toml", "--key", "release")
+        again = self.run_cli("policy", "revoke", "policy.toml", "--key", "release", expect=6)
+        self.assertIn(b"the policy revokes this key already", again.stderr)
+        self.run_cli("policy", "deny", "policy.toml", "m.safemodel")
+        before = (self.path / "policy.toml").read_bytes()
+        again = self.run_cli("policy", "deny", "policy.toml", "m.safemodel")
+        self.assertIn(b"denies this already; nothing was changed", again.stderr)
+        self.assertEqual((self.path / "policy.toml").read_bytes(), before)
+        self.run_cli("policy", "deny", "policy.toml", "--content", "ab" * 32)
+        self.assertNotEqual((self.path / "policy.toml").read_bytes(), before)
+
     def test_revoke_takes_the_file_of_a_key(self):
         self.policy()
         self.run_cli("policy", "revoke", "policy.toml", "--key", "k.pub")
@@ -207,17 +228,29 @@ class PolicyTest(CliTest):
         self.policy(more=log)
         self.assertEqual([w["code"] for w in self.run_json("policy", "check", "policy.toml")["warnings"]], ["idle_log"])
 
+    def guide(self, heading, until=None):
+        """The transcript of the guide as it stands there, and as it is today."""
+        (self.path / "bin").mkdir()
+        (self.path / "bin" / "safemodel").symlink_to(Path(CLI).resolve())
+        environment = {**os.environ, "PATH": f"{self.path}/bin:{os.environ['PATH']}"}
+        guide = transcript.block("policy.md", heading).split(until)[0] if until else transcript.block("policy.md", heading)
+        self.assertIn("(exit 1)", guide)
+        now = transcript.run(guide, self.path, environment)
+        return transcript.same_everywhere(guide), transcript.same_everywhere(now)
+
     def test_the_guide_signs_a_policy(self):
         self.policy()
         self.run_cli("keygen", "-o", "security", "--no-passphrase")
         self.run_cli("keygen", "-o", "release", "--no-passphrase")
-        (self.path / "bin").mkdir()
-        (self.path / "bin" / "safemodel").symlink_to(Path(CLI).resolve())
-        environment = {**os.environ, "PATH": f"{self.path}/bin:{os.environ['PATH']}"}
-        guide = transcript.block("policy.md", "Signing the policy itself")
-        self.assertIn("(exit 1)", guide)
-        now = transcript.run(guide, self.path, environment)
-        self.assertEqual(transcript.same_everywhere(guide), transcript.same_everywhere(now))
+        self.assertEqual(*self.guide("Signing the policy itself"))
+
+    def test_the_guide_revokes_a_key(self):
+        rule = '[[rule]]\nmodels = "**"\nroles = { builder = 1, approver = 1 }\n'
+        self.policy(rule, keys=self.key("release-2026", "k") + self.key("review", "second", '["approver"]'))
+        (self.path / "m.safemodel").rename(self.path / "net.safemodel")
+        self.run_cli("sign", "net.safemodel", "-k", "second.key", "--role", "approver")
+        self.run_cli("verify", "net.safemodel", "--policy", "policy.toml")
+        self.assertEqual(*self.guide("Incidents", "$ safemodel policy state"))
 
 
 if __name__ == "__main__":
