@@ -12,6 +12,9 @@ namespace safemodel::cli {
 // and its length stated.
 std::string EscapeForTerminal(std::string_view text, std::size_t limit = 200);
 
+// EscapeKeepingEnd cuts text over `limit` bytes in its middle: behind a path stands what the system said of it.
+std::string EscapeKeepingEnd(std::string_view text, std::size_t limit = 200);
+
 // QuoteJson returns a JSON string literal in pure ASCII. Lone surrogates (three bytes each) become their `\uD8xx`
 // escape and other bytes that are not UTF-8 `\uDCxx`, as Python's surrogateescape reads them, so nothing is lost.
 std::string QuoteJson(std::string_view text);
