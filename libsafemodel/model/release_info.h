@@ -20,6 +20,8 @@ Error NotSigned(const std::string& envelope_path);
 // CheckSameIdentity refuses (kUsage "other_release") to co-sign under another name, version or sequence than the one
 // that is signed. NewIdentity is that of a new manifest, which may replace another. artifact_sign.cc
 Status CheckSameIdentity(const container::ListingIdentity& identity, const ArtifactOptions& artifact);
+// CheckNewIdentity refuses (kUsage) a name, version or sequence that no manifest may have.
+Status CheckNewIdentity(const ArtifactOptions& artifact, const Limits& limits);
 container::ListingIdentity NewIdentity(const std::string& default_name, const container::ListingIdentity* before,
                                        const ArtifactOptions& artifact, const SignOptions& options);
 
