@@ -2,7 +2,9 @@
 #include "artifact.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "escape.h"
 #include "report.h"
@@ -56,7 +58,8 @@ void ArtifactArguments::AddOptions(CLI::App& verb) {
   verb.add_option(
           "--ignore", options_.ignore,
           "Leave out the paths in a folder that match this pattern; * stays in a folder, ** does not; repeatable")
-      ->type_name("GLOB");
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
   verb.add_option("--envelope", options_.envelope_path, "Where the signatures of a file or folder go")
       ->type_name("FILE");
   verb.add_flag("--update", update_,
@@ -96,9 +99,16 @@ int ArtifactArguments::Run(const Console& console, const std::vector<std::string
   if (!options_.ignore.empty() || !options_.envelope_path.empty() || check_)
     return console.Fail(BadArguments("a set takes neither --ignore nor --envelope nor --check"));
   auto report = SignSet(set_, files, key, options, options_);
-  if (!report.ok()) return console.Fail(report.error(), set_);
+  if (!report.ok()) return FailSet(console, report.error(), files);
   PrintReport(console, report.value());
   return kDone;
+}
+
+// FailSet tells an error of a member about that.
+int ArtifactArguments::FailSet(const Console& console, Error error, const std::vector<std::string>& files) const {
+  if (std::find(files.begin(), files.end(), error.subject) == files.end()) return console.Fail(error, set_);
+  const std::string member = std::exchange(error.subject, {});
+  return console.Fail(error, member);
 }
 
 AnyVerdict VerifyAny(const std::string& file, Wanted wanted, const Policy& policy, const Expectation& expectation,

@@ -27,6 +27,8 @@ class ArtifactArguments {
   int Run(const Console& console, const std::vector<std::string>& files, const Signer& key, const SignOptions& options);
 
  private:
+  [[nodiscard]] int FailSet(const Console& console, Error error, const std::vector<std::string>& files) const;
+
   std::string set_;
   std::string name_;
   std::string version_;

@@ -38,6 +38,7 @@ Result<std::string> TypeOf(const State& state) {
   for (const auto& [name, uri] : kShort) {
     if (state.type == name) return std::string(uri);
   }
+  if (state.type.empty()) return BadArguments("say with --type what the predicate is: slsa, cyclonedx, scan, or a URI");
   if (state.type.find(':') == std::string::npos)
     return BadArguments("--type takes slsa, cyclonedx, scan, or the URI of a predicate type", state.type);
   return state.type;
@@ -55,8 +56,6 @@ Result<std::string> ReadPredicate(const std::string& path, std::uint64_t limit) 
 }
 
 Result<std::string> PredicateOf(const State& state) {
-  if (state.predicate_file.empty() == state.scan_source.empty())
-    return BadArguments("give the predicate with either --predicate or --scan");
   if (state.scan_source.empty()) return ReadPredicate(state.predicate_file, state.options.limits.statement_bytes);
   ScanOptions options;
   options.progress = state.console.MakeProgress("scanning");
@@ -92,7 +91,16 @@ bool IsItself(const std::string& a, const std::string& b) {
   return std::filesystem::equivalent(a, b, failure) && !failure;
 }
 
+// About returns the input that an error is about: the predicate, or what it is attached to.
+const std::string& About(const State& state, const Error& error) {
+  return std::string_view(error.code) == "bad_predicate" && !state.predicate_file.empty() ? state.predicate_file
+                                                                                          : state.file;
+}
+
 int RunAttest(State& state) {
+  if (state.predicate_file.empty() == state.scan_source.empty()) {
+    return state.console.Fail(BadArguments("give what is to be attached: either --predicate FILE, or --scan SOURCE"));
+  }
   auto type = TypeOf(state);
   if (!type.ok()) return state.console.Fail(type.error());
   state.options.predicate_type = type.value();
@@ -100,13 +108,13 @@ int RunAttest(State& state) {
   if (state.set) state.options.subject = AttestOptions::Subject::kSet;
   if (IsItself(state.scan_source, state.file)) state.options.scanned = AttestOptions::Scanned::kRelease;
   auto predicate = PredicateOf(state);
-  if (!predicate.ok()) return state.console.Fail(predicate.error(), state.file);
+  if (!predicate.ok()) return state.console.Fail(predicate.error());
   auto key = OpenSigningKey(state.console, state.key);
   if (!key.ok()) return state.console.Fail(key.error(), state.key.ShownKey());
   const std::string& text = predicate.value();
   const ByteView bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   auto report = Attest(state.file, bytes, *key.value(), state.options);
-  if (!report.ok()) return state.console.Fail(report.error(), state.file);
+  if (!report.ok()) return state.console.Fail(report.error(), About(state, report.error()));
   PrintReport(state, report.value());
   return kDone;
 }

@@ -2,6 +2,7 @@
 #include <safemodel/convert.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 
 #include "allowed_note.h"
@@ -154,6 +155,15 @@ Status TakeMetadata(State& state) {
   return {};
 }
 
+// PathInFolder returns the path below the folder for one that begins with the folder, as shells complete it.
+std::string PathInFolder(const std::string& folder, const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  if (path.empty() || (path.front() != '/' && fs::exists(fs::path(folder) / path, failure))) return path;
+  const fs::path below = fs::path(path).lexically_normal().lexically_relative(fs::path(folder).lexically_normal());
+  return below.empty() || *below.begin() == ".." ? path : below.string();
+}
+
 int RunConvert(State& state) {
   const std::string& input = state.inputs.front();
   if (Status status = TakeMetadata(state); !status.ok()) return state.console.Fail(status.error());
@@ -169,6 +179,7 @@ int RunConvert(State& state) {
   state.recipients = std::move(recipients).value();
   ConvertOptions& options = state.options;
   options.encrypt_to = state.recipients;
+  options.weights = PathInFolder(input, options.weights);
   auto allowed = AllowedClasses::FromFiles(state.allow);
   if (!allowed.ok()) return state.console.Fail(allowed.error());
   options.allowed = std::move(allowed).value();
@@ -213,7 +224,9 @@ Verb AddConvert(CLI::App& parent, Console& console) {
   verb->add_option("--version", state->options.version, "Model version")->capture_default_str();
   verb->add_option("--sequence", state->options.sequence, "Release sequence number; 0 is unsequenced")
       ->capture_default_str();
-  verb->add_option("--metadata", state->metadata, "Signed public metadata; repeatable")->type_name("KEY=VALUE");
+  verb->add_option("--metadata", state->metadata, "Signed public metadata; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   verb->add_option("--codec", state->codec, "How chunks are stored: auto, raw or zstd")
       ->check(CLI::IsMember({"auto", "raw", "zstd"}))
       ->type_name("CODEC")

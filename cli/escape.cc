@@ -89,6 +89,18 @@ std::string EscapeForTerminal(std::string_view text, std::size_t limit) {
   return out;
 }
 
+std::string EscapeKeepingEnd(std::string_view text, std::size_t limit) {
+  constexpr std::size_t kEnd = 80;
+  if (text.size() <= limit || limit < kEnd) return EscapeForTerminal(text, limit);
+  const auto between_characters = [text](std::size_t at) {
+    while (at < text.size() && (ByteAt(text, at) & 0xC0) == 0x80) ++at;
+    return at;
+  };
+  const std::string head = EscapeForTerminal(text.substr(0, between_characters(limit - kEnd)), limit);
+  const std::string end = EscapeForTerminal(text.substr(between_characters(text.size() - kEnd)), limit);
+  return head + "... (" + std::to_string(text.size()) + " bytes) ..." + end;
+}
+
 std::string QuoteJson(std::string_view text) {
   std::string out = "\"";
   for (std::size_t i = 0; i < text.size();) {

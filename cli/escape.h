@@ -16,6 +16,9 @@ std::string EscapeForTerminal(std::string_view text, std::size_t limit = 200);
 // JoinForTerminal returns the texts, each escaped, with commas between them.
 std::string JoinForTerminal(const std::vector<std::string>& texts);
 
+// EscapeKeepingEnd cuts text over `limit` bytes in its middle: behind a path stands what the system said of it.
+std::string EscapeKeepingEnd(std::string_view text, std::size_t limit = 200);
+
 // QuoteJson returns a JSON string literal in pure ASCII. Lone surrogates (three bytes each) become their `\uD8xx`
 // escape and other bytes that are not UTF-8 `\uDCxx`, as Python's surrogateescape reads them, so nothing is lost.
 std::string QuoteJson(std::string_view text);

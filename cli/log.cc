@@ -162,7 +162,9 @@ int RunProve(const State& state) {
   if (!trusted.ok()) return Fail(state, trusted.error());
   if (state.consistency) return PrintConsistency(state, trusted.value());
   if (state.index.has_value() != state.file.empty()) {
-    return state.console.Fail(BadArguments("give --index or --container: what is to be proven"));
+    return state.console.Fail(BadArguments(state.file.empty()
+                                               ? "give --index or --container: what is to be proven"
+                                               : "--index and --container exclude each other: give one of them"));
   }
   const auto& [trust, at] = trusted.value();
   std::vector<ByteBuffer> proofs;
@@ -238,6 +240,7 @@ int RunQuery(const State& state) {
                              });
   if (!log.ok()) return Fail(state, log.error());
   PrintEntries(state, entries, log.value());
+  if (entries.empty() && !state.console.json()) state.console.Note("no entry matches");
   return kDone;
 }
 
@@ -348,7 +351,8 @@ std::vector<std::pair<CLI::App*, Runner>> AddParts(CLI::App& log, const std::sha
   add->add_option("FILE", state->file, "The container")->required();
   AddOwnerOptions(*add, *state);
   add->add_option("--signer", state->keys, "Log only statements that this public key verifies; repeatable")
-      ->type_name("KEY");
+      ->type_name("KEY")
+      ->allow_extra_args(false);
   add->add_option("--ci-identity", state->ci_identity, "What job this is; by default what GitHub or GitLab say")
       ->type_name("TEXT");
 
@@ -367,19 +371,26 @@ std::vector<std::pair<CLI::App*, Runner>> AddParts(CLI::App& log, const std::sha
   CLI::App* query = AddPart(log, state, "query", "List entries, after verifying the whole log",
                             "query /srv/log --log-key log.pub --key leaked.pub");
   state->log.AddOptions(*query, kEarlier);
-  query->add_option("--key", state->keys, "Statements by this public key; repeatable")->type_name("KEY");
+  query->add_option("--key", state->keys, "Statements by this public key; repeatable")
+      ->type_name("KEY")
+      ->allow_extra_args(false);
   query->add_option("--model", state->model, "Statements about this model")->type_name("NAME");
   query->add_option("--since", state->since, "Entries logged at this time or later")->type_name("TIME");
 
   CLI::App* audit = AddPart(log, state, "audit", "Verify a log and report what somebody should look at",
                             "audit /srv/log --log-key log.pub --key release.pub");
   state->log.AddOptions(*audit, kEarlier);
-  audit->add_option("--key", state->keys, "A public key that may sign; report others; repeatable")->type_name("KEY");
+  audit->add_option("--key", state->keys, "A public key that may sign; report others; repeatable")
+      ->type_name("KEY")
+      ->allow_extra_args(false);
 
   CLI::App* check = AddPart(log, state, "check", "Check the log proofs in a container's envelope, without the log",
                             "check model.safemodel --key release.pub --log-key log.pub --origin example.com/models");
   check->add_option("FILE", state->file, "The container")->required();
-  check->add_option("--key", state->keys, "The signer's public key; repeatable")->required()->type_name("KEY");
+  check->add_option("--key", state->keys, "The signer's public key; repeatable")
+      ->required()
+      ->type_name("KEY")
+      ->allow_extra_args(false);
   state->log.AddOptions(*check, "Accept only proofs in the tree of exactly this checkpoint");
   return {{init, RunInit},   {add, RunAdd},     {verify, RunVerify}, {prove, RunProve},
           {query, RunQuery}, {audit, RunAudit}, {check, RunCheck}};

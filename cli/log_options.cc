@@ -47,10 +47,13 @@ Result<ByteBuffer> ReadNote(const std::string& path) {
 void LogOptions::AddOptions(CLI::App& verb, const std::string& what) {
   verb.add_option("--log-key", keys_, "The log's public key: a .pub file, or its base64 line; repeatable")
       ->required()
-      ->type_name("KEY");
+      ->type_name("KEY")
+      ->allow_extra_args(false);
   verb.add_option("--origin", origin_, "The name of the log that is meant; without it, whatever this key has signed")
       ->type_name("NAME");
-  verb.add_option("--witness", witnesses_, "A witness whose cosignatures count; repeatable")->type_name("NAME=KEY");
+  verb.add_option("--witness", witnesses_, "A witness whose cosignatures count; repeatable")
+      ->type_name("NAME=KEY")
+      ->allow_extra_args(false);
   verb.add_option("--witnesses", threshold_, "How many witnesses must have cosigned")->type_name("N");
   verb.add_option("--checkpoint", checkpoint_, what)->type_name("FILE");
 }

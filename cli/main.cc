@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line: one subcommand for each verb. Exit codes and output rules are a contract with scripts.
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <safemodel/open_signer.h>
 
 #include <CLI/CLI.hpp>
 
+#include "command_words.h"
 #include "console.h"
 #include "escape.h"
 #include "last_words.h"
@@ -27,40 +32,55 @@ constexpr const char* kDescription =
     "Convert a legacy pickle without running it, sign it, verify it, load it.";
 
 constexpr const char* kFooter =
+    "safemodel help VERB tells more of a verb.\n"
     "Exit codes: 0 done and trusted, 1 refused, 2 usage, 3 malformed, unsupported or over a limit,\n"
     "4 input/output, 5 key or passphrase, 6 configuration, 70 a bug in safemodel.";
 
 // OutputOf looks for --json before anything is parsed: whatever fails from here on is told in the form asked for.
-Output OutputOf(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--json") return Output::kJson;
-  }
-  return Output::kText;
+Output OutputOf(const std::vector<std::string>& arguments) {
+  return std::find(arguments.begin(), arguments.end(), "--json") == arguments.end() ? Output::kText : Output::kJson;
 }
 
-// WordsOf returns what the parser says, unless it repeats a secret that was given where none belongs.
-std::string WordsOf(const CLI::ParseError& error) {
-  const std::string words = error.what();
+// WordsOf returns what the parser says, or first of all which word it does not know, unless that repeats a secret that
+// was given where none belongs.
+std::string WordsOf(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  std::optional<std::string> better = safemodel::cli::UnknownWord(app, arguments);
+  if (!better && error.get_name() == "RequiredError") better = safemodel::cli::MissingVerb(app);
+  const std::string words = better.value_or(error.what());
   return safemodel::IsSecretKeyText(words) ? "a secret key or an identity is no argument: every process can see it"
                                            : words;
 }
 
+// ReaderLeft says whether standard output is a pipe that nobody reads any more, as behind `head`.
+bool ReaderLeft() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
+// Written returns the exit code of a run that has printed its results. Results that nobody could read are no results:
+// a full disk is an error, and so is a closed pipe, of which nobody needs to be told.
+int Written(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  if (!ReaderLeft()) std::fprintf(stderr, "safemodel: standard output could not be written (io: write_failed)\n");
+  return safemodel::cli::Graver(code, safemodel::cli::kSystem);
+}
+
 // Reports a mistake in the arguments. CLI11 also ends parsing this way for --help and --version, which are no mistakes.
-int ReportParse(CLI::App& app, const CLI::ParseError& error, Output output) {
-  if (error.get_exit_code() == 0) return app.exit(error);
-  if (output == Output::kJson) {
+int ReportParse(CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  if (error.get_exit_code() == 0) return Written(app.exit(error));
+  const std::string words = WordsOf(app, error, arguments);
+  if (OutputOf(arguments) == Output::kJson) {
     safemodel::cli::JsonWriter writer(stdout);
     writer.BeginObject();
     writer.Key("ok"), writer.Boolean(false);
-    safemodel::cli::WriteError(writer, {safemodel::Stage::kUsage, "bad_arguments", "the arguments are wrong",
-                                        safemodel::kNoOffset, WordsOf(error)});
+    safemodel::cli::WriteError(
+        writer, {safemodel::Stage::kUsage, "bad_arguments", "the arguments are wrong", safemodel::kNoOffset, words});
     writer.Key("exit"), writer.Signed(safemodel::cli::kUsage);
     writer.EndObject();
     writer.Finish();
   }
-  std::fprintf(stderr, "safemodel: %s\nTry: safemodel %s --help\n",
-               safemodel::cli::EscapeForTerminal(WordsOf(error)).c_str(),
-               app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name().c_str());
+  std::fprintf(stderr, "safemodel: %s\nTry: %s --help\n", safemodel::cli::EscapeForTerminal(words).c_str(),
+               safemodel::cli::CommandOf(app).c_str());
   return safemodel::cli::kUsage;
 }
 
@@ -71,6 +91,8 @@ void RefuseEmpty(const CLI::App& app) {
     for (const CLI::Option* option : verb->get_options()) {
       for (const std::string& value : option->results()) {
         if (value.empty()) throw CLI::ValidationError(option->get_name(), "the value is empty");
+        if (value == "-" && option->check_lname("output"))
+          throw CLI::ValidationError(option->get_name(), "this verb writes to a file, never to standard output");
       }
     }
     RefuseEmpty(*verb);
@@ -78,31 +100,32 @@ void RefuseEmpty(const CLI::App& app) {
 }
 
 // RefuseEmptyText refuses `--option=`, for which CLI11 would take the next argument.
-void RefuseEmptyText(int argc, char** argv) {
-  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
-    const std::string_view argument = argv[i];
-    if (argument.substr(0, 2) == "--" && argument.find('=') == argument.size() - 1)
-      throw CLI::ValidationError(std::string(argument), "the value is empty");
+void RefuseEmptyText(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--") return;
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1)
+      throw CLI::ValidationError(argument, "the value is empty");
   }
+}
+
+// RefuseUnknownHelp: the parser answers --help whatever stands beside it, also for a verb that there is none of.
+void RefuseUnknownHelp(const CLI::App& app, const std::vector<std::string>& arguments) {
+  if (std::find(arguments.begin(), arguments.end(), "--help") == arguments.end()) return;
+  if (const auto unknown = safemodel::cli::UnknownWord(app, arguments))
+    throw CLI::ParseError(*unknown, CLI::ExitCodes::ExtrasError);
 }
 
 int RunVerb(const std::vector<Verb>& verbs) {
   for (const Verb& verb : verbs) {
     if (!verb.app->parsed()) continue;
-    const int code = verb.run();
-    // Results that nobody could read are no results: a full disk or a closed pipe is an error.
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-      std::fprintf(stderr, "safemodel: standard output could not be written (io: write_failed)\n");
-      return safemodel::cli::Graver(code, safemodel::cli::kSystem);
-    }
-    return code;
+    return Written(verb.run());
   }
   return safemodel::cli::kUsage;
 }
 
-int Run(int argc, char** argv) {
+int Run(const std::vector<std::string>& arguments) {
   CLI::App app(kDescription, "safemodel");
-  app.set_version_flag("--version", std::string("safemodel ") + SAFEMODEL_VERSION);
+  app.set_version_flag("-V,--version", std::string("safemodel ") + SAFEMODEL_VERSION);
   app.footer(kFooter);
   app.require_subcommand(1);
   Console console;
@@ -117,11 +140,12 @@ int Run(int argc, char** argv) {
       safemodel::cli::AddRecipients(app, console),
   };
   try {
-    RefuseEmptyText(argc, argv);
-    app.parse(argc, argv);
+    RefuseEmptyText(arguments);
+    RefuseUnknownHelp(app, arguments);
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // it takes them from the back
     RefuseEmpty(app);
   } catch (const CLI::ParseError& error) {
-    return ReportParse(app, error, OutputOf(argc, argv));
+    return ReportParse(app, error, arguments);
   }
   return RunVerb(verbs);
 }
@@ -129,12 +153,15 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is reported as an error of writing
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of writing
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a limit on the size of files
   safemodel::cli::StopOnSignals();
+  Output output = Output::kText;
   try {
-    return safemodel::cli::EndBySignal(Run(argc, argv));
+    const std::vector<std::string> arguments = safemodel::cli::ArgumentsOf(argc, argv);
+    output = OutputOf(arguments);
+    return safemodel::cli::EndBySignal(Run(arguments));
   } catch (...) {
-    return safemodel::cli::ReportException(OutputOf(argc, argv), stdout, stderr);
+    return safemodel::cli::ReportException(output, stdout, stderr);
   }
 }

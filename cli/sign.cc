@@ -158,7 +158,8 @@ Verb AddSign(CLI::App& parent, Console& console) {
       ->type_name("TIME");
   verb->add_option("--requires", state->options.requires_roles,
                    "A role without which this signature must not be accepted; repeatable")
-      ->type_name("ROLE");
+      ->type_name("ROLE")
+      ->allow_extra_args(false);
   verb->add_flag("--detached", state->detached, "Leave the envelope in FILE.envelope");
   verb->add_flag("--append", state->append, "Put the envelope into the file, also if it lay beside it");
   verb->add_flag(

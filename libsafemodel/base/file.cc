@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <utility>
 
@@ -37,6 +38,15 @@ constexpr std::uint64_t kCopyBytes = 1u << 20;
 // many network and user-space file systems, sandboxes that forbid them (EACCES), a missing /proc (ENOENT).
 bool LinksAreMissing(int error) {
   return error == EPERM || error == EOPNOTSUPP || error == ENOSYS || error == EACCES || error == ENOENT;
+}
+
+// RefuseLink names the file behind a link that was not to be followed, or returns `error` when there is none.
+Error RefuseLink(const std::string& path, const Error& error) {
+  std::error_code failure;
+  const auto target = std::filesystem::canonical(path, failure);
+  if (failure) return error;
+  return {Stage::kIo, error.code, "this is a link; name the file that it leads to", kNoOffset,
+          path + " leads to " + target.string()};
 }
 
 }  // namespace
@@ -128,7 +138,9 @@ Result<std::shared_ptr<const File>> File::Open(const std::string& path, Access a
   if (links == Links::kRefuse) flags |= O_NOFOLLOW;
   Descriptor descriptor(open(path.c_str(), flags));
   if (!descriptor.valid()) {
-    return SystemError(errno == ENOENT ? "not_found" : "open_failed", "the file cannot be opened", path);
+    const bool is_link = errno == ELOOP && links == Links::kRefuse;
+    const Error error = SystemError(errno == ENOENT ? "not_found" : "open_failed", "the file cannot be opened", path);
+    return is_link ? RefuseLink(path, error) : error;
   }
   return FromDescriptor(std::move(descriptor), path);
 }

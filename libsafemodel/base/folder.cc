@@ -30,6 +30,11 @@ Error LeavesFolder(const std::string& path) {
           "a link leads out of the folder; copy the file here if it is meant to be part of the model", kNoOffset, path};
 }
 
+Error LeadsToItself(const std::string& path) {
+  return {Stage::kUnsafe, "FILE-PATH", "a link leads to the folder itself, which would have no end; remove the link",
+          kNoOffset, path};
+}
+
 std::string Join(const std::vector<std::string>& components) {
   std::string path;
   for (const std::string& component : components) path += (path.empty() ? "" : "/") + component;
@@ -62,7 +67,7 @@ Result<std::string> FollowLink(std::vector<std::string> parents, const std::stri
       parents.pop_back();
     }
   }
-  if (parents.empty()) return LeavesFolder(shown);
+  if (parents.empty()) return LeadsToItself(shown);
   return Join(parents);
 }
 

@@ -26,6 +26,15 @@ Status CheckSameIdentity(const container::ListingIdentity& identity, const Artif
                identity.name + "@" + identity.version};
 }
 
+Status CheckNewIdentity(const ArtifactOptions& artifact, const Limits& limits) {
+  ConvertOptions wanted;
+  wanted.limits = limits;
+  wanted.name = artifact.name.value_or("");
+  wanted.version = artifact.version.value_or(wanted.version);
+  wanted.sequence = artifact.sequence.value_or(0);
+  return CheckIdentityOptions(wanted);
+}
+
 Result<container::ListingIdentity> NewIdentity(const std::string& called, const container::ListingIdentity* before,
                                                const ArtifactOptions& artifact, const SignOptions& options) {
   container::ListingIdentity identity;
@@ -124,6 +133,7 @@ Result<FilesManifest> MakeManifest(const Job& job, const FilesManifest* before) 
   manifest.patterns.erase(std::unique(manifest.patterns.begin(), manifest.patterns.end()), manifest.patterns.end());
   SAFEMODEL_TRY(CheckEnvelopeOutside(job, manifest.patterns));
   SAFEMODEL_ASSIGN(FoundFiles found, FindFiles(job.root, manifest.patterns));
+  if (found.files.empty()) return Error{Stage::kUsage, "no_files", "the folder holds no file that could be signed"};
   SAFEMODEL_ASSIGN(const std::vector<MeasuredFile> measured, MeasureFiles(job.root, found.files));
   manifest.left_out = std::move(found.left_out);
   for (const MeasuredFile& file : measured) manifest.files.push_back({file.path, file.state.size, {}});
@@ -195,6 +205,7 @@ Result<ArtifactReport> SignInto(const Job& job) {
 Result<ArtifactReport> SignLocked(const std::string& path, const Signer& key, const SignOptions& options,
                                   const ArtifactOptions& artifact, const Progress& progress) {
   SAFEMODEL_TRY(trust::CheckSignOptions(options));
+  SAFEMODEL_TRY(CheckNewIdentity(artifact, options.limits));
   SAFEMODEL_ASSIGN(const ArtifactRoot root, ArtifactRoot::Open(path));
   SAFEMODEL_ASSIGN(const Descriptor lock, trust::LockForSigning(root.path()));
   const Job job{root, key, options, artifact, progress, EnvelopePathOf(root, artifact.envelope_path)};

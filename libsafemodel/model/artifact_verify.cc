@@ -40,10 +40,21 @@ Error NotSigned(const std::string& envelope_path) {
 
 namespace {
 
+bool IsSet(const std::string& path) {
+  const auto file = File::Open(path);
+  if (!file.ok() || file.value()->size() < container::kSetMagic.size()) return false;
+  const auto head = ReadRange(*file.value(), 0, container::kSetMagic.size(), container::kSetMagic.size());
+  return head.ok() && std::equal(head.value().begin(), head.value().end(), container::kSetMagic.begin());
+}
+
 Result<trust::DetachedRelease> OpenEnvelope(const ArtifactRoot& root, const OpenOptions& options) {
   const std::string path = EnvelopePathOf(root, options.envelope_path);
   const auto lookup = options.envelope_path.empty() ? trust::SidecarLookup::kUsual : trust::SidecarLookup::kDemanded;
   SAFEMODEL_ASSIGN(const auto file, trust::LookAtSidecar(path, lookup));
+  if (file == nullptr && root.folder() == nullptr && IsSet(root.path())) {
+    return Error{Stage::kUntrusted, "no_signature",
+                 "this is a signed set of containers: say so to verify it as one (--set)"};
+  }
   if (file == nullptr) return NotSigned(path);
   return trust::ReadDetached(*file, trust::ReleaseKind::kFiles, options.limits);
 }

@@ -67,9 +67,14 @@ Result<ByteBuffer> PayloadOf(const Subject& subject, ByteView predicate, const A
                  "an attestation has a predicate type, other than that of a release", kNoOffset,
                  options.predicate_type};
   }
-  SAFEMODEL_ASSIGN(const json::Value value,
-                   json::Parse(predicate, {options.limits.statement_bytes, options.limits.json_depth}));
-  if (value.AsObject() == nullptr)
+  const auto value = json::Parse(predicate, {options.limits.statement_bytes, options.limits.json_depth});
+  if (!value.ok()) {
+    return Error{value.error().stage, "bad_predicate",
+                 "the predicate is no JSON as everybody reads it: strict, and "
+                 "within the limits",
+                 value.error().offset, value.error().code};
+  }
+  if (value.value().AsObject() == nullptr)
     return Error{Stage::kMalformed, "bad_predicate", "the predicate of an attestation is a JSON object"};
   std::string text = "{\"_type\":" + json::Quote(trust::kStatementType) +
                      ",\"subject\":[{\"name\":" + json::Quote(subject.release.name + "@" + subject.release.version) +

@@ -23,6 +23,8 @@ Error NotSigned(const std::string& envelope_path);
 Status CheckSameIdentity(const container::ListingIdentity& identity, const ArtifactOptions& artifact);
 Result<container::ListingIdentity> NewIdentity(const std::string& called, const container::ListingIdentity* before,
                                                const ArtifactOptions& artifact, const SignOptions& options);
+// CheckNewIdentity refuses (kUsage) a name, version or sequence that no manifest may have.
+Status CheckNewIdentity(const ArtifactOptions& artifact, const Limits& limits);
 
 // SignListing adds a statement to the envelope of a manifest and returns the frame. It fills the report but for the
 // envelope's path. artifact_sign.cc

@@ -37,16 +37,24 @@ Result<std::string> PathBelow(const std::string& set_path, const std::string& me
   return below;
 }
 
+// About names the member that an error is about.
+Error About(Error error, const std::string& member) {
+  error.subject = member;
+  return error;
+}
+
 Result<SetMember> MakeMember(const std::string& set_path, const std::string& path, const Limits& limits) {
   SetMember member;
   SAFEMODEL_ASSIGN(member.path, PathBelow(set_path, path, limits));
-  SAFEMODEL_ASSIGN(const trust::OpenedContainer opened, trust::OpenContainer(path, {}, limits));
-  SAFEMODEL_ASSIGN(const container::Manifest manifest,
-                   container::ParseManifest(opened.manifest_bytes, opened.preamble, limits));
+  const auto opened = trust::OpenContainer(path, {}, limits);
+  if (!opened.ok()) return About(opened.error(), path);
+  const auto parsed = container::ParseManifest(opened.value().manifest_bytes, opened.value().preamble, limits);
+  if (!parsed.ok()) return About(parsed.error(), path);
+  const container::Manifest& manifest = parsed.value();
   member.name = manifest.name;
   member.version = manifest.version;
   member.sequence = manifest.sequence;
-  member.manifest_digest = opened.manifest_digest;
+  member.manifest_digest = opened.value().manifest_digest;
   return member;
 }
 
@@ -61,6 +69,11 @@ Result<SetManifest> MakeSet(const std::string& set_path, const std::vector<std::
   }
   std::sort(manifest.members.begin(), manifest.members.end(),
             [](const SetMember& a, const SetMember& b) { return a.path < b.path; });
+  const auto twice = std::adjacent_find(manifest.members.begin(), manifest.members.end(),
+                                        [](const SetMember& a, const SetMember& b) { return a.path == b.path; });
+  if (twice != manifest.members.end())
+    return Error{Stage::kUsage, "member_twice", "a container is named twice; a set has each once", kNoOffset,
+                 twice->path};
   return manifest;
 }
 
@@ -108,6 +121,7 @@ Result<ArtifactReport> SignNewSet(const std::string& set_path, const std::vector
 Result<ArtifactReport> SignSetLocked(const std::string& set_path, const std::vector<std::string>& members,
                                      const Signer& key, const SignOptions& options, const ArtifactOptions& artifact) {
   SAFEMODEL_TRY(trust::CheckSignOptions(options));
+  SAFEMODEL_TRY(CheckNewIdentity(artifact, options.limits));
   // The set's own file is replaced when it is signed again, so its folder holds the lock.
   SAFEMODEL_ASSIGN(const Descriptor lock, trust::LockForSigning(FolderOf(set_path)));
   SAFEMODEL_ASSIGN(const auto existing, trust::LookAtSidecar(set_path, trust::SidecarLookup::kUsual));
