@@ -20,7 +20,8 @@ inline constexpr std::size_t kEd25519SeedBytes = 32;
 [[nodiscard]] bool VerifyEd25519(ByteView message, const Ed25519Signature& signature, const Ed25519PublicKey& key);
 
 // HoldsWithoutCofactor says whether R is, byte for byte, the encoding of S·B − k·A, for a key that IsUsableKey accepts.
-// libsodium up to 1.0.20 asks the same; later sources let R differ by a point of low order.
+// libsodium up to 1.0.20 asks the same; later sources let R differ by a point of low order. It is a part of
+// VerifyEd25519, which has compared S with L before: here the highest bit of S is not looked at.
 [[nodiscard]] bool HoldsWithoutCofactor(ByteView message, const Ed25519Signature& signature,
                                         const Ed25519PublicKey& key);
 
