@@ -115,7 +115,7 @@ TEST_CASE("replace: log proofs go with the statements that they are about") {
   const std::string log = scene.folder / "log";
   const SecretKey log_key = NewKey();
   REQUIRE(InitLog(log, "example.com/models", log_key).ok());
-  const LogOwner owner{log, log_key, {}, kNow};
+  const LogOwner owner{log, &log_key, {}, kNow};
   REQUIRE(SignAndLog(scene.path, scene.key, At(kNow), owner).ok());
   REQUIRE(SignAndLog(scene.path, scene.other, At(kNow), owner).ok());
   REQUIRE(SignAndLog(scene.path, scene.key, At(kNow, "approver"), owner).ok());
