@@ -2,12 +2,12 @@
 """Beginnings of pickles that some reader of Python takes and a careless scanner gives up, family by family.
 
 Each stream is a beginning and, behind it, a call. The call is of `qz.record`, which readers may run, or of `os.system` in its
-place, which nobody runs: disguise() turns one into the other, byte for byte of the same length.
+place, which nobody runs: hostile() turns one into the other, byte for byte of the same length.
 """
 
 import itertools
 import pickletools
-import struct
+import random
 
 CALL = b"cqz\nrecord\n(S'true'\ntR."
 AT_END = b"(S'true'\niqz\nrecordX"  # the Python reader cuts off the last byte of a line that ends with the file
@@ -131,8 +131,21 @@ def names():
     yield "a name behind an odd number", b"Finfinity\n0Vqz\nVrecord\n\x93(S'true'\ntR."
 
 
+def chance():
+    """Instructions in random order, of which a reader takes one sequence in eight."""
+    source = random.Random(20261127)
+    pool = [
+        opcode.code.encode("latin-1") + (b"" if opcode.arg is None else ARGUMENTS[opcode.arg.name])
+        for opcode in pickletools.opcodes if opcode.name not in ("STOP", "FRAME")
+    ] + [b"N", b"]", b"}", b"(", b")", b"\x8f", b"0", b"2", b"t", b"Vx\n", b"Vqz\n", b"Vrecord\n", b"cqz\nrecord\n", b"FNaN\n", b"I\0x\n", b"p 5\n", b"g5\n",
+         b"r\0\0\0\xf0", b"j\0\0\0\xf0", b"\x95\4" + b"\0" * 7, b"\x95\xff" + b"\0" * 7, b"\x80\x02", b"\x80\x04", *GLOBALS]  # fmt: skip
+    ends = [CALL, AT_END, b"Vqz\nVrecord\n\x93(S'true'\ntR.", b"(cqz\nrecord\nNo.", b"cqz\nrecord\n)\x81."]
+    for _ in range(4000):
+        yield "by chance", b"".join(source.choice(pool) for _ in range(source.randint(2, 9))) + source.choice(ends)
+
+
 def streams():
-    """(family, stream, whether the stream itself is the call) of everything."""
+    """(family, stream) of everything."""
     for family, begin in itertools.chain(lines(), memo(), lengths(), frames(), codes(), instructions()):
         yield family, begin + CALL
     for before, begin in DISGUISES[1:]:
@@ -145,8 +158,10 @@ def streams():
         yield before + "computed arguments", begin + b"cmymod\nClass\n)cmymod\nmapping\n\x920" + CALL
         for family, content in names():
             yield before + family, begin + content
+    yield from chance()
 
 
 def hostile(content):
+    """The same stream with os.system in place of the call that takes note."""
     return content.replace(b"cqz\nrecord\n", b"cos\nsystem\n").replace(b"iqz\nrecord", b"ios\nsystem").replace(
         b"Vqz\n", b"Vos\n").replace(b"Vrecord\n", b"Vsystem\n")

