@@ -91,7 +91,7 @@ Result<ByteBuffer> PayloadOf(const Subject& subject, ByteView predicate, const A
                  "attested. See: safemodel scan",
                  kNoOffset, scan.error().subject};
   }
-  SAFEMODEL_TRY(CheckScannedSource(subject, value, options));
+  SAFEMODEL_TRY(CheckScannedSource(subject, value.value(), options));
   return ByteBuffer(bytes.begin(), bytes.end());
 }
 
