@@ -148,7 +148,7 @@ class FilesTest(KeysTest):
         lines = [base64.b64encode(b"Ed" + bytes(8) + raw).decode(), openssh_key(Public(raw)).replace(":", " ")]
         self.sign_and_verify("k3.key", lines[0])
         self.sign_and_verify("k3.key", lines[1])
-        self.run_cli("verify", "signed.safemodel", "--key", lines[0], "--key", lines[1], expect=6)  # a key twice
+        self.run_cli("verify", "signed.safemodel", "--key", lines[0], "--key", lines[1], expect=2)  # a key twice
 
     def test_convert_signs_with_any_of_them(self):
         self.tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", "key.pem")

@@ -164,7 +164,7 @@ def suffixes():
     yield Row("safetensors with an archive behind it", tensors_and_zip, "ZIP-OUTSIDE", file="model.safetensors")
     yield Row("our own magic in front of an archive", b"\x89SMDL\r\n\x1a" + zip_of(member("a", EVIL)), "FILE-POLYGLOT", file="model.safemodel")
     trailing = struct.pack("<Q", len(header)) + header + b"\0" * 4 + EVIL
-    yield Row("safetensors with a payload behind it", trailing, "trailing_bytes", "unreadable", "model.safetensors")
+    yield Row("safetensors with a payload behind it", trailing, "FILE-MALFORMED", "unreadable", "model.safetensors")
 
 
 def rows():
