@@ -20,12 +20,13 @@ struct Signing {
   const SignOptions& options;
 };
 
-// EarlierIn returns the statement of an item when it is such a one, and what a log would have about it.
+// Earlier is a statement of the key about the manifest in the same role, and what a log would have about it.
 struct Earlier {
   Statement statement;
   LogEntry entry;
 };
 
+// EarlierIn returns what an item holds when that is such a statement.
 std::optional<Earlier> EarlierIn(const container::EnvelopeItem& item, const Digest& manifest_digest,
                                  const Signing& signing) {
   if (!IsStatement(item)) return std::nullopt;
