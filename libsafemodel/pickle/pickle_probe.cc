@@ -67,8 +67,6 @@ bool DiesAtOnce(ByteView start) {
   return false;
 }
 
-constexpr const char* kProbeEnd = "probe_end";
-
 // PrefixSource has the size of a source and only its first bytes: what a probe may cost is bounded, and frames and
 // lengths are compared with what is really there.
 class PrefixSource final : public ByteSource {
@@ -78,15 +76,19 @@ class PrefixSource final : public ByteSource {
   [[nodiscard]] std::uint64_t size() const override { return source_->size() - begin_; }
   [[nodiscard]] Status ReadAt(std::uint64_t offset, MutableBytes out) const override {
     if (offset > readable_ || out.size() > readable_ - offset) {
-      return Error{Stage::kMalformed, kProbeEnd, "the probe ends here", offset};
+      ended_ = true;
+      return Error{Stage::kMalformed, "probe_end", "the probe ends here", offset};
     }
     return source_->ReadAt(begin_ + offset, out);
   }
+  // ended says whether a read wanted more than there was to read.
+  [[nodiscard]] bool ended() const { return ended_; }
 
  private:
   SharedSource source_;
   std::uint64_t begin_;
   std::uint64_t readable_;
+  mutable bool ended_ = false;
 };
 
 // Look is what one run of the machine over the first bytes showed.
@@ -113,7 +115,8 @@ bool IsAct(const GlobalName& global) {
 
 // LookAt runs the stream at `begin`, of which `readable` bytes may be read.
 Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64_t readable, const Limits& limits) {
-  Graph graph(std::make_shared<PrefixSource>(source, begin, readable));
+  const auto prefix = std::make_shared<PrefixSource>(source, begin, readable);
+  Graph graph(prefix);
   ImportTables tables;
   Findings findings;
   RuleContext context{graph, tables, limits, findings};
@@ -129,7 +132,7 @@ Result<Look> LookAt(const SharedSource& source, std::uint64_t begin, std::uint64
   const bool changes = findings.Holds("STATE-TARGET") || findings.Holds("ITEMS-TARGET");
   look.acts = (imports && (!graph.calls().empty() || changes)) || findings.Holds("GLOBAL-DANGEROUS");
   look.torch = look.reached.root != kNoNode && IsTorchLegacyMagic(graph, look.reached.root);
-  look.ended = findings.Holds(kProbeEnd);
+  look.ended = prefix->ended();
   look.gave_up = look.reached.ending == MachineResult::Ending::kGaveUp && !look.ended;
   return look;
 }

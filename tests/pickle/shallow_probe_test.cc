@@ -58,6 +58,18 @@ TEST_CASE("probe: of claimed bytes a protocol and a few opcodes are no sign") {
   CHECK_FALSE(Probe(bytes, ProbeDepth::kShallow));
 }
 
+// As masks and tensors of small integers have them: a stream without an end, longer than the first look.
+TEST_CASE("probe: equal numbers are no pickles, however many there are") {
+  for (const char opcode : {'N', '(', ']', '}', ')', '\x88'}) {
+    CAPTURE(opcode);
+    for (const std::size_t count : {4096u, 4097u, 100'000u}) {
+      CHECK_FALSE(Probe(std::string(count, opcode), ProbeDepth::kShallow));
+      CHECK_FALSE(Probe(std::string(count, opcode), ProbeDepth::kWhole));
+    }
+    CHECK(Probe(std::string(5000, opcode) + P().Global("os", "system").Raw(kNoise).bytes(), ProbeDepth::kShallow));
+  }
+}
+
 TEST_CASE("probe: random numbers of small tensors are no pickles") {
   std::mt19937_64 random(1);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same numbers each time
   for (int i = 0; i < 100'000; ++i) {
