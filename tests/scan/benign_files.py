@@ -105,6 +105,9 @@ def torch_zip(write):
         torch.save(value, write.path(name, "torch-zip"))
     # Their bytes begin with everything that a program may begin with.
     torch.save({str(i): torch.randn(16) for i in range(5000)}, write.path("many tensors", "torch-zip"))
+    # And so do tensors of one small number, without an end.
+    alike = {str(i): torch.full((10_000,), i, dtype=torch.uint8) for i in range(256)}
+    torch.save(alike, write.path("equal numbers", "torch-zip"))
 
 
 def lazy_modules():
