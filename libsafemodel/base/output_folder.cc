@@ -63,8 +63,12 @@ Result<OutputFolder> OutputFolder::Create(const std::string& path) {
     return SystemError("open_failed", "the folder of the output cannot be opened", FolderOf(path));
   SAFEMODEL_TRY(folder.temporary_.Draw(path));
   folder.unnamed_ = folder.temporary_.text() + "/" + kInside;
-  if (mkdirat(folder.parent_.get(), folder.temporary_.text().c_str(), 0700) != 0 ||
-      mkdirat(folder.parent_.get(), folder.unnamed_.c_str(), 0777) != 0)
+  if (mkdirat(folder.parent_.get(), folder.temporary_.text().c_str(), 0700) != 0) {
+    Error error = SystemError("open_failed", "the output cannot be created", path);
+    folder.temporary_.clear();  // nothing was made that could be removed
+    return error;
+  }
+  if (mkdirat(folder.parent_.get(), folder.unnamed_.c_str(), 0777) != 0)
     return SystemError("open_failed", "the output cannot be created", path);
   SAFEMODEL_ASSIGN(folder.root_, OpenFolderBelow(folder.parent_.get(), {folder.temporary_.text(), kInside}, path));
   return folder;
