@@ -64,7 +64,7 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   if (IsTorchLegacyMagic(graph, result.value().root)) return ImportTorchLegacy(source, options, findings);
   SAFEMODEL_TRY(CheckMagicIsPlain(source, graph, result.value(), options.limits));
   SAFEMODEL_TRY(CheckRest(source, result.value().end, options, findings));
-  if (joblib.used()) SAFEMODEL_TRY(CheckPlainReading(source, options, ModulesOf(graph)));
+  if (joblib.used()) SAFEMODEL_TRY(CheckPlainReading(source, options, PartsOf(graph)));
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
 }
 

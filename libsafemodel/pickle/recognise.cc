@@ -52,13 +52,15 @@ bool IsCall(const Error& error) {
   return code == "GLOBAL-DANGEROUS" || code == "GLOBAL-DOTTED" || code.starts_with("CALL-") || code.starts_with("NEW-");
 }
 
-// StrangeNames are those of modules that joblib's reading does not know. The pickles in an array of objects take each
-// other's memo for their own when they are read as one, and so make up names, but of modules that are there.
-NameSet StrangeNames(const ScanReport& report, const NameSet& modules) {
+// StrangeNames are those that are not made of what joblib's reading imports. The pickles in an array of objects take
+// each other's memo for their own when they are read as one, and so make up names of a module and of a name that are
+// there, but belong to others.
+NameSet StrangeNames(const ScanReport& report, const NameSet& parts) {
   NameSet names;
   for (const ScannedGlobal& global : report.globals) {
-    const bool strange = global.listed == ScannedGlobal::Listed::kNo && !modules.contains(global.module);
-    if (strange) names.insert(ShortName(global.module) + "." + ShortName(global.name));
+    const bool made_up = parts.contains(global.module) && parts.contains(global.name);
+    if (global.listed == ScannedGlobal::Listed::kNo && !made_up)
+      names.insert(ShortName(global.module) + "." + ShortName(global.name));
   }
   return names;
 }
@@ -94,13 +96,16 @@ Status CheckPolyglot(ByteView head) {
   return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the file is an archive too, whose content other readers load", 0};
 }
 
-NameSet ModulesOf(const Graph& graph) {
-  NameSet modules;
-  for (const GlobalName& global : graph.globals()) modules.emplace(global.module);
-  return modules;
+NameSet PartsOf(const Graph& graph) {
+  NameSet parts;
+  for (const GlobalName& global : graph.globals()) {
+    parts.emplace(global.module);
+    parts.emplace(global.name);
+  }
+  return parts;
 }
 
-Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& modules) {
+Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& parts) {
   Findings findings;
   Graph graph(source);
   ImportTables tables;
@@ -109,7 +114,7 @@ Status CheckPlainReading(const SharedSource& source, const ImportOptions& option
   if (plain.ok() || plain.error().stage != Stage::kUnsafe) return {};
   ScanReport report;
   std::move(findings).MoveTo(report);
-  const NameSet strange = StrangeNames(report, modules);
+  const NameSet strange = StrangeNames(report, parts);
   // Findings by chance may stand in front of an act, and an attacker may put them there.
   const auto act = std::find_if(report.findings.begin(), report.findings.end(),
                                 [&](const Finding& finding) { return IsAct(finding, strange); });

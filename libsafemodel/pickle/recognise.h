@@ -21,14 +21,14 @@ Result<ByteBuffer> HeadOf(const ByteSource& source);
 Status CheckPolyglot(ByteView head);
 
 using NameSet = std::set<std::string>;
-// ModulesOf returns the modules that a stream imports from.
-NameSet ModulesOf(const Graph& graph);
+// PartsOf returns the modules, and the names in them, that a stream imports.
+NameSet PartsOf(const Graph& graph);
 
 // CheckPlainReading runs a joblib file as pickle.load would, which takes the raw bytes of an array for opcodes. Arrays
 // by joblib 0.10 to 1.1 stand behind their wrapper without a byte that stops such a reader. That it goes wrong is
-// normal; that it comes to call something is an attack on those who use the other reader. `modules` are those that
+// normal; that it comes to call something is an attack on those who use the other reader. `parts` are those that
 // joblib's own reading imports from.
-Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& modules);
+Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& parts);
 
 // SkipZeros returns where, from `begin` on, the first byte stands that is not zero.
 Result<std::uint64_t> SkipZeros(const ByteSource& source, std::uint64_t begin);

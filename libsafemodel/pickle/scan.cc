@@ -100,7 +100,7 @@ class Scanner {
   struct Stream {
     MachineResult reached;
     bool joblib = false;
-    NameSet modules;  // that a joblib reading imports from
+    NameSet parts;  // of the names that a joblib reading imports
     bool legacy_torch = false;
   };
   Result<Stream> RunStream(const SharedSource& source, std::uint64_t at, unsigned level);
@@ -340,7 +340,7 @@ Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint
       context, at, {.unknown = options_.unknown, .layout = &layout, .end = source->size(), .reached = &stream.reached});
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
   stream.joblib = layout.used();
-  if (stream.joblib) stream.modules = ModulesOf(graph);
+  if (stream.joblib) stream.parts = PartsOf(graph);
   stream.legacy_torch = stream.reached.root != kNoNode && IsTorchLegacyMagic(graph, stream.reached.root);
   if (stream.reached.root != kNoNode) {
     const Status magic = CheckMagicIsPlain(source, graph, stream.reached, options_.limits);
@@ -368,7 +368,7 @@ Result<ScanClaim> Scanner::ScanStreams(const SharedSource& source, ByteView head
   if (first.legacy_torch) return ScanLegacyTorch(source, first.reached.end, level);
   const Findings::Part part(findings_);
   if (first.joblib) {
-    const Status plain = CheckPlainReading(source, options_, first.modules);
+    const Status plain = CheckPlainReading(source, options_, first.parts);
     if (!plain.ok()) SAFEMODEL_TRY(Take(part, plain.error()));
   }
   const bool broken = first.reached.root == kNoNode;

@@ -101,6 +101,13 @@ def joblib():
     for odd in (b"}b", b"I 5\n", b"FNaN\n", b"Nr\xff\xff\xff\x7f"):
         hidden = (odd + name("a", "b") + b")R.").ljust(32, b"\0")
         yield f"a payload that only the plain reading sees, behind {odd!r}", proto(3) + wrapper(4) + hidden + b".", CALL
+    # A module that joblib's reading imports from has functions too. What stands in front gives findings of its own.
+    write = b"(Vx\n]Vid\naV%s\nt"
+    for odd in (b"0", b"}b", b"0\x82\x010"):
+        hidden = (odd + name("numpy", "savetxt") + write + b"R.").ljust(96, b"\0")
+        yield f"a function of numpy that only the plain reading sees, behind {odd!r}", proto(4) + wrapper(12) + hidden + b".", CALL
+    of_numpy = (b"0" + name("numpy", "__name__") + b"Vsavetxt\n\x93" + write + b"R.").ljust(96, b"\0")
+    yield "a computed function of numpy", proto(4) + wrapper(12) + of_numpy + b".", "GLOBAL-NAME"
     computed = (b"0" + name("a", "b") + b"Vx\n\x93)R.").ljust(32, b"\0")
     yield "a computed name that only the plain reading sees", proto(4) + wrapper(4) + computed + b".", "GLOBAL-NAME"
     used = wrapper(2).replace(b"\x81}", b"\x81q\x05}", 1) + b"\1" * 16
