@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/ascii.h"
+
 namespace safemodel::crypto {
 namespace {
 
@@ -12,7 +14,6 @@ constexpr std::size_t kChecksumLetters = 6;
 
 Error NotBech32(const char* text) { return {Stage::kMalformed, "bad_bech32", text}; }
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 
@@ -21,9 +22,9 @@ class Checksum {
  public:
   // AddPrefix adds what stands before the "1", spread as BIP 173 says: high bits, zero, low bits.
   void AddPrefix(std::string_view prefix) {
-    for (const char c : prefix) Add(static_cast<std::uint32_t>(Lower(c)) >> 5);
+    for (const char c : prefix) Add(static_cast<std::uint32_t>(FoldAscii(c)) >> 5);
     Add(0);
-    for (const char c : prefix) Add(static_cast<std::uint32_t>(Lower(c)) & 31);
+    for (const char c : prefix) Add(static_cast<std::uint32_t>(FoldAscii(c)) & 31);
   }
   void Add(std::uint32_t five_bits) {
     constexpr std::uint32_t kGenerator[] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3};
@@ -87,7 +88,7 @@ Result<Bech32> DecodeBech32(std::string_view text, MutableBytes out) {
   checksum.AddPrefix(parts.value().prefix);
   BytesOf bytes(out);
   for (std::size_t i = 0; i < letters.size(); ++i) {
-    const std::size_t value = kLetters.find(Lower(letters[i]));
+    const std::size_t value = kLetters.find(FoldAscii(letters[i]));
     if (value == std::string_view::npos) return NotBech32("this letter does not occur in Bech32");
     checksum.Add(static_cast<std::uint32_t>(value));
     if (i + kChecksumLetters < letters.size() && !bytes.Add(static_cast<std::uint32_t>(value))) {

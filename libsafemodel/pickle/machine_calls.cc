@@ -56,10 +56,8 @@ bool Machine::Extension() {
   std::uint64_t code = 0;
   if (!reader_.Unsigned(kWidth, code)) return ReadFailed();
   if (code == 0 || code > 0x7FFFFFFF) return Malformed("an extension code is not positive");
-  context_.findings.Add(
-      {Stage::kUnsafe, "EXT-CODE",
-       "the pickle calls what an extension code names in the loading process; the name is not in the file",
-       at_.offset});
+  Tell(Stage::kUnsafe, "EXT-CODE",
+       "the pickle calls what an extension code names in the loading process; the name is not in the file");
   return PushUnknown(graph_.AddContainer(Kind::kTuple, at_.offset));
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/cursor.h"
 #include "base/utf8.h"
 
@@ -26,14 +27,20 @@ bool IsDigit(std::uint8_t byte) { return byte >= '0' && byte <= '9'; }
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+struct Unsigned {
+  std::string_view text;
+  bool negative = false;
+};
+
 // Trimmed cuts a text at its first NUL, and spaces and a sign off it.
-std::string_view Trimmed(ByteView text) {
+Unsigned Trimmed(ByteView text) {
   std::string_view rest = AsText(text);
   rest = rest.substr(0, rest.find('\0'));
   while (!rest.empty() && IsSpace(rest.front())) rest.remove_prefix(1);
   while (!rest.empty() && IsSpace(rest.back())) rest.remove_suffix(1);
-  if (!rest.empty() && (rest.front() == '+' || rest.front() == '-')) rest.remove_prefix(1);
-  return rest;
+  const bool negative = rest.starts_with('-');
+  if (negative || rest.starts_with('+')) rest.remove_prefix(1);
+  return {rest, negative};
 }
 
 std::optional<unsigned> HexDigit(std::uint8_t byte) {
@@ -56,17 +63,11 @@ bool TakeDigits(std::string_view& rest, unsigned base) {
   return any;
 }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 TextFault IntegerFault(ByteView text) {
   // strtol reads nothing in front of a NUL, and the C reader is content with its 0.
   if (!text.empty() && text[0] == 0) return TextFault::kDifferential;
-  std::string_view rest = Trimmed(text);
-  const std::string prefix = Lower(rest.substr(0, 2));
+  std::string_view rest = Trimmed(text).text;
+  const std::string prefix = FoldAscii(rest.substr(0, 2));
   const unsigned base = prefix == "0x" ? 16 : prefix == "0o" ? 8 : prefix == "0b" ? 2 : 10;
   if (base != 10) rest.remove_prefix(2);
   if (base != 10 && rest.starts_with('_')) rest.remove_prefix(1);
@@ -74,8 +75,8 @@ TextFault IntegerFault(ByteView text) {
 }
 
 TextFault FloatFault(ByteView text) {
-  std::string_view rest = Trimmed(text);
-  const std::string word = Lower(rest);
+  std::string_view rest = Trimmed(text).text;
+  const std::string word = FoldAscii(rest);
   if (word == "inf" || word == "infinity" || word == "nan") return TextFault::kDifferential;
   const bool whole = TakeDigits(rest, 10);
   const bool point = rest.starts_with('.');
@@ -185,14 +186,13 @@ std::variant<double, TextFault> ParseTextFloat(ByteView text) {
 }
 
 std::optional<std::string> MemoDigits(ByteView text) {
-  std::string_view rest = Trimmed(text);
+  auto [rest, negative] = Trimmed(text);
   std::string digits;
   std::copy_if(rest.begin(), rest.end(), std::back_inserter(digits), [](char c) { return c != '_'; });
   if (!TakeDigits(rest, 10) || !rest.empty()) return std::nullopt;
   digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
-  const bool negative =
-      digits != "0" && AsText(text).substr(0, AsText(text).find('\0')).find('-') != std::string_view::npos;
-  return negative ? std::nullopt : std::optional(digits);
+  if (negative && digits != "0") return std::nullopt;
+  return digits;
 }
 
 std::optional<ByteBuffer> DecodeStringEscapes(ByteView text) {

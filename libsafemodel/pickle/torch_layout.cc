@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "base/try.h"
@@ -139,19 +140,10 @@ std::string_view RootOf(const ZipArchive& archive) {
   return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash + 1);
 }
 
-// Folded returns a name in lower case: PyTorch looks records up without regard to it.
-std::string Folded(std::string_view name) {
-  std::string folded(name);
-  for (char& letter : folded) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  }
-  return folded;
-}
-
 bool Has(const ZipArchive& archive, std::string_view name) {
-  const std::string folded = Folded(name);
+  const std::string folded = FoldAscii(name);  // PyTorch looks records up without regard to case
   return std::any_of(archive.entries().begin(), archive.entries().end(), [&](const ZipEntry& entry) {
-    return entry.name.size() == folded.size() && Folded(entry.name) == folded;
+    return entry.name.size() == folded.size() && FoldAscii(entry.name) == folded;
   });
 }
 
@@ -166,7 +158,7 @@ Result<const ZipEntry*> CheckMembers(const ZipArchive& archive, const std::strin
                    entry.name};
     }
     if (name.substr(root.size()).starts_with("data/")) continue;  // most of them
-    const std::string inner = Folded(name.substr(root.size()));
+    const std::string inner = FoldAscii(name.substr(root.size()));
     if (inner == ".data/extern_modules" || inner == ".data/python_version") {
       return Error{Stage::kUnsafe, "TORCH-PACKAGE",
                    "the archive is a torch.package, which imports the sources it carries", kNoOffset, entry.name};
@@ -251,7 +243,7 @@ std::vector<std::string> TorchPickleNames(const ZipArchive& archive) {
   if (!script.ok() || script.value() == nullptr) return names;
   for (const ZipEntry& entry : archive.entries()) {
     const std::string_view inner = std::string_view(entry.name).substr(root.size());
-    const bool top = inner.find('/') == std::string_view::npos && Folded(inner).ends_with(".pkl");
+    const bool top = inner.find('/') == std::string_view::npos && FoldAscii(inner).ends_with(".pkl");
     if (top && entry.name != names.front()) names.push_back(entry.name);
   }
   return names;
@@ -259,10 +251,8 @@ std::vector<std::string> TorchPickleNames(const ZipArchive& archive) {
 
 bool IsTorchPickleName(std::string_view name) {
   constexpr std::string_view kName = "/data.pkl";
-  return name.size() > kName.size() &&
-         std::equal(kName.begin(), kName.end(), name.end() - kName.size(), [](char want, char have) {
-           return want == (have >= 'A' && have <= 'Z' ? static_cast<char>(have - 'A' + 'a') : have);
-         });
+  return name.size() > kName.size() && std::equal(kName.begin(), kName.end(), name.end() - kName.size(),
+                                                  [](char want, char have) { return want == FoldAscii(have); });
 }
 
 bool IsTorchStorageName(std::string_view name) {

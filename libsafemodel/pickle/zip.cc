@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "base/large_pages.h"
@@ -27,14 +28,6 @@ Error Refusal(Stage stage, const char* code, const char* text, const ZipHeader& 
 
 Error Refusal(Stage stage, const char* code, const char* text, const ZipEntry& entry, std::uint64_t offset) {
   return {stage, code, text, offset, entry.name};
-}
-
-char FoldCase(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string Folded(std::string_view name) {
-  std::string out(name);
-  std::transform(out.begin(), out.end(), out.begin(), FoldCase);
-  return out;
 }
 
 bool IsAscii(std::string_view name) {
@@ -296,7 +289,7 @@ class ZipSurveyor {
     }
     const auto number = static_cast<std::uint32_t>(entries().size());
     folded_.resize(header.name.size());
-    std::transform(header.name.begin(), header.name.end(), folded_.begin(), FoldCase);
+    std::transform(header.name.begin(), header.name.end(), folded_.begin(), [](char c) { return FoldAscii(c); });
     if (archive_.EnterFolded(folded_, number)) {
       faults_.push_back(Refusal(Stage::kUnsafe, "ZIP-DUPLICATE",
                                 "two members have the same name, and readers take different ones", header,
@@ -330,7 +323,7 @@ Result<ZipSurvey> SurveyZip(SharedSource source, const ZipLimits& limits) {
 bool ZipArchive::IsNamed(std::uint32_t entry, std::string_view folded) const {
   const std::string& name = (*entries_)[entry].name;
   return std::equal(name.begin(), name.end(), folded.begin(), folded.end(),
-                    [](char have, char want) { return FoldCase(have) == want; });
+                    [](char have, char want) { return FoldAscii(have) == want; });
 }
 
 std::optional<std::uint32_t> ZipArchive::FindFolded(std::string_view folded) const {
@@ -342,7 +335,7 @@ std::optional<std::uint32_t> ZipArchive::EnterFolded(std::string_view folded, st
 }
 
 Result<const ZipEntry*> ZipArchive::Find(std::string_view name) const {
-  const auto found = FindFolded(Folded(name));
+  const auto found = FindFolded(FoldAscii(name));
   if (!found) return static_cast<const ZipEntry*>(nullptr);
   const ZipEntry& entry = (*entries_)[*found];
   if (entry.name != name) {

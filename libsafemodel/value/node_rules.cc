@@ -2,7 +2,6 @@
 #include "value/node_rules.h"
 
 #include <array>
-#include <bit>
 #include <optional>
 
 #include "base/cursor.h"
