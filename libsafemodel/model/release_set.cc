@@ -37,9 +37,11 @@ Result<std::string> PathBelow(const std::string& set_path, const std::string& me
   return below;
 }
 
-// About names the member that an error is about.
+// About names the member that an error is about, in front of what the error says already.
 Error About(Error error, const std::string& member) {
-  error.subject = member;
+  if (!error.subject.starts_with(member)) {
+    error.subject = error.subject.empty() ? member : member + ": " + error.subject;
+  }
   return error;
 }
 

@@ -43,7 +43,8 @@ Result<std::vector<FoundBelow>> FindBelow(const std::string& folder, const ScanW
       break;
     }
     const fs::file_type type = at->symlink_status(error).type();
-    if (error) break;
+    if (error && type != fs::file_type::not_found) break;
+    error.clear();  // what went away meanwhile is told when it is opened
     if (const auto target = LinkedFolder(*at, type)) {
       if (LiesIn(*target, root)) continue;  // and is looked at where it lies
       found.push_back({at->path().string(),
