@@ -17,6 +17,7 @@
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/output_folder.h"
+#include "testing/creation_mode.h"
 #include "testing/temp_folder.h"
 
 namespace safemodel {
@@ -52,13 +53,10 @@ Function Real(const char* name) {
 extern "C" {
 int openat(int folder, const char* name, int flags, ...) {
   if ((flags & O_TMPFILE) == O_TMPFILE && safemodel::Fails(safemodel::faults.tmpfile)) return -1;
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
-    va_list arguments;
-    va_start(arguments, flags);
-    mode = va_arg(arguments, mode_t);
-    va_end(arguments);
-  }
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = safemodel::testing::CreationMode(flags, arguments);
+  va_end(arguments);
   return safemodel::Real<int (*)(int, const char*, int, ...)>("openat")(folder, name, flags, mode);
 }
 int fsync(int fd) {

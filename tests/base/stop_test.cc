@@ -26,6 +26,12 @@ bool InChild(const std::function<bool()>& holds) {
   return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// InFolder makes an output folder, lets `holds` use it, and lets it go.
+bool InFolder(const TempFolder& temp, const std::function<bool(OutputFolder&)>& holds) {
+  auto folder = OutputFolder::Create(temp.Path("out"));
+  return folder.ok() && holds(folder.value());
+}
+
 bool Stopped(const Status& status) { return !status.ok() && std::string_view(status.error().code) == "stopped"; }
 
 TEST_CASE("stop: without an unfinished output there is nothing to wait for, and none can begin") {
@@ -40,29 +46,25 @@ TEST_CASE("stop: without an unfinished output there is nothing to wait for, and 
 
 TEST_CASE("stop: a folder that is being written fails at the next step and goes away") {
   const TempFolder temp;
-  CHECK(InChild([&] {
-    {
-      auto folder = OutputFolder::Create(temp.Path("out"));
-      if (!folder.ok()) return false;
-      const auto first = [](const OutputFolder::Append& append) { return append(ByteBuffer(10)); };
-      if (!folder.value().AddFile("a/b", first).ok() || RequestStop() != Unfinished::kOutputs) return false;
-      if (!Stopped(folder.value().AddFile("a/c", first)) || !Stopped(folder.value().Commit())) return false;
-    }
-    return RequestStop() == Unfinished::kNothing;
-  }));
+  const auto stopped = [](OutputFolder& folder) {
+    const auto ten = [](const OutputFolder::Append& append) { return append(ByteBuffer(10)); };
+    return folder.AddFile("a/b", ten).ok() && RequestStop() == Unfinished::kOutputs &&
+           Stopped(folder.AddFile("a/c", ten)) && Stopped(folder.Commit());
+  };
+  CHECK(InChild([&] { return InFolder(temp, stopped) && RequestStop() == Unfinished::kNothing; }));
   CHECK(std::filesystem::is_empty(temp.path()));
 }
 
 TEST_CASE("stop: in the middle of a file") {
   const TempFolder temp;
+  const auto append_twice = [](const OutputFolder::Append& append) {
+    if (!append(ByteBuffer(10)).ok() || RequestStop() != Unfinished::kOutputs) return Status();
+    return append(ByteBuffer(10));
+  };
   CHECK(InChild([&] {
-    auto folder = OutputFolder::Create(temp.Path("out"));
-    if (!folder.ok()) return false;
-    return Stopped(folder.value().AddFile("a", [](const OutputFolder::Append& append) {
-      if (!append(ByteBuffer(10)).ok() || RequestStop() != Unfinished::kOutputs) return Status();
-      return append(ByteBuffer(10));
-    }));
+    return InFolder(temp, [&](OutputFolder& folder) { return Stopped(folder.AddFile("a", append_twice)); });
   }));
+  CHECK(std::filesystem::is_empty(temp.path()));
 }
 
 TEST_CASE("stop: reading and writing files fails") {

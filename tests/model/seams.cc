@@ -2,6 +2,7 @@
 // The functions of libsodium and of the C library are defined here again, so that the library's calls come through this
 // file; they do what they always do.
 #include "model/seams.h"
+#include "testing/creation_mode.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -120,13 +121,10 @@ ssize_t write(int file, const void* bytes, size_t size) {
 
 int openat(int folder, const char* name, int flags, ...) {
   if (safemodel::seams::open_watcher) safemodel::seams::open_watcher(name);
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
-    va_list arguments;
-    va_start(arguments, flags);
-    mode = va_arg(arguments, mode_t);
-    va_end(arguments);
-  }
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = safemodel::testing::CreationMode(flags, arguments);
+  va_end(arguments);
   return static_cast<int>(syscall(SYS_openat, folder, name, flags, mode));
 }
 
