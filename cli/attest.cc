@@ -2,6 +2,7 @@
 #include <safemodel/attest.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -91,10 +92,23 @@ bool IsItself(const std::string& a, const std::string& b) {
   return std::filesystem::equivalent(a, b, failure) && !failure;
 }
 
-// About returns the input that an error is about: the predicate, or what it is attached to.
+// About returns the input that an error is about: the predicate or what was scanned for it, or what it is attached to.
 const std::string& About(const State& state, const Error& error) {
-  return std::string_view(error.code) == "bad_predicate" && !state.predicate_file.empty() ? state.predicate_file
-                                                                                          : state.file;
+  constexpr std::array<std::string_view, 4> kOfPredicate = {"bad_predicate", "scan_not_clean", "other_source",
+                                                            "source_not_named"};
+  if (std::find(kOfPredicate.begin(), kOfPredicate.end(), error.code) == kOfPredicate.end()) return state.file;
+  return state.predicate_file.empty() ? state.scan_source : state.predicate_file;
+}
+
+// CheckScanned: what a scan found is told as what it is, and of what it was found in. Of a file or folder nobody
+// records what it was made of, so a clean scan of anything else would say nothing about it.
+Status CheckScanned(const State& state) {
+  const AttestOptions& options = state.options;
+  const bool is_scan = options.predicate_type == kScanPredicate;
+  if (!state.scan_source.empty() && !is_scan) return BadArguments("--scan makes a scan result: leave out --type");
+  if (!is_scan || options.subject == AttestOptions::Subject::kContainer) return {};
+  if (options.scanned == AttestOptions::Scanned::kRelease) return {};
+  return BadArguments("a file is attested by scanning that file itself: --scan FILE");
 }
 
 int RunAttest(State& state) {
@@ -107,6 +121,7 @@ int RunAttest(State& state) {
   if (IsForeignArtifact(state.file)) state.options.subject = AttestOptions::Subject::kArtifact;
   if (state.set) state.options.subject = AttestOptions::Subject::kSet;
   if (IsItself(state.scan_source, state.file)) state.options.scanned = AttestOptions::Scanned::kRelease;
+  if (const Status scanned = CheckScanned(state); !scanned.ok()) return state.console.Fail(scanned.error(), state.file);
   auto predicate = PredicateOf(state);
   if (!predicate.ok()) return state.console.Fail(predicate.error());
   auto key = OpenSigningKey(state.console, state.key);

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/out_of_memory.h"
 #include "base/try.h"
@@ -43,24 +42,47 @@ std::string ScannedDigest(const json::Value& predicate, std::string_view algorit
   return value->AsString() != nullptr ? *value->AsString() : std::string();
 }
 
-// CheckScannedSource compares what was scanned with what the container says that it was made of.
+// CheckScannedSource compares what was scanned with what the container says that it was made of. Nothing else records
+// that, so a scan of a source says nothing about anything else.
 Status CheckScannedSource(const Subject& subject, const json::Value& predicate, const AttestOptions& options) {
   if (options.predicate_type != kScanPredicate || options.scanned == AttestOptions::Scanned::kRelease) return {};
+  if (options.subject != AttestOptions::Subject::kContainer) {
+    return Error{Stage::kUsage, "bad_arguments",
+                 "only a container was made of a source; what is said of a file is what a scan of the file itself "
+                 "found"};
+  }
+  std::string not_named;
+  bool compared = false;
   for (const auto& [key, recorded] : subject.metadata) {
     if (key != "source.blake3" && key != "source.sha256") continue;
     const std::string scanned = ScannedDigest(predicate, std::string_view(key).substr(kSourcePrefix.size()));
-    if (scanned.empty() || scanned == recorded) continue;
+    if (scanned.empty()) {
+      not_named = key;
+      continue;
+    }
+    compared = true;
+    if (scanned == recorded) continue;
     return Error{Stage::kDigestMismatch, "other_source",
                  "what was scanned is not what the container was made of; scan its one source file, or the container "
                  "itself",
                  kNoOffset, key + " " + recorded + ", scanned " + scanned};
   }
-  return {};
+  if (compared || not_named.empty()) return {};
+  return Error{Stage::kUsage, "source_not_named",
+               "the result names no digest that the container records; scan the source again with this version, or "
+               "scan the container itself",
+               kNoOffset, not_named};
 }
+
+// Payload is a statement, and the verdict that its predicate states if it is a scan result.
+struct Payload {
+  ByteBuffer bytes;
+  std::string scan_verdict;
+};
 
 // PayloadOf puts the predicate into a statement as it was written. It is valid JSON by itself, so it cannot reach out
 // of its place.
-Result<ByteBuffer> PayloadOf(const Subject& subject, ByteView predicate, const AttestOptions& options) {
+Result<Payload> PayloadOf(const Subject& subject, ByteView predicate, const AttestOptions& options) {
   if (options.predicate_type.empty() || trust::IsReleaseType(options.predicate_type) ||
       options.predicate_type.size() > trust::kPredicateTypeBytes) {
     return Error{Stage::kUsage, "bad_predicate_type",
@@ -92,20 +114,20 @@ Result<ByteBuffer> PayloadOf(const Subject& subject, ByteView predicate, const A
                  kNoOffset, scan.error().subject};
   }
   SAFEMODEL_TRY(CheckScannedSource(subject, value.value(), options));
-  return ByteBuffer(bytes.begin(), bytes.end());
+  return Payload{ByteBuffer(bytes.begin(), bytes.end()), attestation.scan_verdict};
 }
 
 Result<ByteBuffer> FrameWith(const Subject& subject, ByteView predicate, const Signer& key,
                              const AttestOptions& options, AttestReport& report) {
-  SAFEMODEL_ASSIGN(ByteBuffer payload, PayloadOf(subject, predicate, options));
+  SAFEMODEL_ASSIGN(Payload payload, PayloadOf(subject, predicate, options));
   SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(subject.envelope, subject.manifest_digest));
-  SAFEMODEL_ASSIGN(container::EnvelopeItem item, trust::SignPayload(std::move(payload), key, options.limits));
+  SAFEMODEL_ASSIGN(container::EnvelopeItem item, trust::SignPayload(std::move(payload.bytes), key, options.limits));
   envelope.items.push_back(std::move(item));
   report.model_name = subject.release.name;
   report.model_version = subject.release.version;
   report.manifest_digest = subject.manifest_digest;
   report.predicate_type = options.predicate_type;
-  if (options.predicate_type == kScanPredicate) report.verdict = ScanVerdictName(ScanVerdict::kClean);
+  report.verdict = std::move(payload.scan_verdict);
   report.key_id = key.public_key().KeyId();
   return trust::FrameBytes(envelope, options.limits);
 }
@@ -206,8 +228,7 @@ std::string PredicateText(const ScanReport& report, const FileDigests& digests, 
 }
 
 Result<std::string> ScanOne(const std::string& source, std::int64_t now, const ScanOptions& options) {
-  if (now < 0 || now > kLastSecond)
-    return Error{Stage::kUsage, "bad_time", "the time of the scan is not between 1970 and 9999"};
+  SAFEMODEL_TRY(trust::CheckNow(now));
   if (!options.allowed.files().empty()) {
     return Error{Stage::kUsage, "bad_arguments",
                  "a scan that is attested uses the built-in allow-list alone: the predicate names no other"};

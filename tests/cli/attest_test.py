@@ -27,12 +27,12 @@ rule = [{{ models = "**", roles = {{ builder = 1 }}, attestations = [{{ type = "
         before = (self.path / container).read_bytes()
         report = self.run_json("attest", container, "--scan", "hostile.pkl", "-k", "k.key", expect=1)
         self.assertEqual((report["code"], report["subject"]), ("scan_not_clean", "verdict dangerous"))
-        self.write("m.bin", b"x")
-        self.run_cli("sign", "m.bin", "-k", "k.key")
-        envelope = (self.path / "m.bin.envelope").read_bytes()
-        report = self.run_json("attest", "m.bin", "--scan", "hostile.pkl", "-k", "k.key", expect=1)
+        self.assertEqual(report["input"], "hostile.pkl")
+        self.run_cli("sign", "hostile.pkl", "-k", "k.key")
+        envelope = (self.path / "hostile.pkl.envelope").read_bytes()
+        report = self.run_json("attest", "hostile.pkl", "--scan", "hostile.pkl", "-k", "k.key", expect=1)
         self.assertEqual((report["code"], report["subject"]), ("scan_not_clean", "verdict dangerous"))
-        self.assertEqual((self.path / "m.bin.envelope").read_bytes(), envelope)
+        self.assertEqual((self.path / "hostile.pkl.envelope").read_bytes(), envelope)
         for predicate in (b'{"verdict": "dangerous"}', b'{"verdict": "unknown"}', b"{}"):
             self.write("p.json", predicate)
             report = self.run_json("attest", container, "--predicate", "p.json", "--type", "scan", "-k", "k.key", expect=1)
@@ -48,14 +48,56 @@ rule = [{{ models = "**", roles = {{ builder = 1 }}, attestations = [{{ type = "
         self.write("other.safetensors", safetensors({"w": ("F32", [1], floats(1))}))
         before = (self.path / container).read_bytes()
         report = self.run_json("attest", container, "--scan", "other.safetensors", "-k", "k.key", expect=1)
-        self.assertEqual(report["code"], "other_source")
+        self.assertEqual((report["code"], report["input"]), ("other_source", "other.safetensors"))
         self.assertEqual((self.path / container).read_bytes(), before)
         self.write("p.json", json.dumps({"verdict": "clean", "source": {"digest": {"blake3": "00" * 32}}}).encode())
         report = self.run_json("attest", container, "--predicate", "p.json", "--type", "scan", "-k", "k.key", expect=1)
-        self.assertEqual(report["code"], "other_source")
+        self.assertEqual((report["code"], report["input"]), ("other_source", "p.json"))
+        for source in ({}, {"digest": {}}, {"digest": {"md5": "00" * 16}}, {"digest": {"blake3": ""}}, {"digest": {"blake3": 7}}):
+            self.write("p.json", json.dumps({"verdict": "clean", "source": source}).encode())
+            report = self.run_json("attest", container, "--predicate", "p.json", "--type", "scan", "-k", "k.key", expect=2)
+            self.assertEqual(report["code"], "source_not_named", source)
+        self.assertEqual((self.path / container).read_bytes(), before)
         # The container itself may be scanned, by whatever path it goes.
         self.run_cli("attest", container, "--scan", f"./{container}", "-k", "k.key")
         self.run_cli("verify", container, "--policy", self.scan_policy())
+
+    def test_a_file_is_scanned_itself(self):
+        """Nobody records what a file was made of: a clean scan of another one says nothing about it."""
+        self.make_signed()
+        self.write("hostile.pkl", self.HOSTILE)
+        self.write("good.pkl", b"N.")
+        (self.path / "folder").mkdir()
+        self.write("folder/hostile.pkl", self.HOSTILE)
+        self.run_cli("sign", "hostile.pkl", "-k", "k.key")
+        self.run_cli("sign", "good.pkl", "-k", "k.key")
+        self.run_cli("sign", "folder", "-k", "k.key")
+        self.run_cli("sign", "--set", "all.set", "m.safemodel", "-k", "k.key")
+        self.write("p.json", b'{"verdict": "clean"}')
+        before = self.listing()
+        for subject in (["hostile.pkl"], ["folder"], ["all.set", "--set"]):
+            for told in (["--scan", "good.pkl"], ["--predicate", "p.json", "--type", "scan"]):
+                report = self.run_json("attest", *subject, *told, "-k", "k.key", expect=2)
+                self.assertIn("by scanning that file itself", report["message"])
+        # Neither is what it scans taken for what it is not.
+        for itself in ("hostile.pkl", "folder", "all.set"):
+            code = {"hostile.pkl": 1, "folder": 4, "all.set": 1}[itself]
+            self.run_cli("attest", itself, "--scan", itself, "-k", "k.key", *(["--set"] if itself == "all.set" else []), expect=code)
+        self.assertEqual(self.listing(), before)
+        policy = self.scan_policy()
+        self.run_cli("verify", "good.pkl", "--policy", policy, expect=1)
+        self.run_cli("attest", "good.pkl", "--scan", "./good.pkl", "-k", "k.key")
+        self.run_cli("verify", "good.pkl", "--policy", policy)
+
+    def test_a_scan_is_attested_as_a_scan(self):
+        container = self.make_signed()
+        self.write("hostile.pkl", self.HOSTILE)
+        before = (self.path / container).read_bytes()
+        for kind in ("slsa", "cyclonedx", "https://example.org/x"):
+            report = self.run_json("attest", container, "--scan", "hostile.pkl", "--type", kind, "-k", "k.key", expect=2)
+            self.assertIn("leave out --type", report["message"])
+        self.assertEqual((self.path / container).read_bytes(), before)
+        self.run_cli("attest", container, "--scan", "m.safetensors", "--type", "scan", "-k", "k.key")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 #include "trust/attestation.h"
 
 #include <doctest/doctest.h>
+#include <safemodel/artifact.h>
+#include <safemodel/attest.h>
 
 #include <string>
 
 #include "base/cursor.h"
+#include "fixture.h"
 #include "trust/timestamp.h"
 
 namespace safemodel::trust {
@@ -87,6 +90,31 @@ TEST_CASE("attestation: a scan result counts only when its verdict is clean") {
     CHECK(code(scan, predicate) == "scan_not_clean");
   }
   CHECK(code("https://example.com/scan", R"({"verdict":"dangerous"})") == "ok");
+}
+
+TEST_CASE("attestation: what a scan of a source found is told of a container alone") {
+  const TestFolder folder;
+  const SecretKey key = NewKey();
+  const std::string file = folder / "m.bin";
+  WriteFileBytes(file, AsBytes("x"));
+  REQUIRE(SignArtifact(file, key, At(kNow), {}).ok());
+  const ByteBuffer before = ReadFileBytes(file + ".envelope");
+  AttestOptions options;
+  options.predicate_type = kScanPredicate;
+  options.subject = AttestOptions::Subject::kArtifact;
+  const auto refused = Attest(file, AsBytes(R"({"verdict":"clean"})"), key, options);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().stage == Stage::kUsage);
+  CHECK(ReadFileBytes(file + ".envelope") == before);
+  options.scanned = AttestOptions::Scanned::kRelease;
+  const auto itself = Attest(file, AsBytes(R"({"verdict":"clean"})"), key, options);
+  REQUIRE(itself.ok());
+  CHECK(itself.value().verdict == "clean");
+  options.predicate_type = kSlsaPredicate;
+  options.scanned = AttestOptions::Scanned::kSource;
+  const auto other = Attest(file, AsBytes(R"({"verdict":"clean"})"), key, options);
+  REQUIRE(other.ok());
+  CHECK(other.value().verdict.empty());
 }
 
 TEST_CASE("timestamp: what other tools write") {

@@ -22,7 +22,8 @@ struct AttestOptions {
   enum class Subject : std::uint8_t { kContainer, kArtifact, kSet };
   Subject subject = Subject::kContainer;
   // What a predicate of type kScanPredicate is about: the source that a container was made of, whose digest has to be
-  // the one that the container records, if it does; or the release itself, as it lies.
+  // the one that the container records, if it does (an encrypted one hides it); or the release itself, as it lies.
+  // Nothing but a container has a source.
   enum class Scanned : std::uint8_t { kSource, kRelease };
   Scanned scanned = Scanned::kSource;
   Placement placement = Placement::kKeep;  // of a container's envelope
@@ -43,8 +44,9 @@ struct AttestReport {
 // Attest adds an attestation by `key` about the release at `path`. `predicate` is strict JSON, an object, taken over
 // byte by byte; the whole statement stays within Limits::statement_bytes and json_depth. Nothing but the manifest and
 // the envelope is read, and writing is as crash-safe as Sign. Errors: those of Sign; kMalformed and kLimit also for the
-// predicate; kUsage "bad_predicate_type"; of a scan result kUnsafe "scan_not_clean", which would count for nobody, and
-// kDigestMismatch "other_source".
+// predicate; kUsage "bad_predicate_type"; of a scan result kUnsafe "scan_not_clean", which would count for nobody,
+// kDigestMismatch "other_source", kUsage "source_not_named" when it names no digest to compare with the recorded ones,
+// and kUsage "bad_arguments" for a source of what is no container.
 Result<AttestReport> Attest(const std::string& path, ByteView predicate, const Signer& key,
                             const AttestOptions& options);
 
