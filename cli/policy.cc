@@ -4,8 +4,8 @@
 #include <safemodel/policy.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <ctime>
+#include <map>
 #include <memory>
 
 #include "escape.h"
@@ -47,15 +47,21 @@ const char* CheckedName(Checked checked) {
   return "none";
 }
 
-// HoldersText names who can sign in a role now.
-std::string HoldersText(const Policy& policy, const std::string& role) {
-  std::vector<std::string> names;
-  const auto now = static_cast<std::int64_t>(std::time(nullptr));
+// Holders names for each role who can sign in it. Policies are long: every key is looked at once, not for every rule.
+using Holders = std::map<std::string, std::vector<std::string>>;
+
+Holders HoldersAt(const Policy& policy, std::int64_t now) {
+  Holders holders;
   for (const TrustedKey& key : policy.keys()) {
-    const bool holds = std::find(key.roles.begin(), key.roles.end(), role) != key.roles.end();
-    if (holds && policy.CanSign(key, now)) names.push_back(key.name);
+    if (!policy.CanSign(key, now)) continue;
+    for (const std::string& role : key.roles) holders[role].push_back(key.name);
   }
-  return names.empty() ? "nobody who still can" : JoinForTerminal(names);
+  return holders;
+}
+
+std::string HoldersText(const Holders& holders, const std::string& role) {
+  const auto found = holders.find(role);
+  return found == holders.end() ? "nobody who still can" : JoinForTerminal(found->second);
 }
 
 std::vector<std::string> LogsOf(const Policy& policy, const RequiredLog& required) {
@@ -72,11 +78,11 @@ void PrintLogged(const Policy& policy, const RequiredLog& required) {
   std::printf("\n");
 }
 
-void PrintRule(const Policy& policy, const Rule& rule) {
+void PrintRule(const Policy& policy, const Holders& holders, const Rule& rule) {
   std::printf("models %s\n", EscapeForTerminal(rule.models).c_str());
   for (const RoleThreshold& threshold : rule.required) {
     std::printf("  %u signature%s in role %s by: %s", threshold.count, threshold.count == 1 ? "" : "s",
-                EscapeForTerminal(threshold.role).c_str(), HoldersText(policy, threshold.role).c_str());
+                EscapeForTerminal(threshold.role).c_str(), HoldersText(holders, threshold.role).c_str());
     if (threshold.minimum != Checked::kNone)
       std::printf(", whose tool had checked at least: %s", CheckedName(threshold.minimum));
     std::printf("\n");
@@ -98,9 +104,9 @@ void PrintRule(const Policy& policy, const Rule& rule) {
     std::printf("  mode %s: code that asks for it loads refused models too; verify never does\n", ModeName(rule.mode));
 }
 
-void PrintText(const Policy& policy, const std::vector<PolicyWarning>& warnings) {
+void PrintText(const Policy& policy, const Holders& holders, const std::vector<PolicyWarning>& warnings) {
   const PolicyParts& parts = policy.parts();
-  for (const Rule& rule : parts.rules) PrintRule(policy, rule);
+  for (const Rule& rule : parts.rules) PrintRule(policy, holders, rule);
   for (const RevokedKey& revoked : parts.revoked) {
     std::printf("revoked    key %.16s, %zu checkpoints and %zu statements excepted\n", revoked.key.KeyId().c_str(),
                 revoked.except_before.size(), revoked.except_statements.size());
@@ -202,11 +208,12 @@ void PrintJson(const Policy& policy, const std::vector<PolicyWarning>& warnings)
 int RunCheck(const State& state) {
   const auto policy = Policy::FromFile(state.file);
   if (!policy.ok()) return state.console.Fail(policy.error(), state.file);
-  const auto warnings = policy.value().Warnings(static_cast<std::int64_t>(std::time(nullptr)));
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
+  const auto warnings = policy.value().Warnings(now);
   if (state.console.json()) {
     PrintJson(policy.value(), warnings);
   } else {
-    PrintText(policy.value(), warnings);
+    PrintText(policy.value(), HoldersAt(policy.value(), now), warnings);
   }
   return kDone;
 }

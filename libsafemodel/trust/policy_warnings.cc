@@ -9,14 +9,19 @@
 namespace safemodel {
 namespace {
 
-// UnfillableRoles are the roles of a rule that those who can sign now leave open, each of them filling one place.
-std::set<std::string> UnfillableRoles(const Policy& policy, const Rule& rule, std::int64_t now) {
+// VotesOf are those of the keys that can sign now, each in every role that it holds.
+std::vector<trust::Vote> VotesOf(const Policy& policy, std::int64_t now) {
   std::vector<trust::Vote> votes;
   for (std::size_t i = 0; i < policy.keys().size(); ++i) {
     const TrustedKey& key = policy.keys()[i];
     if (!policy.CanSign(key, now)) continue;
     for (const std::string& role : key.roles) votes.push_back({i, role, {}});
   }
+  return votes;
+}
+
+// UnfillableRoles are the roles of a rule that the votes leave open, each of them filling one place.
+std::set<std::string> UnfillableRoles(const Rule& rule, const std::vector<trust::Vote>& votes) {
   const std::vector<std::string> missing = trust::MissingRoles(rule, votes);
   return {missing.begin(), missing.end()};
 }
@@ -26,19 +31,21 @@ std::set<std::string> UnfillableRoles(const Policy& policy, const Rule& rule, st
 std::vector<PolicyWarning> Policy::Warnings(std::int64_t now) const {
   std::vector<PolicyWarning> warnings;
   const std::vector<Rule>& all = rules();
+  const std::vector<trust::Vote> votes = VotesOf(*this, now);
   for (std::size_t later = 0; later < all.size(); ++later) {
     for (std::size_t earlier = 0; earlier < later; ++earlier) {
-      const std::string pair = all[later].models + " behind " + all[earlier].models;
+      const auto pair = [&] { return all[later].models + " behind " + all[earlier].models; };
       if (trust::GlobCovers(all[earlier].models, all[later].models)) {
-        warnings.push_back({"shadowed_rule", "a rule never decides: one in front of it matches all its models", pair});
+        warnings.push_back(
+            {"shadowed_rule", "a rule never decides: one in front of it matches all its models", pair()});
       } else if (later + 1 < all.size() && trust::GlobsMeet(all[earlier].models, all[later].models)) {
-        warnings.push_back({"overlapping_rules", "some models of a rule are decided by one in front of it", pair});
+        warnings.push_back({"overlapping_rules", "some models of a rule are decided by one in front of it", pair()});
       }
     }
     if (all[later].mode != Rule::Mode::kStrict)
       warnings.push_back(
           {"mode_not_strict", "code that asks for it may load models that the rule refuses", all[later].models});
-    for (const std::string& role : UnfillableRoles(*this, all[later], now))
+    for (const std::string& role : UnfillableRoles(all[later], votes))
       warnings.push_back({"unfillable_role", "too few keys can still sign in a role that a rule asks for",
                           role + " for " + all[later].models});
   }
