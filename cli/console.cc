@@ -57,7 +57,7 @@ std::string Describe(const Error& error, const std::string& input) {
   std::string line;
   if (!input.empty()) line += EscapeForTerminal(input) + ": ";
   line += error.text;
-  if (!error.subject.empty()) line += " [" + EscapeKeepingEnd(error.subject) + "]";
+  if (!error.subject.empty() && error.subject != input) line += " [" + EscapeKeepingEnd(error.subject) + "]";
   if (error.offset != kNoOffset) line += " at byte " + std::to_string(error.offset);
   return line + " (" + StageName(error.stage) + ": " + error.code + ")";
 }

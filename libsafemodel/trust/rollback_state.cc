@@ -26,7 +26,7 @@ Error Refuse(const char* code, const char* text, const std::string& subject = {}
 Error Malformed() {
   return Refuse("state_malformed",
                 "the rollback state file is damaged; restore it, or make it anew, which forgets what was accepted, "
-                "with: safemodel policy state init --force");
+                "with: safemodel policy state init POLICY --force");
 }
 
 // TakeLine cuts the next line off. Each line ends with a line feed, the last one too.
@@ -74,13 +74,22 @@ Status ParseModel(std::string_view line, RollbackState& state) {
   return {};
 }
 
+// ParseNamed tells in its errors which file they are about.
+Result<RollbackState> ParseNamed(const std::string& path, std::string_view text) {
+  auto state = ParseState(text);
+  if (state.ok()) return state;
+  Error error = state.error();
+  error.subject = path;
+  return error;
+}
+
 // AsConfig turns what the system refuses into trouble with the configuration, which a state file is.
 Error AsConfig(Error error) {
   if (error.stage != Stage::kIo) return error;
   const bool missing = std::string_view(error.code) == "not_found";
   error.stage = Stage::kConfig;
   error.code = missing ? "state_missing" : "state_unusable";
-  error.text = missing ? "the rollback state file is missing; make it once with: safemodel policy state init"
+  error.text = missing ? "the rollback state file is missing; make it once with: safemodel policy state init POLICY"
                        : "the rollback state file cannot be used";
   return error;
 }
@@ -88,7 +97,7 @@ Error AsConfig(Error error) {
 Status UpdateLocked(const std::string& path, const StateChange& change) {
   SAFEMODEL_ASSIGN(const auto file, LockNamed(path));
   SAFEMODEL_ASSIGN(const std::string text, ReadOwned(*file, kStateBytes));
-  SAFEMODEL_ASSIGN(RollbackState state, ParseState(text));
+  SAFEMODEL_ASSIGN(RollbackState state, ParseNamed(path, text));
   SAFEMODEL_ASSIGN(const Changed changed, change(state));
   if (changed == Changed::kNo) return {};
   const std::string written = SerializeState(state);
@@ -98,7 +107,14 @@ Status UpdateLocked(const std::string& path, const StateChange& change) {
   return ReplaceFile(*file, written);
 }
 
+// CreateState holds the lock of a file that it replaces: an update that had read it would put what was forgotten back.
 Status CreateState(const std::string& path, const std::string& text, OldState old) {
+  std::shared_ptr<const File> locked;
+  if (old == OldState::kReplace) {
+    auto file = LockNamed(path);
+    if (!file.ok() && std::string_view(file.error().code) != "not_found") return file.error();
+    if (file.ok()) locked = std::move(file).value();
+  }
   const auto overwrite = old == OldState::kReplace ? OutputFile::Overwrite::kReplace : OutputFile::Overwrite::kRefuse;
   SAFEMODEL_ASSIGN(OutputFile output, OutputFile::Create(path, overwrite, 0644));
   SAFEMODEL_TRY(output.Append(AsBytes(text)));
@@ -108,7 +124,7 @@ Status CreateState(const std::string& path, const std::string& text, OldState ol
 Result<RollbackState> ReadState(const std::string& path) {
   SAFEMODEL_ASSIGN(const auto file, File::Open(path, File::Access::kRead, File::Links::kRefuse));
   SAFEMODEL_ASSIGN(const std::string text, ReadOwned(*file, kStateBytes));
-  return ParseState(text);
+  return ParseNamed(path, text);
 }
 
 }  // namespace

@@ -189,7 +189,10 @@ class PolicyTest(CliTest):
                 self.write("seen", damage)
                 refused = self.run_json("policy", "state", "show", "policy.toml", expect=6)
                 self.assertEqual(refused["code"], "state_malformed")
-                self.assertIn("safemodel policy state init --force", refused["message"])
+                self.assertIn("safemodel policy state init POLICY --force", refused["message"])
+                self.assertTrue(refused["subject"].endswith("seen"), refused)
+                said = self.run_cli("policy", "state", "show", "policy.toml", expect=6).stderr
+                self.assertEqual(said.count(b"seen"), 1, said)  # it is named once
                 self.assertEqual(self.verify(6)["code"], "state_malformed")
             before = (self.path / "seen").read_bytes()
             refused = self.run_json("policy", "state", "init", "policy.toml", expect=2)

@@ -6,7 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <limits>
+#include <thread>
 
 #include "base/clock.h"
 #include "fixture.h"
@@ -202,6 +205,37 @@ TEST_CASE("rollback: Init makes a file once") {
   REQUIRE_FALSE(again.ok());
   CHECK(std::string(again.error().code) == "exists");
   CHECK(scene.Accept(4, 1) == "rollback");
+}
+
+TEST_CASE("rollback: a file that is made anew forgets, also when somebody is changing it") {
+  const Scene scene;
+  REQUIRE(scene.Accept(5, 1) == "first_seen");
+  std::atomic<bool> made = false;
+  std::thread reset;
+  const Status changed = UpdateState(scene.path, [&](RollbackState& state) -> Result<Changed> {
+    reset = std::thread([&] { made = InitRollbackState(scene.path, kNow, OldState::kReplace).ok(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    CHECK_FALSE(made);
+    state.models["acme/other"] = {1, std::nullopt};
+    return Changed::kYes;
+  });
+  reset.join();
+  CHECK(changed.ok());
+  CHECK(made);
+  REQUIRE(ReadRollbackState(scene.path).ok());
+  CHECK(ReadRollbackState(scene.path).value().models.empty());
+}
+
+TEST_CASE("rollback: only a file is made anew, or what is not there") {
+  const Scene scene;
+  REQUIRE(unlink(scene.path.c_str()) == 0);
+  CHECK(InitRollbackState(scene.path, kNow, OldState::kReplace).ok());
+  CHECK(scene.Accept(5, 1) == "first_seen");
+  REQUIRE(unlink(scene.path.c_str()) == 0);
+  REQUIRE(symlink("elsewhere", scene.path.c_str()) == 0);
+  const Status link = InitRollbackState(scene.path, kNow, OldState::kReplace);
+  REQUIRE_FALSE(link.ok());
+  CHECK(std::string(link.error().code) == "state_unusable");
 }
 
 TEST_CASE("rollback: what is written is read, and nothing else") {

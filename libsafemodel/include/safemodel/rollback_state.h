@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rollback state file that a policy may name: the highest release sequence accepted of each model. Only Init makes
-// one; nothing else ever resets it. All functions but Read take its lock, and replace the file as a whole: after a
-// crash it is the old one or the new one. Errors: kConfig, unless stated.
+// one; nothing else ever resets it. All functions but Read take the lock of a file that is there, and replace it as a
+// whole: after a crash it is the old one or the new one. Errors: kConfig, unless stated.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ struct RollbackState {
 };
 
 // InitRollbackState makes a file that remembers nothing. kUsage "exists" when there is one, and "bad_time" unless `now`
-// (Unix seconds) is between 1970 and 9999. kReplace makes it anew, whatever it was, and forgets what was accepted.
+// (Unix seconds) is between 1970 and 9999. kReplace makes it anew, whatever it says, and forgets what was accepted; it
+// must be a file that can be written to, so that it can be locked.
 enum class OldState : std::uint8_t { kRefuse, kReplace };
 Status InitRollbackState(const std::string& path, std::int64_t now, OldState old = OldState::kRefuse);
 
