@@ -78,11 +78,12 @@ std::string NameOf(const std::string& word) {
 std::vector<std::string> ArgumentsOf(int argc, char** argv) {
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   if (arguments.empty()) return arguments;
-  if (arguments.front() == "version") arguments.front() = "--version";
-  if (arguments.front() == "help") {
-    arguments.erase(arguments.begin());
-    arguments.emplace_back("--help");
-  }
+  // Help about these two words is help about the program: the parser knows no such verbs.
+  const auto is_word = [](const std::string& word) { return word == "help" || word == "version"; };
+  const std::string first = arguments.front();
+  if (!is_word(first)) return arguments;
+  arguments.erase(arguments.begin(), std::find_if_not(arguments.begin(), arguments.end(), is_word));
+  arguments.emplace_back("--" + first);
   return arguments;
 }
 

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <safemodel/open_signer.h>
@@ -108,9 +110,12 @@ void RefuseEmptyText(const std::vector<std::string>& arguments) {
   }
 }
 
-// RefuseUnknownHelp: the parser answers --help whatever stands beside it, also for a verb that there is none of.
+// RefuseUnknownHelp: the parser answers --help and --version whatever stands beside them, also a verb that there is
+// none of.
 void RefuseUnknownHelp(const CLI::App& app, const std::vector<std::string>& arguments) {
-  if (std::find(arguments.begin(), arguments.end(), "--help") == arguments.end()) return;
+  constexpr std::array<std::string_view, 4> kAnswered = {"-h", "--help", "-V", "--version"};
+  if (std::find_first_of(arguments.begin(), arguments.end(), kAnswered.begin(), kAnswered.end()) == arguments.end())
+    return;
   if (const auto unknown = safemodel::cli::UnknownWord(app, arguments))
     throw CLI::ParseError(*unknown, CLI::ExitCodes::ExtrasError);
 }

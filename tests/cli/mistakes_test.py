@@ -38,13 +38,24 @@ class WordTest(MistakeTest):
 
     def test_the_value_of_an_option_is_no_unknown_word(self):
         self.assertIn("is required", self.refused("policy", "revoke", "--reason", "--lost", says=""))
+        # A file may be called like what the parser answers.
+        self.write("-h", b"x")
+        self.run_cli("digest", "--", "-h", expect=3)
 
     def test_help_and_version_are_verbs_too(self):
         self.assertEqual(self.run_cli("help").stdout, self.run_cli("--help").stdout)
         self.assertEqual(self.run_cli("help", "log", "init").stdout, self.run_cli("log", "init", "--help").stdout)
-        for word in ("version", "-V"):
-            self.assertEqual(self.run_cli(word).stdout, self.run_cli("--version").stdout)
+        for words in (("version",), ("-V",), ("version", "help")):
+            self.assertEqual(self.run_cli(*words).stdout, self.run_cli("--version").stdout)
+        for words in (("help", "help"), ("help", "version"), ("help", "help", "version")):
+            self.assertEqual(self.run_cli(*words).stdout, self.run_cli("--help").stdout)
+        self.assertEqual(self.run_cli("help", "help", "log").stdout, self.run_cli("log", "--help").stdout)
+        self.assertEqual(self.run_cli("log", "init", "-h").stdout, self.run_cli("log", "init", "--help").stdout)
         self.refused("help", "convret", says="did you mean convert?")
+        for asked in ("--help", "-h", "--version", "-V"):
+            self.refused(asked, "convret", says="did you mean convert?")
+            self.refused("convret", asked, says="did you mean convert?")
+            self.refused("log", "inti", asked, says="did you mean init?" if asked in ("--help", "-h") else "")
 
     def test_a_file_behind_a_key_is_a_file(self):
         self.make_signed()
