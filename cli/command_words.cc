@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "escape.h"
+
 namespace safemodel::cli {
 namespace {
 
@@ -107,10 +109,10 @@ std::optional<std::string> UnknownWord(const CLI::App& app, const std::vector<st
 }
 
 std::optional<std::string> MissingVerb(const CLI::App& app) {
-  std::string names;
-  for (const CLI::App* verb : VerbsOf(Deepest(app))) names += (names.empty() ? "" : ", ") + verb->get_name();
+  std::vector<std::string> names;
+  for (const CLI::App* verb : VerbsOf(Deepest(app))) names.push_back(verb->get_name());
   if (names.empty()) return std::nullopt;
-  return "say what is to be done: " + names;
+  return "say what is to be done: " + Join(names);
 }
 
 std::string CommandOf(const CLI::App& app) {

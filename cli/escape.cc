@@ -120,10 +120,16 @@ std::string QuoteJson(std::string_view text) {
   return out + "\"";
 }
 
-std::string JoinForTerminal(const std::vector<std::string>& texts) {
+std::string Join(const std::vector<std::string>& texts) {
   std::string joined;
-  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + EscapeForTerminal(text);
+  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + text;
   return joined;
+}
+
+std::string JoinForTerminal(const std::vector<std::string>& texts) {
+  std::vector<std::string> escaped;
+  for (const std::string& text : texts) escaped.push_back(EscapeForTerminal(text));
+  return Join(escaped);
 }
 
 }  // namespace safemodel::cli

@@ -13,6 +13,9 @@ namespace safemodel::cli {
 // and its length stated.
 std::string EscapeForTerminal(std::string_view text, std::size_t limit = 200);
 
+// Join returns the texts with commas between them, as they are: for what is escaped where it is shown.
+std::string Join(const std::vector<std::string>& texts);
+
 // JoinForTerminal returns the texts, each escaped, with commas between them.
 std::string JoinForTerminal(const std::vector<std::string>& texts);
 

@@ -59,10 +59,10 @@ Result<LogCheckpoint> CheckpointOf(const std::string& text) {
 // NoSuchKey names the keys that could have been meant, unless what was given is a secret.
 Error NoSuchKey(const std::string& key, const Error& as_text, const std::vector<TrustedKey>& keys) {
   if (IsSecretKeyText(key)) return as_text;
-  std::string names;
-  for (const TrustedKey& known : keys) names += (names.empty() ? "" : ", ") + known.name;
+  std::vector<std::string> names;
+  for (const TrustedKey& known : keys) names.push_back(known.name);
   return {Stage::kUsage, "no_such_key", "the policy has no key of this name, and it is no key's file or text either",
-          kNoOffset, key + "; the policy has " + names};
+          kNoOffset, key + "; the policy has " + Join(names)};
 }
 
 // KeyText returns what a policy can name: a key in a file as its text, unless that is the name of a key in the policy.

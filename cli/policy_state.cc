@@ -91,16 +91,16 @@ Status CheckKnown(const std::string& path, const std::string& model) {
   const auto& models = rollback.value().models;
   if (models.contains(model)) return {};
   constexpr std::size_t kMostShown = 8;
-  std::string known;
-  std::size_t shown = 0;
+  std::vector<std::string> names;
   for (const auto& [name, seen] : models) {
-    if (shown++ == kMostShown) break;
-    known += (known.empty() ? "" : ", ") + name;
+    if (names.size() == kMostShown) break;
+    names.push_back(name);
   }
+  std::string known = names.empty() ? "none" : Join(names);
   if (models.size() > kMostShown) known += " and " + std::to_string(models.size() - kMostShown) + " more";
   return Error{Stage::kUsage, "unknown_model",
                "the rollback state knows no such model; --add sets the lowest sequence of one that was never seen here",
-               kNoOffset, model + "; known: " + (known.empty() ? "none" : known)};
+               kNoOffset, model + "; known: " + known};
 }
 
 int RunSet(const State& state) {
