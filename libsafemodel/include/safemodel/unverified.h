@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one way round verification. Whoever goes it includes this header, so that a search for it finds them all.
+// The one way round verification but the modes of rules, which a policy has to allow (InsecurePolicyMode, model.h).
+// Whoever goes it includes this header, so that a search for it finds them all.
 #pragma once
 
 #include <string>
@@ -8,8 +9,8 @@
 
 namespace safemodel {
 
-// InsecureSkipVerification is the one way round verification, for tools that must look at unverified files. Its name is
-// made to be searched for.
+// InsecureSkipVerification is for tools that must look at unverified files and ask no policy. Its name is made to be
+// searched for.
 class InsecureSkipVerification {
  public:
   explicit InsecureSkipVerification() = default;
