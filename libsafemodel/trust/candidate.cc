@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "base/clock.h"
 #include "base/try.h"
 #include "crypto/hardware_key.h"
 #include "trust/revocation.h"
@@ -166,7 +165,7 @@ void Describe(const Statement& statement, SignatureReport& report) {
 void Describe(const Attestation& attestation, SignatureReport& report) {
   report.predicate_type = attestation.predicate_type;
   const auto time = attestation.time;
-  if (time.has_value() && *time >= 0 && *time <= kLastSecond) report.issued_at = FormatTimestamp(*time);
+  if (time.has_value() && IsWritableTime(*time)) report.issued_at = FormatTimestamp(*time);
 }
 
 }  // namespace safemodel::trust

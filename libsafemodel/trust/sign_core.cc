@@ -20,8 +20,6 @@ Error BadUsage(const char* code, const char* text, std::string subject = {}) {
   return {Stage::kUsage, code, text, kNoOffset, std::move(subject)};
 }
 
-bool IsWritableTime(std::int64_t seconds) { return seconds >= 0 && seconds <= kLastSecond; }
-
 std::uint32_t CountOf(const std::vector<container::EnvelopeItem>& items, container::ItemKind kind) {
   return static_cast<std::uint32_t>(std::count_if(
       items.begin(), items.end(),

@@ -33,6 +33,8 @@ bool HasForm(std::string_view text) {
 
 }  // namespace
 
+bool IsWritableTime(std::int64_t seconds) { return seconds >= 0 && seconds <= kLastSecond; }
+
 std::string FormatTimestamp(std::int64_t seconds) {
   const std::chrono::sys_seconds time{std::chrono::seconds(seconds)};
   const auto day = std::chrono::floor<std::chrono::days>(time);
@@ -49,7 +51,7 @@ std::string FormatTimestamp(std::int64_t seconds) {
 }
 
 Status CheckNow(std::int64_t now) {
-  if (now >= 0 && now <= kLastSecond) return {};
+  if (IsWritableTime(now)) return {};
   return Error{Stage::kUsage, "bad_time", "the time is not between 1970 and 9999; check the clock of this machine"};
 }
 

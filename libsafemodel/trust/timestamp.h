@@ -10,10 +10,13 @@
 
 namespace safemodel::trust {
 
-// FormatTimestamp writes Unix seconds between 0 and kLastSecond (base/clock.h).
+// IsWritableTime says whether FormatTimestamp can write a time: it is between 1970 and kLastSecond (base/clock.h).
+bool IsWritableTime(std::int64_t seconds);
+
+// FormatTimestamp writes Unix seconds.
 std::string FormatTimestamp(std::int64_t seconds);
 
-// CheckNow refuses (kUsage "bad_time") a time that is not between 1970 and kLastSecond: no clock shows it, no state
+// CheckNow refuses (kUsage "bad_time") a time that is not writable: no clock shows it, no state
 // file could hold it, and sums with the ages of a policy would overflow.
 Status CheckNow(std::int64_t now);
 
