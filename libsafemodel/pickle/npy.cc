@@ -54,6 +54,11 @@ Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, s
     if (EndsHere(*file, result.end - begin)) return result.root;
     return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end};
   }
+  SAFEMODEL_ASSIGN(const std::uint64_t bytes, ArrayBytes(header.type, header.shape, context.limits));
+  if (file->size() - header.data_offset < bytes) {
+    return Error{Stage::kMalformed, "FILE-MALFORMED",
+                 "the file ends inside its array; it may be incomplete, get it again", begin + file->size()};
+  }
   SAFEMODEL_ASSIGN(SharedSource data, MakeSliceSource(file, header.data_offset, file->size() - header.data_offset));
   SAFEMODEL_ASSIGN(const std::uint32_t tensor, AddArray(context.tables, std::move(data), header.type,
                                                         std::move(header.shape), header.order, context.limits));

@@ -203,8 +203,9 @@ Result<std::uint64_t> FindPickle(const SharedSource& source, std::uint64_t begin
       if (!declares && (at - begin >= kSearchEverywhere || !MayStartPickle(bytes[i]))) continue;
       SAFEMODEL_ASSIGN(const Look look, LookAt(source, at, std::min(kShallowLook, size - at), limits));
       budget.opcodes -= std::min(budget.opcodes, look.reached.opcodes + 1);
-      if (look.acts || look.extends || look.gave_up || (declares && look.reached.opcodes > kOpcodesBehindProto))
-        return at;
+      // The numbers of a file that was cut off begin like every kind of stream: one that only begins is none here.
+      const bool whole = look.reached.root != kNoNode && look.reached.opcodes > kOpcodesBehindProto;
+      if (look.acts || (declares && (whole || look.ended))) return at;
       if (budget.opcodes == 0) break;
     }
   }

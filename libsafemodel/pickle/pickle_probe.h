@@ -29,9 +29,10 @@ enum class ProbeDepth : std::uint8_t {
 // of tensors begin like each of these now and then, but do not go on so. Errors: those of the source, with stage kIo.
 Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits);
 
-// FindPickle returns where, from `begin` on, the next pickle starts; the size of the source when there is none. Bytes
-// far behind `begin` count only where a protocol is declared. Searches that share a budget do together no more than one
-// may: an input could ask for one after each of its bytes.
+// FindPickle returns where, from `begin` on, the next pickle starts; the size of the source when there is none. What
+// only begins like one is none, unless it imports and calls: no reader goes on behind bytes that are no pickle, and the
+// numbers of a model begin like each kind. Bytes far behind `begin` count only where a protocol is declared. Searches
+// that share a budget do together no more than one may: an input could ask for one after each of its bytes.
 struct SearchBudget {
   std::uint64_t opcodes = 1u << 22;
 };

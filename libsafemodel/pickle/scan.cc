@@ -95,7 +95,9 @@ class Scanner {
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
   Result<ScanClaim> ScanNpy(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanStreams(const SharedSource& source, ByteView head, unsigned level);
-  Status ScanRest(const SharedSource& file, std::uint64_t& at, unsigned level);
+  // Before is what stands in front of a rest: where a stream broke, what follows is no trailing bytes.
+  enum class Before : std::uint8_t { kWhole, kBroken };
+  Status ScanRest(const SharedSource& file, std::uint64_t& at, unsigned level, Before before);
   // Stream is what one stream turned out to be.
   struct Stream {
     MachineResult reached;
@@ -180,7 +182,7 @@ Status Scanner::ScanBehind(const SharedSource& source, std::uint64_t begin, unsi
   SAFEMODEL_ASSIGN(const ScanClaim claim, Scan(rest, Role::kInput, level + 1));
   if (!claim.layout.empty()) return {};
   std::uint64_t at = 0;
-  return ScanRest(rest, at, level);
+  return ScanRest(rest, at, level, Before::kWhole);
 }
 
 Status Scanner::ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level) {
@@ -358,7 +360,7 @@ Result<ScanClaim> Scanner::ScanLegacyTorch(const SharedSource& source, std::uint
   if (model.ok()) return ScanClaim{"torch-legacy", source->size()};
   SAFEMODEL_TRY(Take(part, model.error()));
   std::uint64_t at = behind_magic;
-  SAFEMODEL_TRY(ScanRest(source, at, level));
+  SAFEMODEL_TRY(ScanRest(source, at, level, Before::kBroken));
   return ScanClaim{"torch-legacy", 0};
 }
 
@@ -374,16 +376,16 @@ Result<ScanClaim> Scanner::ScanStreams(const SharedSource& source, ByteView head
   const bool broken = first.reached.root == kNoNode;
   std::uint64_t at = broken ? std::min(source->size(), first.reached.end + 1) : first.reached.end;
   if (at < source->size()) SAFEMODEL_TRY(ScanArchiveBehind(source, at, level));
-  SAFEMODEL_TRY(ScanRest(source, at, level));
+  SAFEMODEL_TRY(ScanRest(source, at, level, broken ? Before::kBroken : Before::kWhole));
   return ScanClaim{first.joblib ? "joblib" : "pickle", broken ? first.reached.end : at};
 }
 
 // ScanRest judges what follows a stream: further streams, zeros, and anything else that holds a stream. `at` becomes
 // the end of what is explained.
-Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned level) {
+Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned level, Before before) {
   const SharedSource source = std::make_shared<ReadAhead>(*file);  // streams may be tiny, and many
   const std::uint64_t size = source->size();
-  bool told = false;
+  bool told = before == Before::kBroken;
   bool stopped = false;
   std::uint64_t next = at;
   for (std::size_t streams = 0; next < size; ++streams) {

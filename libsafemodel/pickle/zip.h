@@ -39,6 +39,7 @@ struct ZipEntry {
   std::uint64_t stored_size = 0;
   std::uint64_t size = 0;
   std::uint64_t data_offset = 0;  // of the stored bytes
+  bool cut = false;               // carved: the file may end inside it
   [[nodiscard]] bool directory() const { return !name.empty() && name.back() == '/'; }
 };
 

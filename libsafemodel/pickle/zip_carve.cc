@@ -68,6 +68,7 @@ void AddListed(const ByteSource& source, const std::vector<ZipEntry>& listed, st
 Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vector<ZipEntry>& listed,
                                        const ZipLimits& limits) {
   SAFEMODEL_ASSIGN(const std::vector<std::uint64_t> headers, FindSignatures(source, limits));
+  SAFEMODEL_ASSIGN(const std::optional<std::uint64_t> end, FindArchiveEnd(source));
   std::vector<ZipEntry> entries;
   ZipHeader header;
   for (std::size_t i = 0; i < headers.size(); ++i) {
@@ -81,7 +82,8 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vect
     const std::uint64_t stored = stated ? header.stored_size : room;
     const auto method = static_cast<ZipMethod>(header.method);
     entries.push_back({header.name, method, header.crc, stored,
-                       stated && method != ZipMethod::kStored ? header.size : stored, header.data_offset});
+                       stated && method != ZipMethod::kStored ? header.size : stored, header.data_offset,
+                       !end && !stated && next == source.size()});
   }
   AddListed(source, listed, entries);
   return entries;
@@ -107,7 +109,10 @@ Result<SharedSource> CarvedStorages::Open(std::string_view key) {
   WrapperLimits limits;
   limits.kept_bytes = 0;  // many storages together must not fill the memory; few of their bytes are ever looked at
   auto decoded = OpenCarved(archive_, *storage.entry, limits);
-  if (decoded.ok()) {
+  if (decoded.ok() && storage.entry->cut) {
+    storage.opened.emplace(Error{Stage::kMalformed, "FILE-MALFORMED", "the archive ends inside a storage", kNoOffset,
+                                 storage.entry->name});
+  } else if (decoded.ok()) {
     storage.opened.emplace(std::move(decoded.value().plain));
   } else {
     storage.opened.emplace(decoded.error());

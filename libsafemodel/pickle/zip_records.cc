@@ -57,7 +57,8 @@ Result<std::uint64_t> FindEnd(ByteView tail, std::uint64_t tail_offset) {
     }
     return tail_offset + at;
   }
-  return Error{Stage::kUnsupported, "FILE-UNSUPPORTED", "the file starts like a zip archive but has no end record"};
+  return Error{Stage::kMalformed, "FILE-MALFORMED",
+               "the zip archive has no end record; it may be incomplete, get the file again"};
 }
 
 Result<EndRecord> ReadEndRecord(ByteReader& reader) {
@@ -220,8 +221,8 @@ bool Repeats(ByteReader& reader, const DescriptorForm& form, const ZipEntry& mem
 
 Result<EndOfArchive> ReadEnd(const ByteSource& source) {
   if (source.size() < kEndSize) {
-    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
-                 "the file starts like a zip archive but is too short for one"};
+    return Error{Stage::kMalformed, "FILE-MALFORMED",
+                 "the zip archive is too short for one; it may be incomplete, get the file again"};
   }
   const std::uint64_t tail_size = std::min(source.size(), kEndSize + kMostComment);
   const std::uint64_t tail_offset = source.size() - tail_size;

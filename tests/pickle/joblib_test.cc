@@ -224,7 +224,7 @@ TEST_CASE("joblib: companions that lie, hide or are missing") {
       {"no name", FileWrapper(""), "FILE-PATH"},
       {"name with NUL", FileWrapper("good.npy\\x00"), "FILE-PATH"},
       {"one file for two arrays", FileWrapper("good.npy") + FileWrapper("good.npy"), "JOBLIB-REUSE"},
-      {"shape of another size", FileWrapper("short.npy"), "MEM-NPY"},
+      {"shape of another size", FileWrapper("short.npy"), "FILE-MALFORMED"},
       {"hostile objects", FileWrapper("evil.npy"), "GLOBAL-DANGEROUS"},
       {"bytes behind the objects", FileWrapper("after.npy"), "PKL-TRAILING"},
       {"objects that do not end: the next file's bytes are not theirs",

@@ -143,7 +143,7 @@ def numpy():
     yield Row("npy: named .pkl", npy(EVIL), CALL)
     yield Row("npy: a pickle by the name", EVIL, CALL, file="model.npy")
     yield Row("npy: a payload behind the data", npy(b"\0" * 8 + EVIL, descr="'<f8'"), "MEM-NPY", file="model.npy")
-    yield Row("npy: longer than its data", npy(b"\0" * 4, descr="'<f8'"), "MEM-NPY", file="model.npy")
+    yield Row("npy: longer than its data", npy(b"\0" * 4, descr="'<f8'"), "FILE-MALFORMED", "unreadable", "model.npy")
     for title, layer in (("stored", 0), ("deflated", 8)):
         yield Row(f"npz: an object array, {title}", zip_of(member("a.npy", npy(EVIL), method=layer)), CALL, file="model.npz")
         yield Row(f"npz: a member without suffix, {title}", zip_of(member("arr_0", npy(EVIL), method=layer)), CALL, file="model.npz")
