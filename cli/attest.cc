@@ -28,6 +28,7 @@ struct State {
   std::string scan_source;
   std::string type;
   bool set = false;
+  bool replace = false;
   AttestOptions options;
 };
 
@@ -69,6 +70,10 @@ void PrintReport(const State& state, const AttestReport& report) {
     std::printf("manifest   sha256:%s\n", HexOf(report.manifest_digest).c_str());
     std::printf("type       %s\n", EscapeForTerminal(report.predicate_type).c_str());
     if (!report.verdict.empty()) std::printf("verdict    %s\n", report.verdict.c_str());
+    if (report.replaced > 0) {
+      std::printf("replaced   %zu earlier attestation%s of this type by this key\n", report.replaced,
+                  report.replaced == 1 ? "" : "s");
+    }
     std::printf("envelope   %s\n", EscapeForTerminal(report.envelope_path).c_str());
     return;
   }
@@ -81,6 +86,7 @@ void PrintReport(const State& state, const AttestReport& report) {
   json.Member("predicate_type", report.predicate_type);
   if (!report.verdict.empty()) json.Member("verdict", report.verdict);
   json.Member("key_id", report.key_id);
+  json.Member("replaced_attestations", static_cast<std::uint64_t>(report.replaced));
   json.Member("envelope", report.envelope_path);
   json.EndObject();
   json.Finish();
@@ -119,6 +125,7 @@ int RunAttest(State& state) {
   if (!type.ok()) return state.console.Fail(type.error());
   state.options.predicate_type = type.value();
   if (IsForeignArtifact(state.file)) state.options.subject = AttestOptions::Subject::kArtifact;
+  if (state.replace) state.options.earlier = AttestOptions::Earlier::kReplace;
   if (state.set) state.options.subject = AttestOptions::Subject::kSet;
   if (IsItself(state.scan_source, state.file)) state.options.scanned = AttestOptions::Scanned::kRelease;
   if (const Status scanned = CheckScanned(state); !scanned.ok()) return state.console.Fail(scanned.error(), state.file);
@@ -140,7 +147,7 @@ Verb AddAttest(CLI::App& parent, Console& console) {
   CLI::App* verb = parent.add_subcommand("attest",
                                          "Attach what is known about a release: provenance, a bill of "
                                          "materials, a scan result; reads no weights");
-  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, false, {}});
+  auto state = std::make_shared<State>(State{console, {}, {}, {}, {}, {}, false, false, {}});
   verb->add_option("FILE", state->file, "The container, or a file or folder that was signed")->required();
   verb->add_option("-k,--key", state->key.key, std::string("The signing key: ") + kKeyHelp)
       ->required()
@@ -153,6 +160,7 @@ Verb AddAttest(CLI::App& parent, Console& console) {
   verb->add_option("--type", state->type, "Predicate type: slsa, cyclonedx, scan, or a URI")->type_name("TYPE");
   verb->add_option("--envelope", state->options.envelope_path, "The envelope of a file or folder")->type_name("FILE");
   verb->add_flag("--set", state->set, "FILE is a signed set");
+  verb->add_flag("--replace", state->replace, "Take out earlier attestations of this type by this key");
   state->key.AddOptions(*verb);
   console.AddOptions(*verb);
   return {verb, [state] { return RunAttest(*state); }};

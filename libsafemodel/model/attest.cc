@@ -16,6 +16,7 @@
 #include "model/identity.h"
 #include "model/scan_file.h"
 #include "trust/attestation.h"
+#include "trust/earlier_statements.h"
 #include "trust/envelope_store.h"
 #include "trust/envelope_writer.h"
 #include "trust/sign_core.h"
@@ -122,6 +123,9 @@ Result<ByteBuffer> FrameWith(const Subject& subject, ByteView predicate, const S
   SAFEMODEL_ASSIGN(Payload payload, PayloadOf(subject, predicate, options));
   SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(subject.envelope, subject.manifest_digest));
   SAFEMODEL_ASSIGN(container::EnvelopeItem item, trust::SignPayload(std::move(payload.bytes), key, options.limits));
+  if (options.earlier == AttestOptions::Earlier::kReplace) {
+    report.replaced = trust::TakeOutAttestations(envelope, key.public_key(), options.predicate_type, options.limits);
+  }
   envelope.items.push_back(std::move(item));
   report.model_name = subject.release.name;
   report.model_version = subject.release.version;

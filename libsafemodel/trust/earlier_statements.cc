@@ -7,6 +7,7 @@
 
 #include "log/entry.h"
 #include "log/proof.h"
+#include "trust/attestation.h"
 #include "trust/candidate.h"
 #include "trust/dsse.h"
 #include "trust/log_proof.h"
@@ -26,20 +27,25 @@ struct Earlier {
   LogEntry entry;
 };
 
+// PayloadBy returns the payload of an item that is a statement signed by the key.
+std::optional<ByteBuffer> PayloadBy(const container::EnvelopeItem& item, const PublicKey& key, const Limits& limits) {
+  if (!IsStatement(item)) return std::nullopt;
+  auto dsse = ParseStatementItem(item, limits);
+  if (!dsse.ok() || dsse.value().payload_type != kPayloadType) return std::nullopt;
+  if (!Verifies(dsse.value(), Pae(kPayloadType, dsse.value().payload), key)) return std::nullopt;
+  return std::move(dsse.value().payload);
+}
+
 // EarlierIn returns what an item holds when that is such a statement.
 std::optional<Earlier> EarlierIn(const container::EnvelopeItem& item, const Digest& manifest_digest,
                                  const Signing& signing) {
-  if (!IsStatement(item)) return std::nullopt;
-  const Limits& limits = signing.options.limits;
-  const auto dsse = ParseStatementItem(item, limits);
-  if (!dsse.ok() || dsse.value().payload_type != kPayloadType) return std::nullopt;
-  const ByteBuffer& payload = dsse.value().payload;
-  if (!Verifies(dsse.value(), Pae(kPayloadType, payload), signing.key)) return std::nullopt;
-  auto statement = ParseStatement(payload, limits, signing.kind);
+  const auto payload = PayloadBy(item, signing.key, signing.options.limits);
+  if (!payload) return std::nullopt;
+  auto statement = ParseStatement(*payload, signing.options.limits, signing.kind);
   if (!statement.ok() || statement.value().manifest_digest != manifest_digest ||
       statement.value().role != signing.options.role)
     return std::nullopt;
-  LogEntry entry = EntryOf(payload, statement.value(), signing.key.KeyId());
+  LogEntry entry = EntryOf(*payload, statement.value(), signing.key.KeyId());
   return Earlier{std::move(statement).value(), std::move(entry)};
 }
 
@@ -79,6 +85,17 @@ EarlierStatements FitEarlier(container::Envelope& envelope, ReleaseKind kind, co
   std::erase_if(envelope.items,
                 [&](const container::EnvelopeItem& item) { return IsProofOf(item, gone, options.limits); });
   return found;
+}
+
+std::size_t TakeOutAttestations(container::Envelope& envelope, const PublicKey& key, std::string_view predicate_type,
+                                const Limits& limits) {
+  return std::erase_if(envelope.items, [&](const container::EnvelopeItem& item) {
+    const auto payload = PayloadBy(item, key, limits);
+    if (!payload) return false;
+    const auto attestation = ParseAttestation(*payload, limits);
+    return attestation.ok() && attestation.value().manifest_digest == envelope.manifest_digest &&
+           attestation.value().predicate_type == predicate_type;
+  });
 }
 
 }  // namespace safemodel::trust

@@ -2,6 +2,9 @@
 // What an envelope has already by the key that signs again.
 #pragma once
 
+#include <cstddef>
+#include <string_view>
+
 #include <safemodel/sign.h>
 
 #include "container/format.h"
@@ -21,5 +24,10 @@ struct EarlierStatements {
 // key ids are hints.
 EarlierStatements FitEarlier(container::Envelope& envelope, ReleaseKind kind, const PublicKey& key,
                              const SignOptions& options);
+
+// TakeOutAttestations takes out the attestations of a predicate type that the key made about the manifest of
+// `envelope`, and returns how many there were.
+std::size_t TakeOutAttestations(container::Envelope& envelope, const PublicKey& key, std::string_view predicate_type,
+                                const Limits& limits);
 
 }  // namespace safemodel::trust

@@ -122,8 +122,8 @@ Result<ByteBuffer> FrameBytes(const container::Envelope& envelope, const Limits&
   }
   if (StatementsOf(envelope) > limits.statements) {
     return Error{Stage::kLimit, "many_statements",
-                 "the envelope is full: it has as many signatures and attestations as the limit; sign --replace takes "
-                 "out earlier signatures by the same key in the same role, attestations stay"};
+                 "the envelope is full: it has as many signatures and attestations as the limit; --replace of sign and "
+                 "attest takes out earlier ones by the same key in the same role or of the same type"};
   }
   if (CountOf(envelope.items, container::ItemKind::kKeyWrap) > limits.key_wraps ||
       CountOf(envelope.items, container::ItemKind::kRecipientNote) > limits.key_wraps) {

@@ -89,6 +89,26 @@ rule = [{{ models = "**", roles = {{ builder = 1 }}, attestations = [{{ type = "
         self.run_cli("attest", "good.pkl", "--scan", "./good.pkl", "-k", "k.key")
         self.run_cli("verify", "good.pkl", "--policy", policy)
 
+    def test_attestations_are_renewed_for_ever(self):
+        container = self.make_signed()
+        self.run_cli("keygen", "-o", "other", "--no-passphrase")
+        self.write("p.json", b"{}")
+        attest = ("attest", container, "--predicate", "p.json", "--type", "slsa", "-k")
+        self.run_cli(*attest, "other.key")
+        self.run_cli("attest", container, "--scan", "m.safetensors", "-k", "k.key")
+        for _ in range(3):
+            self.assertEqual(self.run_json(*attest, "k.key")["replaced_attestations"], 0)
+        self.assertIn(b"replaced   3 earlier attestations of this type by this key\n", self.run_cli(*attest, "k.key", "--replace").stdout)
+        # Those of others and of other types stay, and so do the signatures.
+        seen = [s["code"] for s in self.run_json("verify", container, "--key", "k.pub")["files"][0]["signatures"]]
+        self.assertEqual(sorted(seen), ["counted", "other_statement", "other_statement", "unknown_key"])
+        for _ in range(60):
+            self.run_cli(*attest, "other.key")
+        full = self.run_json(*attest, "other.key", expect=3)
+        self.assertEqual(full["code"], "many_statements")
+        self.assertEqual(self.run_json(*attest, "other.key", "--replace")["replaced_attestations"], 61)
+        self.run_cli("verify", container, "--policy", self.scan_policy())
+
     def test_a_scan_is_attested_as_a_scan(self):
         container = self.make_signed()
         self.write("hostile.pkl", self.HOSTILE)

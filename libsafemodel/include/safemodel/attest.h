@@ -3,6 +3,8 @@
 // found. They lie in the envelope beside the signatures and never count as one.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -26,6 +28,9 @@ struct AttestOptions {
   // Nothing but a container has a source.
   enum class Scanned : std::uint8_t { kSource, kRelease };
   Scanned scanned = Scanned::kSource;
+  // What becomes of the attestations of this type that the same key made before about the same manifest.
+  enum class Earlier : std::uint8_t { kKeep, kReplace };
+  Earlier earlier = Earlier::kKeep;
   Placement placement = Placement::kKeep;  // of a container's envelope
   std::string envelope_path = {};          // of an artifact; empty: PATH.envelope
   Limits limits = {};
@@ -38,6 +43,7 @@ struct AttestReport {
   std::string predicate_type;
   std::string verdict;  // of a scan result; empty for other types
   std::string key_id;
+  std::size_t replaced = 0;  // earlier attestations that were taken out
   std::string envelope_path;
 };
 
