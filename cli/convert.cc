@@ -38,6 +38,7 @@ std::string Reason(const std::string& word) {
   if (word == "unknown_pickle") return "a pickle of classes that nobody vouches for";
   if (word == "unlisted_call") return "a pickle that calls what nobody vouches for";
   if (word == "unreadable_pickle") return "a pickle that cannot be judged";
+  if (word == "unreadable_archive") return "an archive that cannot be judged";
   if (word == "other_weights") return "weights that were not chosen";
   if (word == "container") return "a safemodel container or envelope";
   if (word == "git") return "git's own folder, whose hooks would run";

@@ -17,7 +17,7 @@ std::string FolderPath(std::string path);
 // CheckFolderExport decides before anything is written: the name is free, no packed file has the name of the tensors',
 // and no packed file runs unless that was asked for. Files are judged by what is in the container, whatever their
 // packer thought of them. Errors: those of OutputFolder::CheckFree and JudgeFile; kUnsupported "path_taken"; kUnsafe
-// "executable_file", "unreadable_pickle", "unknown_pickle".
+// "executable_file" and those of CheckMayTravel.
 Status CheckFolderExport(const LoadedModel& model, const std::string& path, ExportOptions::Executables executables);
 
 // WriteFolder moves the complete file of tensors into a new folder, adds the packed files and gives it its name.

@@ -3,14 +3,17 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "base/ascii.h"
-#include "base/cursor.h"
 #include "base/try.h"
 #include "formats/safetensors.h"
+#include "pickle/findings.h"
 #include "pickle/import.h"
+#include "pickle/scan.h"
+#include "pickle/zip.h"
 
 namespace safemodel {
 namespace {
@@ -18,9 +21,6 @@ namespace {
 using namespace std::string_view_literals;  // signatures have NUL in them
 
 constexpr std::uint64_t kHeadBytes = 512;
-constexpr std::uint64_t kTailBytes = 65557;  // the end record of a zip archive and its longest comment
-constexpr std::uint64_t kEndRecordBytes = 22;
-constexpr std::uint32_t kEndSignature = 0x06054B50;
 constexpr std::uint8_t kProto = 0x80;
 
 constexpr std::array kScripts = {".py"sv,   ".pyw"sv, ".pyx"sv, ".pyc"sv,  ".pyo"sv, ".sh"sv,  ".bash"sv,
@@ -32,9 +32,12 @@ constexpr std::array kPrograms = {".so"sv,  ".dll"sv, ".dylib"sv, ".pyd"sv, ".ex
 constexpr std::array kArchives = {".jar"sv, ".whl"sv, ".egg"sv, ".apk"sv, ".deb"sv, ".rpm"sv, ".mar"sv};
 
 struct Signature {
+  // Whether a text may begin so as well.
+  enum class Text : std::uint8_t { kNever, kAlso };
   std::string_view bytes;
   const char* reason;
   std::size_t offset = 0;
+  Text text = Text::kNever;
 };
 
 constexpr Signature kSignatures[] = {
@@ -42,7 +45,7 @@ constexpr Signature kSignatures[] = {
     {"\x7F"
      "ELF"sv,
      "program"},
-    {"MZ"sv, "program"},
+    {"MZ"sv, "program", 0, Signature::Text::kAlso},
     {"\xFE\xED\xFA\xCE"sv, "program"},  // Mach-O, in both byte orders and word sizes
     {"\xFE\xED\xFA\xCF"sv, "program"},
     {"\xCE\xFA\xED\xFE"sv, "program"},
@@ -52,7 +55,7 @@ constexpr Signature kSignatures[] = {
     {"!<arch>\n"sv, "program"},
     {"\x89HDF\r\n\x1A\n"sv, "keras"},  // layers of Keras may be code
     {"\x1F\x8B\x08"sv, "archive"},
-    {"BZh"sv, "archive"},
+    {"BZh"sv, "archive", 0, Signature::Text::kAlso},
     {"\xFD"
      "7zXZ\0"sv,
      "archive"},
@@ -60,6 +63,7 @@ constexpr Signature kSignatures[] = {
     {"\x28\xB5\x2F\xFD"sv, "archive"},
     {"\x04\x22\x4D\x18"sv, "archive"},
     {"\x78\x01"sv, "archive"},  // zlib; joblib reads all of these
+    {"\x78\x5E"sv, "archive", 0, Signature::Text::kAlso},
     {"\x78\x9C"sv, "archive"},
     {"\x78\xDA"sv, "archive"},
     {"ZF0x"sv, "archive"},
@@ -84,72 +88,89 @@ FileJudgement JudgeName(const std::string& path) {
   const std::string folded = FoldAscii(path);
   if (folded.ends_with(".ipynb")) return Executable("notebook");
   if (EndsWithOneOf(folded, kScripts)) return Executable("script");
-  // libx.so.1 too
-  if (EndsWithOneOf(folded, kPrograms) || folded.find(".so.") != std::string::npos) return Executable("program");
+  const std::size_t library = folded.find(".so.");  // libx.so.1 too
+  const bool versioned = library != std::string::npos && folded.find('/', library) == std::string::npos;
+  if (EndsWithOneOf(folded, kPrograms) || versioned) return Executable("program");
   if (EndsWithOneOf(folded, kArchives)) return Executable("archive");
   return {};
 }
 
-// IsZlib: 0x78 0x5E is what joblib writes, and "x^" begins a text just as well.
-bool IsZlib(ByteView head) {
-  if (!StartsWith(head, 0, "\x78\x5E")) return false;
-  return std::any_of(head.begin(), head.end(),
-                     [](std::uint8_t byte) { return byte >= 0x80 || (byte < 0x20 && (byte < 9 || byte > 13)); });
+bool IsText(ByteView head) {
+  return std::none_of(head.begin(), head.end(),
+                      [](std::uint8_t byte) { return byte >= 0x80 || (byte < 0x20 && (byte < 9 || byte > 13)); });
 }
 
 FileJudgement JudgeHead(ByteView head) {
   for (const Signature& signature : kSignatures) {
-    if (StartsWith(head, signature.offset, signature.bytes)) return Executable(signature.reason);
+    if (!StartsWith(head, signature.offset, signature.bytes)) continue;
+    if (signature.text == Signature::Text::kNever || !IsText(head)) return Executable(signature.reason);
   }
-  return IsZlib(head) ? Executable("archive") : FileJudgement{};
+  return {};
 }
 
-// EndsAsZip finds a zip archive whatever stands in front of it: Python runs such files, and unpackers open them.
-Result<bool> EndsAsZip(const ByteSource& source) {
-  if (source.size() < kEndRecordBytes) return false;
-  const std::uint64_t length = std::min(kTailBytes, source.size());
-  SAFEMODEL_ASSIGN(const ByteBuffer tail, ReadRange(source, source.size() - length, length, kTailBytes));
-  for (std::size_t i = tail.size() - kEndRecordBytes + 1; i-- > 0;) {
-    ByteReader end(ByteView(tail).subspan(i));
-    SAFEMODEL_ASSIGN(const std::uint32_t signature, end.U32());
-    if (signature != kEndSignature) continue;
-    SAFEMODEL_TRY(end.Take(kEndRecordBytes - 6));
-    SAFEMODEL_ASSIGN(const std::uint16_t comment, end.U16());
-    if (end.remaining() == comment) return true;
+// Dangerous returns how a file is judged that the scanner calls dangerous: what calls something that nobody vouches
+// for, and does nothing worse, is left out; everything else is an error.
+Result<FileJudgement> Dangerous(const std::string& path, const ScanReport& report) {
+  for (const Finding& finding : report.findings) {
+    const std::string_view code = finding.error.code;
+    if (finding.verdict != ScanVerdict::kDangerous || code == "CALL-UNLISTED" || code == "NEW-UNLISTED") continue;
+    Error error = finding.error;
+    error.stage = Stage::kUnsafe;
+    error.subject = error.subject.empty() ? path : path + ": " + error.subject;
+    return error;
   }
-  return false;
+  return FileJudgement{FileJudgement::Kind::kCallingPickle, "unlisted_call"};
 }
 
-// JudgePickle asks the importer, keeping unknown classes as inert data, so that what is refused as unsafe is dangerous.
-Result<FileJudgement> JudgePickle(const std::string& path, const SharedSource& source, ByteView head,
-                                  const Limits& limits, const pickle::AllowList* user) {
-  pickle::ImportOptions options;
-  options.limits = limits;
-  options.user = user;
-  options.unknown = ConvertOptions::Unknown::kKeepInert;
+// IsArchive: layouts name what was unpacked last, as in "pickle, gzip".
+bool IsArchive(const std::string& layout) {
+  return layout.find("zip") != std::string::npos || layout.find("tar") != std::string::npos ||
+         layout.find(", ") != std::string::npos;
+}
+
+// JudgeScanned asks the scanner, for which every file is one that somebody may load: nothing travels that it refuses.
+// kData is what it has nothing against.
+Result<FileJudgement> JudgeScanned(const std::string& path, const SharedSource& source,
+                                   const pickle::ImportOptions& options) {
+  pickle::Findings findings;
+  SAFEMODEL_ASSIGN(const pickle::ScanClaim claim, pickle::ScanSource(source, options, findings));
+  const ScanVerdict worst = findings.worst();
+  if (worst == ScanVerdict::kDangerous) {
+    ScanReport report;
+    std::move(findings).MoveTo(report);
+    return Dangerous(path, report);
+  }
+  if (claim.layout.empty() || claim.layout == "foreign") return FileJudgement{};
+  if (worst == ScanVerdict::kUnreadable) {
+    return FileJudgement{FileJudgement::Kind::kUnreadable,
+                         IsArchive(claim.layout) ? "unreadable_archive" : "unreadable_pickle"};
+  }
+  if (worst == ScanVerdict::kUnknown) return FileJudgement{FileJudgement::Kind::kUnknownPickle, "unknown_pickle"};
+  return FileJudgement{};
+}
+
+// Content is what a file holds that the scanner has nothing against.
+struct Content {
+  FileJudgement judgement;
+  bool npz = false;  // an archive of plain arrays, which alone of all archives is data
+};
+
+Result<Content> ReadClean(const SharedSource& source, ByteView head, const pickle::ImportOptions& options) {
   const auto model = pickle::ImportPickleFamily(source, options);
-  const bool declared = !head.empty() && head[0] == kProto;
   if (!model.ok()) {
-    Error error = model.error();
-    if (error.stage == Stage::kIo) return error;
-    const std::string_view code = error.code;
-    if (code == "CALL-UNLISTED" || code == "NEW-UNLISTED")
-      return FileJudgement{FileJudgement::Kind::kCallingPickle, "unlisted_call"};
-    if (error.stage == Stage::kUnsafe) {
-      error.subject = error.subject.empty() ? path : path + ": " + error.subject;
-      return error;
-    }
-    // A text may begin like a pickle ("c" starts an import), and goes wrong soon; what only this reader cannot follow
+    if (model.error().stage == Stage::kIo) return model.error();
+    // A text may begin like a pickle ("c" starts an import), and goes wrong soon; what only the importer cannot follow
     // is no text.
-    SAFEMODEL_ASSIGN(const bool pickle, pickle::MayBePickle(source, limits));
-    if (!pickle) return FileJudgement{};
-    return FileJudgement{FileJudgement::Kind::kUnreadablePickle, "unreadable_pickle"};
+    SAFEMODEL_ASSIGN(const bool pickle, pickle::MayBePickle(source, options.limits));
+    if (!pickle) return Content{};
+    return Content{{FileJudgement::Kind::kUnreadable, "unreadable_pickle"}};
   }
-  if (model.value().verdict != "clean") return FileJudgement{FileJudgement::Kind::kUnknownPickle, "unknown_pickle"};
+  if (model.value().verdict != "clean") return Content{{FileJudgement::Kind::kUnknownPickle, "unknown_pickle"}};
   // Without a single import there is nothing to run; .npy and .npz of plain arrays are of this kind.
+  const bool declared = !head.empty() && head[0] == kProto;
   const bool is_torch = model.value().layout.starts_with("torch");
-  if (model.value().globals.empty() && !declared && !is_torch) return FileJudgement{};
-  return FileJudgement{FileJudgement::Kind::kPickle, "pickle"};
+  if (!model.value().globals.empty() || declared || is_torch) return Content{{FileJudgement::Kind::kPickle, "pickle"}};
+  return Content{{}, model.value().layout == "npz"};
 }
 
 }  // namespace
@@ -157,30 +178,32 @@ Result<FileJudgement> JudgePickle(const std::string& path, const SharedSource& s
 Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& source, const Limits& limits,
                                 const pickle::AllowList* user) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, ReadRange(*source, 0, std::min(kHeadBytes, source->size()), kHeadBytes));
-  // The pickle comes first: whatever else a file is, a dangerous pickle is refused.
-  SAFEMODEL_ASSIGN(const FileJudgement content, JudgePickle(path, source, head, limits, user));
-  if (content.kind != FileJudgement::Kind::kData) return content;
+  pickle::ImportOptions options;
+  options.limits = limits;
+  options.user = user;
+  options.unknown = ConvertOptions::Unknown::kKeepInert;
+  // The scan comes first: whatever else a file is, a dangerous pickle is refused.
+  SAFEMODEL_ASSIGN(const FileJudgement scanned, JudgeScanned(path, source, options));
+  if (scanned.kind != FileJudgement::Kind::kData) return scanned;
+  SAFEMODEL_ASSIGN(const Content content, ReadClean(source, head, options));
+  if (content.judgement.kind != FileJudgement::Kind::kData) return content.judgement;
   const FileJudgement named = JudgeName(path);
   if (named.kind != FileJudgement::Kind::kData) return named;
+  if (content.npz) return FileJudgement{};
   // The length that safetensors begin with may spell any of the signatures.
   const bool is_safetensors =
       formats::LooksLikeSafetensors(head, source->size()) && formats::ReadSafetensors(source, limits).ok();
   const FileJudgement begun = is_safetensors ? FileJudgement{} : JudgeHead(head);
   if (begun.kind != FileJudgement::Kind::kData) return begun;
-  SAFEMODEL_ASSIGN(const bool is_zip, EndsAsZip(*source));
-  const bool is_npz = is_zip && StartsWith(head, 0, "PK\x03\x04") && [&] {
-    pickle::ImportOptions options;
-    options.limits = limits;
-    const auto model = pickle::ImportPickleFamily(source, options);
-    return model.ok() && model.value().layout == "npz" && model.value().globals.empty();
-  }();
-  return is_zip && !is_npz ? Executable("archive") : FileJudgement{};
+  // Whatever stands in front of a zip archive, Python runs the file, and unpackers open it.
+  SAFEMODEL_ASSIGN(const std::optional<std::uint64_t> archive, pickle::FindArchiveEnd(*source));
+  return archive ? Executable("archive") : FileJudgement{};
 }
 
 Status CheckMayTravel(const FileJudgement& judgement, const std::string& path, UnknownClasses unknown) {
-  if (judgement.kind == FileJudgement::Kind::kUnreadablePickle) {
-    return Error{Stage::kUnsafe, "unreadable_pickle", "a pickle that cannot be judged to its end is never packed",
-                 kNoOffset, path};
+  if (judgement.kind == FileJudgement::Kind::kUnreadable) {
+    return Error{Stage::kUnsafe, judgement.reason,
+                 "a pickle or archive that cannot be judged to its end is never packed", kNoOffset, path};
   }
   if (judgement.kind == FileJudgement::Kind::kCallingPickle) {
     return Error{Stage::kUnsafe, "unlisted_call", "a pickle that calls what nobody vouches for is never packed",

@@ -148,7 +148,10 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
   }
   if (role == Role::kInput && RecogniseWrapper(head)) {
     SAFEMODEL_ASSIGN(std::optional<Unwrapped> unwrapped, Unwrap(source, source->size(), {}));
-    if (unwrapped) return ScanWrapped(source, std::move(*unwrapped), level);
+    if (unwrapped) {
+      SAFEMODEL_ASSIGN(ScanClaim claim, ScanWrapped(source, std::move(*unwrapped), level));
+      if (!claim.layout.empty()) return claim;
+    }
   }
   const ProbeDepth depth = role == Role::kInput ? ProbeDepth::kWhole : ProbeDepth::kShallow;
   SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, depth, options_.limits));
@@ -309,6 +312,8 @@ Result<ScanClaim> Scanner::ScanWrapped(const SharedSource& source, Unwrapped unw
   }
   const Findings::MemberScope scope(findings_, std::string("(") + WrapperName(unwrapped.kind) + ")");
   SAFEMODEL_ASSIGN(ScanClaim inner, Scan(unwrapped.plain, Role::kInput, level + 1));
+  // Two bytes begin some of these formats, and texts too: what unpacks to nothing is none.
+  if (unwrapped.fault && inner.layout.empty() && HasShortMagic(unwrapped.kind)) return ScanClaim{};
   if (unwrapped.fault) {
     findings_.Add(*unwrapped.fault);
     if (std::string_view(unwrapped.fault->code) == "WRAP-OUTSIDE") {

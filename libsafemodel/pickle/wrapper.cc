@@ -156,6 +156,10 @@ const char* WrapperName(WrapperKind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
+bool HasShortMagic(WrapperKind kind) {
+  return kind == WrapperKind::kZlib || kind == WrapperKind::kLzma || kind == WrapperKind::kZFile;
+}
+
 std::optional<WrapperKind> RecogniseWrapper(ByteView start) {
   if (IsZlib(start)) return WrapperKind::kZlib;
   if (IsBzip2(start)) return WrapperKind::kBzip2;

@@ -18,6 +18,9 @@ enum class WrapperKind : std::uint8_t { kZlib, kGzip, kBzip2, kXz, kLzma, kLz4, 
 // WrapperName returns the name of the format, such as "gzip".
 const char* WrapperName(WrapperKind kind);
 
+// HasShortMagic says whether so few bytes begin a format that other files begin so too.
+bool HasShortMagic(WrapperKind kind);
+
 // WrapperLimits bound what a compressed file may make its reader do.
 struct WrapperLimits {
   std::uint64_t ratio = 250;  // plain bytes from one byte of the file, beyond the bytes below

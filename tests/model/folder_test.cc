@@ -33,6 +33,11 @@ const std::string kCleanPickle = std::string(
     "\x80\x02}q\x00X\x01\x00\x00\x00"
     "aK\x01s.",
     15);
+// A text in gzip.
+const std::string kGzipOfText(
+    "\037\213\010\000\000\000\000\000\002\003\113\124\050\111\255\050\321\121\050\317\310\114\316\120\310\054\126"
+    "\310\313\127\310\315\117\111\315\341\002\000\307\232\344\323\032\000\000\000",
+    46);
 const std::string kCallingPickle = std::string("\x80\x02") + "csome.module\nfunction\n)R.";
 constexpr const char* kDangerousPickle = "cposix\nsystem\n(Vtouch ran\ntR.";
 const std::string kUnknownPickle = std::string("\x80\x02") + "csome.module\nClass\n)\x81.";
@@ -120,24 +125,26 @@ TEST_CASE("folder: what runs is left out and listed, or packed when asked for") 
            "\x7F"
            "ELF....")
       .Add("e.IPYNB", "{}")
-      .Add("f.gz", "\x1F\x8B\x08....")
+      .Add("f.gz", kGzipOfText)
       .Add("g.h5", "\x89HDF\r\n\x1A\n....")
       .Add("h/libx.so.1", "")
+      .Add("countries.txt", "MZ\nNA\n")
+      .Add("lib.so.2/notes.txt", "x = 1\n")
       .Add("i.txt", "cff-version: 1.2.0\nmessage: begins like a pickle\n")
       .Add(".git/hooks/x", "#!/bin/sh\n")
       .Add(".cache/huggingface/download/x.metadata", "1\n")
       .Add("old.safemodel", "\x89SMDL\r\n\x1A rest");
   const auto report = folder.Convert();
   REQUIRE_MESSAGE(report.ok(), Code(report));
-  CHECK(Listed(report.value()) == Lines{"config.json", "i.txt", "- .cache/huggingface download_notes", "- .git git",
-                                        "- a.py script", "- b script", "- c.bin pickle", "- d program",
-                                        "- e.IPYNB notebook", "- f.gz archive", "- g.h5 keras", "- h/libx.so.1 program",
-                                        "- old.safemodel container"});
+  CHECK(Listed(report.value()) ==
+        Lines{"config.json", "countries.txt", "i.txt", "lib.so.2/notes.txt", "- .cache/huggingface download_notes",
+              "- .git git", "- a.py script", "- b script", "- c.bin pickle", "- d program", "- e.IPYNB notebook",
+              "- f.gz archive", "- g.h5 keras", "- h/libx.so.1 program", "- old.safemodel container"});
   ConvertOptions options = TestOptions();
   options.executables = ConvertOptions::Executables::kInclude;
   const auto all = folder.Convert(options);
   REQUIRE_MESSAGE(all.ok(), Code(all));
-  CHECK(all.value().files.size() == 10);
+  CHECK(all.value().files.size() == 12);
   CHECK(all.value().left_out.size() == 3);
   CHECK(all.value().files[0].executable == "script");
 
@@ -177,6 +184,8 @@ TEST_CASE("folder: a dangerous pickle refuses the whole folder; an unknown one d
   CHECK(Outcome(folder.Convert(include)) == "unsafe unlisted_call");
   folder.Add("broken.pkl", "\x80\x02}q").Add("calls.bin", "");
   CHECK(Outcome(folder.Convert(include)) == "unsafe unreadable_pickle");
+  folder.Add("broken.pkl", "").Add("cut.gz", kGzipOfText.substr(0, 18));
+  CHECK(Outcome(folder.Convert(include)) == "unsafe unreadable_archive");
 }
 
 TEST_CASE("export: files are judged again, whoever packed them") {

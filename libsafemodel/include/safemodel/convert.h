@@ -65,7 +65,8 @@ struct ConvertedFile {
 
 // LeftOutFile is a file of a folder that was not packed. The reason is one of the words above, or "unknown_pickle" (it
 // names classes that nobody vouches for), "unlisted_call" (it calls what nobody vouches for), "unreadable_pickle",
-// "other_weights" (the same or another model in files that were not chosen), "container", "git", "download_notes".
+// "unreadable_archive", "other_weights" (the same or another model in files that were not chosen), "container", "git",
+// "download_notes".
 struct LeftOutFile {
   std::string path;
   std::string reason;
