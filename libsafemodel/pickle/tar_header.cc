@@ -39,6 +39,8 @@ Sums SumsOf(ByteView block) {
   return sums;
 }
 
+bool IsSum(std::int64_t stated, const Sums& sums) { return stated == sums.plain || stated == sums.with_signs; }
+
 // Text cuts a field at its first NUL.
 std::string_view Text(ByteView field) {
   const std::string_view text = AsText(field);
@@ -73,6 +75,47 @@ std::optional<std::uint64_t> Number(ByteView field) {
 // IsNumber also takes negative numbers (0xFF): times before 1970.
 bool IsNumber(ByteView field) { return field[0] == 0xFF || Number(field); }
 
+// WithoutPrefix removes the 0o that Python's int() takes in front of octal digits; a _ may stand between the two.
+std::string_view WithoutPrefix(std::string_view digits) {
+  if (!digits.starts_with("0o") && !digits.starts_with("0O")) return digits;
+  digits.remove_prefix(2);
+  if (digits.starts_with('_')) digits.remove_prefix(1);
+  return digits.empty() ? "?" : digits;
+}
+
+// PythonOctal reads what int(text, 8) does: a sign, 0o, and a _ between two digits.
+std::optional<std::int64_t> PythonOctal(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  const std::string_view digits = WithoutPrefix(text);
+  std::int64_t value = 0;
+  bool behind_digit = false;
+  for (const char c : digits) {
+    const bool digit = c >= '0' && c <= '7';
+    if (!digit && !(c == '_' && behind_digit)) return std::nullopt;
+    if (digit) value = value << 3 | (c - '0');
+    behind_digit = digit;
+  }
+  if (!behind_digit) return std::nullopt;
+  return negative ? -value : value;
+}
+
+// PythonSum reads the field of the sum exactly as nti() of Python's tarfile does, whose headers torch.load follows. It
+// knows negative sums, which bytes with signs may have, in both ways of writing a number.
+std::optional<std::int64_t> PythonSum(ByteView field) {
+  constexpr std::int64_t kBeyond = std::int64_t{1} << (8 * (kSumSize - 1));
+  if (field[0] == 0x80 || field[0] == 0xFF) {
+    std::int64_t value = 0;
+    for (const std::uint8_t byte : field.subspan(1)) value = value << 8 | byte;
+    return field[0] == 0xFF ? value - kBeyond : value;
+  }
+  constexpr std::string_view kSpace = " \t\n\v\f\r\x1C\x1D\x1E\x1F";
+  std::string_view text = Text(field);
+  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+  text = text.substr(0, text.find_last_not_of(kSpace) + 1);
+  return text.empty() ? 0 : PythonOctal(text);
+}
+
 // IsBlank says whether some reader skips these bytes before a number: Python strips all that Unicode calls space, and
 // takes a sign.
 bool IsBlank(ByteView bytes) {
@@ -95,6 +138,8 @@ bool HasTarChecksum(ByteView block) {
   if (block.size() < kTarBlock) return false;
   block = block.first(kTarBlock);
   const ByteView field = block.subspan(kSum, kSumSize);
+  const Sums sums = SumsOf(block);
+  if (const auto stated = PythonSum(field); stated && IsSum(*stated, sums)) return true;
   std::int64_t stated = 0;
   const bool binary = field[0] == 0x80;
   const auto is_first = [](std::uint8_t byte) { return byte == 0 || (byte >= '0' && byte <= '7'); };
@@ -110,8 +155,7 @@ bool HasTarChecksum(ByteView block) {
       stated = stated << 3 | (byte - '0');
     }
   }
-  const Sums sums = SumsOf(block);
-  return stated == sums.plain || stated == sums.with_signs;
+  return IsSum(stated, sums);
 }
 
 Result<TarHeader> ReadTarHeader(ByteView block, std::uint64_t offset) {
@@ -136,11 +180,9 @@ Result<TarHeader> ReadTarHeader(ByteView block, std::uint64_t offset) {
   }
   SAFEMODEL_ASSIGN(const ByteView prefix_field, reader.Take(155));
   const auto size = Number(size_field);
-  const auto sum = Number(sum_field);
+  const auto sum = PythonSum(sum_field);
   if (!size || !sum || !IsNumber(time)) return Malformed("a number in a header is none", offset);
-  const Sums sums = SumsOf(block);
-  const auto stated = static_cast<std::int64_t>(*sum);
-  if (stated != sums.plain && stated != sums.with_signs) return Malformed("the sum of a header is wrong", offset);
+  if (!IsSum(*sum, SumsOf(block))) return Malformed("the sum of a header is wrong", offset);
   header.size = *size;
   header.type = static_cast<char>(type);
   const bool posix = AsText(magic) == kPosix;

@@ -187,6 +187,24 @@ TEST_CASE("tar: what is a tar archive too") {
     other.replace(148, 8, sum + std::string(8 - sum.size(), '\0'));
     CHECK(LooksLikeTar(AsBytes(other)));
   }
+  // Bytes with signs may have a negative sum, which Python takes in octal and in two's complement.
+  std::string other = tar;
+  other.replace(157, 100, std::string(100, '\x80'));
+  const int sum = std::stoi(digits, nullptr, 8) - 100 * 128;
+  const std::string octal = "-" + OctalText(static_cast<std::uint64_t>(-sum), 5);
+  const std::string binary =
+      "\xFF\xFF\xFF\xFF\xFF\xFF" + std::string{static_cast<char>(sum >> 8), static_cast<char>(sum)};
+  for (const std::string& stated : {octal, "-0o" + octal.substr(1), binary}) {
+    CAPTURE(stated);
+    other.replace(148, 8, stated + std::string(8 - stated.size(), '\0'));
+    CHECK(LooksLikeTar(AsBytes(other)));
+    CHECK(CodeOf(other) == "ok");
+  }
+  for (const std::string& stated : {octal.substr(1), "-0o_" + octal.substr(1, 3), "--" + octal.substr(1)}) {
+    CAPTURE(stated);
+    other.replace(148, 8, stated + std::string(8 - stated.size(), '\0'));
+    CHECK(!LooksLikeTar(AsBytes(other)));
+  }
   const auto code = [](const std::string& bytes) {
     const auto model = ImportPickleFamily(SourceOf(bytes), {});
     return model.ok() ? "ok" : model.error().code;

@@ -135,6 +135,16 @@ def zip_of(*members, prefix=b"", before_directory=b"", before_end=b"", order=Non
     return out + suffix
 
 
+def zip64_of(*members, **options):
+    """The same with 64-bit end records, on which the old one relies."""
+    whole = zip_of(*members, **options)
+    at = len(whole) - 22 - len(options.get("comment", b""))
+    entries, size, offset = struct.unpack("<HII", whole[at + 10:at + 20])
+    record = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, entries, entries, size, offset)
+    locator = struct.pack("<IIQI", 0x07064B50, 0, at, 1)
+    return whole[:at] + record + locator + whole[at:at + 8] + b"\xff" * 12 + whole[at + 20:]
+
+
 def torch_zip(pickle=BENIGN, *more, **options):
     """A checkpoint as torch.save writes it, with the pickle given."""
     return zip_of(member("archive/data.pkl", pickle), *more, member("archive/byteorder", b"little"), member("archive/version", b"3\n"), **options)
@@ -142,9 +152,12 @@ def torch_zip(pickle=BENIGN, *more, **options):
 
 # Tar archives.
 
-def tar_header(path, size, kind=b"0", link=b"", magic=b"ustar\x0000"):
+def tar_header(path, size, kind=b"0", link=b"", magic=b"ustar\x0000", state=None):
+    """`state` writes the sum of the bytes with signs; without it stands the usual sum in the usual way."""
     header = path.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0" + b" " * 8 + kind
     header = (header + link.ljust(100, b"\0") + magic).ljust(512, b"\0")
+    if state:
+        return header[:148] + state(sum(header) - 256 * sum(byte > 127 for byte in header)).ljust(8, b"\0") + header[156:]
     return header[:148] + b"%06o\0 " % sum(header) + header[156:]
 
 
