@@ -7,7 +7,9 @@
 #include "base/try.h"
 #include "container/format.h"
 #include "formats/safetensors.h"
+#include "pickle/findings.h"
 #include "pickle/import.h"
+#include "pickle/scan.h"
 
 namespace safemodel {
 namespace {
@@ -33,15 +35,15 @@ Status RefuseOthers(ByteView head) {
   return {};
 }
 
-// RefusePolyglot asks the other reader too: a file that both understand shows each of its readers another model.
+// RefusePolyglot asks the scanner too: a file that others understand as well shows each of its readers another model.
 Status RefusePolyglot(const std::shared_ptr<const File>& file, const Limits& limits) {
   pickle::ImportOptions options;
   options.limits = limits;
-  options.unknown = ConvertOptions::Unknown::kKeepInert;
-  const auto other = pickle::ImportPickleFamily(file, options);
-  if (!other.ok() && other.error().stage != Stage::kUnsafe) return {};
+  pickle::Findings findings;
+  SAFEMODEL_ASSIGN(const pickle::ScanClaim other, pickle::ScanSource(file, options, findings));
+  if (other.layout.empty() && findings.worst() == ScanVerdict::kClean) return {};
   return Error{Stage::kUnsafe, "FILE-POLYGLOT",
-               "this file is both safetensors and a pickle; readers would disagree on what it holds", 0};
+               "this file is both safetensors and a pickle or an archive; readers would disagree on what it holds", 0};
 }
 
 }  // namespace

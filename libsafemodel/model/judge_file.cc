@@ -196,7 +196,7 @@ Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& sou
   const FileJudgement begun = is_safetensors ? FileJudgement{} : JudgeHead(head);
   if (begun.kind != FileJudgement::Kind::kData) return begun;
   // Whatever stands in front of a zip archive, Python runs the file, and unpackers open it.
-  SAFEMODEL_ASSIGN(const std::optional<std::uint64_t> archive, pickle::FindArchiveEnd(*source));
+  SAFEMODEL_ASSIGN(const std::optional<pickle::FoundArchive> archive, pickle::FindArchive(*source));
   return archive ? Executable("archive") : FileJudgement{};
 }
 

@@ -23,6 +23,7 @@
 #include "model/scan_folder.h"
 #include "pickle/allow_list.h"
 #include "pickle/scan.h"
+#include "pickle/scan_end.h"
 #include "pickle/scan_text.h"
 
 namespace safemodel {
@@ -98,6 +99,7 @@ Result<pickle::ScanClaim> ScanContainer(const std::shared_ptr<const File>& file,
       SAFEMODEL_TRY(pickle::ScanText(*packed, findings));
     }
   }
+  SAFEMODEL_TRY(pickle::ScanArchiveAtEnd(file, options, findings));  // chunks that are stored as they are may hold one
   return pickle::ScanClaim{"safemodel", file->size()};
 }
 

@@ -15,6 +15,7 @@
 #include "pickle/pickle_probe.h"
 #include "pickle/recognise.h"
 #include "pickle/scan.h"
+#include "pickle/scan_end.h"
 #include "pickle/tar.h"
 #include "pickle/torch_layout.h"
 #include "pickle/torch_legacy.h"
@@ -129,8 +130,11 @@ Result<bool> MayBePickle(const SharedSource& source, const Limits& limits) {
 Result<ImportedModel> ImportPickleFamily(SharedSource source, const ImportOptions& options) {
   Findings findings;
   SAFEMODEL_ASSIGN(Peeled peeled, PeelWrappers(source, {}));
-  if (peeled.wrappers.empty()) return ImportPlain(source, options, findings);
-  return ImportPeeled(source, std::move(peeled), options, findings);
+  auto model = peeled.wrappers.empty() ? ImportPlain(source, options, findings)
+                                       : ImportPeeled(source, std::move(peeled), options, findings);
+  if (!model.ok() && (model.error().stage == Stage::kUnsafe || model.error().stage == Stage::kIo)) return model;
+  SAFEMODEL_TRY(CheckArchiveAtEnd(source, options));
+  return model;
 }
 
 }  // namespace safemodel::pickle

@@ -18,6 +18,7 @@
 #include "pickle/opcode.h"
 #include "pickle/pickle_probe.h"
 #include "pickle/recognise.h"
+#include "pickle/scan_end.h"
 #include "pickle/scan_text.h"
 #include "pickle/tar.h"
 #include "pickle/torch_layout.h"
@@ -85,6 +86,8 @@ class Scanner {
   // storages lie in folders of their names.
   Status ScanMembers(const ZipArchive& archive, const std::vector<std::string>& known, unsigned level);
   Status ScanZipMember(const ZipArchive& archive, const ZipEntry& entry, Role role, unsigned level);
+  // end_judged says whether the archive at the end of the file itself, if there is one, has been judged.
+  [[nodiscard]] bool end_judged() const { return end_judged_; }
 
  private:
   Result<ScanClaim> ScanZip(const SharedSource& source, unsigned level);
@@ -123,6 +126,7 @@ class Scanner {
   const ImportOptions& options_;
   Findings& findings_;
   SearchBudget search_;
+  bool end_judged_ = false;
 };
 
 Status Scanner::Take(const Findings::Part& part, const Error& error) {
@@ -168,8 +172,9 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
 Result<bool> Scanner::ScanArchiveBehind(const SharedSource& source, std::uint64_t begin, unsigned level) {
   // To look at the end of what is unpacked on the way is to unpack it all once more.
   if (source->sequential() && source->size() > kMostText) return false;
-  SAFEMODEL_ASSIGN(const std::optional<std::uint64_t> end, FindArchiveEnd(*source));
-  if (!end || *end < begin) return false;
+  SAFEMODEL_ASSIGN(const std::optional<FoundArchive> found, FindArchive(*source));
+  if (!found || found->end_record < begin) return false;
+  end_judged_ = end_judged_ || level == 0;
   if (begin > 0) {
     findings_.Add({Stage::kUnsafe, "FILE-POLYGLOT", "a zip archive follows, which other readers load instead", begin});
   } else {
@@ -202,7 +207,7 @@ Status Scanner::ScanMember(const std::string& name, const Result<SharedSource>& 
 }
 
 Status Scanner::ScanMembers(const ZipArchive& archive, const std::vector<std::string>& known, unsigned level) {
-  std::array<std::uint8_t, 4> start{};
+  std::array<std::uint8_t, 6> start{};
   const ReadAhead starts(archive.source());
   for (const ZipEntry& entry : archive.entries()) {
     if (entry.directory() || IsKnown(entry.name, known)) continue;
@@ -211,7 +216,8 @@ Status Scanner::ScanMembers(const ZipArchive& archive, const std::vector<std::st
     if (role == Role::kStorage && entry.method == ZipMethod::kStored) {
       const MutableBytes first = MutableBytes(start).first(std::min<std::uint64_t>(start.size(), entry.size));
       SAFEMODEL_TRY(starts.ReadAt(entry.data_offset, first));
-      if (first.empty() || (!MayStartPickle(first[0]) && !LooksLikeZip(first))) continue;
+      // numpy.load takes each member that begins as it writes arrays, with the pickle inside.
+      if (first.empty() || (!MayStartPickle(first[0]) && !LooksLikeZip(first) && !LooksLikeNpy(first))) continue;
     }
     SAFEMODEL_ASSIGN(const bool record, IsRecord(archive, entry, known));
     if (!record) SAFEMODEL_TRY(ScanZipMember(archive, entry, role, level));
@@ -483,7 +489,10 @@ Result<ScanClaim> ScanSource(const SharedSource& source, const ImportOptions& op
   ImportOptions scan = options;
   scan.purpose = ImportOptions::Purpose::kScan;
   scan.unknown = ConvertOptions::Unknown::kKeepInert;
-  return Scanner(scan, findings).Scan(source, Role::kInput, 0);
+  Scanner scanner(scan, findings);
+  SAFEMODEL_ASSIGN(ScanClaim claim, scanner.Scan(source, Role::kInput, 0));
+  if (!scanner.end_judged()) SAFEMODEL_TRY(ScanArchiveAtEnd(source, options, findings));
+  return claim;
 }
 
 }  // namespace safemodel::pickle

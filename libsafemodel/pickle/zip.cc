@@ -365,27 +365,6 @@ Result<SharedSource> ZipArchive::OpenEntry(const ZipEntry& entry, ZipCrc crc) co
   return MakeInflatingSource(std::move(stored), entry.size, wanted, entry.name, limits_);
 }
 
-Result<std::optional<std::uint64_t>> FindArchiveEnd(const ByteSource& source) {
-  constexpr std::uint64_t kEndBytes = 22;
-  constexpr std::uint64_t kMostTail = kEndBytes + 0xFFFF;
-  const std::uint64_t size = std::min(source.size(), kMostTail);
-  if (size < kEndBytes) return std::optional<std::uint64_t>();
-  const std::uint64_t begin = source.size() - size;
-  SAFEMODEL_ASSIGN(const ByteBuffer tail, ReadRange(source, begin, size, kMostTail));
-  for (std::uint64_t at = size - kEndBytes + 1; at-- > 0;) {
-    if (tail[static_cast<std::size_t>(at)] != 'P') continue;
-    ByteReader end(ByteView(tail).subspan(static_cast<std::size_t>(at)), begin + at);
-    SAFEMODEL_ASSIGN(const std::uint32_t signature, end.U32());
-    if (signature != kEndSignature) continue;
-    SAFEMODEL_TRY(end.Take(8));
-    SAFEMODEL_ASSIGN(const std::uint32_t directory_size, end.U32());
-    if (directory_size == 0 || directory_size > begin + at) continue;
-    SAFEMODEL_ASSIGN(const ByteBuffer record, ReadRange(source, begin + at - directory_size, 4, 4));
-    if (ByteReader(record).U32().value() == kCentralSignature) return std::optional(begin + at);
-  }
-  return std::optional<std::uint64_t>();
-}
-
 bool LooksLikeZip(ByteView start) {
   ByteReader reader(start);
   const auto signature = reader.U32();

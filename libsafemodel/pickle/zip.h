@@ -114,9 +114,18 @@ Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vect
 // FILE-UNSUPPORTED. It inflates all of the member: whoever needs one several times keeps it.
 Result<Decoded> OpenCarved(const SharedSource& source, const ZipEntry& entry, const WrapperLimits& limits = {});
 
-// FindArchiveEnd returns where the end record of an archive stands that reaches up to the end of the file, wherever the
-// archive starts: Python's zipfile reads archives behind anything. Nothing when there is none.
-Result<std::optional<std::uint64_t>> FindArchiveEnd(const ByteSource& source);
+// FoundArchive is an archive that readers find by its end, wherever it starts.
+struct FoundArchive {
+  std::uint64_t end_record = 0;  // where it stands
+  // The archive as one piece, from which its offsets count and which begins with a member; without one the size is 0.
+  std::uint64_t begin = 0;
+  std::uint64_t size = 0;
+  bool scattered = false;  // it is no such piece, or not the same one for all readers, and some of them open members
+};
+
+// FindArchive looks for an end record with a directory at the end of a file: Python's zipfile opens archives in front
+// of 64 KiB of anything and behind anything, with 64-bit records too. Nothing when there is none.
+Result<std::optional<FoundArchive>> FindArchive(const ByteSource& source);
 
 // LooksLikeZip says whether bytes at the start of a file are those of a zip archive's first record.
 bool LooksLikeZip(ByteView start);

@@ -68,7 +68,7 @@ void AddListed(const ByteSource& source, const std::vector<ZipEntry>& listed, st
 Result<std::vector<ZipEntry>> CarveZip(const ByteSource& source, const std::vector<ZipEntry>& listed,
                                        const ZipLimits& limits) {
   SAFEMODEL_ASSIGN(const std::vector<std::uint64_t> headers, FindSignatures(source, limits));
-  SAFEMODEL_ASSIGN(const std::optional<std::uint64_t> end, FindArchiveEnd(source));
+  SAFEMODEL_ASSIGN(const std::optional<FoundArchive> end, FindArchive(source));
   std::vector<ZipEntry> entries;
   ZipHeader header;
   for (std::size_t i = 0; i < headers.size(); ++i) {

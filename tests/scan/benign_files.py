@@ -2,6 +2,7 @@
 """Writes benign files with the libraries that people save models with, for benign_test.py. Each function is a group of
 files; what they hold comes from the tests that compare conversions, where it has to be right value by value."""
 
+import io
 import itertools
 import os
 import pickle
@@ -215,6 +216,29 @@ def boosters(write):
 def standard_library(write):
     for name, value in stdlib_test.KINDS.items():
         write.pickle(name, value, range(6))
+
+
+def embedded(write):
+    """Files that end with the bytes of an archive, as somebody keeps them who collects such files."""
+    archives = {}
+    for name, save in (("npz", lambda file: np.savez(file, a=np.arange(9), b=np.ones(3))), ("compressed npz", lambda file: np.savez_compressed(
+            file, a=np.arange(999))), ("checkpoint", lambda file: torch.save({"a": torch.ones(3), "b": torch.arange(9)}, file))):  # fmt: skip
+        file = io.BytesIO()
+        save(file)
+        archives[name] = file.getvalue()
+    for name, content in archives.items():
+        numbers = np.frombuffer(content, "u1").copy()
+        for value in (content, [content], {"a": content, "b": 1}, [content] * 3, numbers, list(archives.values())):
+            write.pickle(name, value, range(6))
+        write.joblib(name, numbers)
+        np.save(open(write.path(name, "npy"), "wb"), numbers)
+        torch.save({"a": torch.from_numpy(numbers)}, write.path(name, "torch-legacy"), _use_new_zipfile_serialization=False)
+        for compress in (0, 1):
+            joblib.dump([content, numbers], write.path(name, "joblib", "joblib, zlib"), compress=compress)
+        with tarfile.open(write.path(name, "tar"), "w") as tar:
+            member = tarfile.TarInfo("model")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
 
 
 def unread(write):

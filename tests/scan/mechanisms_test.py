@@ -13,6 +13,7 @@ import unittest
 from pathlib import Path
 
 import archive_rows
+import end_rows
 import layout_rows
 import pickle_rows
 from assemble import Row, STOP, member, name, proto, stack_name, text, zip_of
@@ -67,6 +68,9 @@ class Mechanisms(ScanTest):
 
     def test_archives(self):
         self.check(archive_rows.rows())
+
+    def test_ends(self):
+        self.check(end_rows.rows())
 
     def test_layouts(self):
         self.check(layout_rows.rows())
