@@ -24,11 +24,12 @@ bool StartsWith(ByteView head, ByteView bytes) {
   return head.size() >= bytes.size() && std::equal(bytes.begin(), bytes.end(), head.begin());
 }
 
-Status RefuseOthers(ByteView head) {
+Status RefuseOthers(const File& file, ByteView head) {
   if (StartsWith(head, container::kMagic)) {
     return Error{Stage::kUsage, "is_container", "the input is a safemodel container already"};
   }
-  if (const char* format = pickle::ForeignFormat(head); format != nullptr) {
+  SAFEMODEL_ASSIGN(const char* format, pickle::ForeignFormat(file));
+  if (format != nullptr) {
     return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
                  "this format is not read; convert it to safetensors with its own tools", 0, format};
   }
@@ -69,7 +70,7 @@ Result<bool> IsContainer(const File& file) {
 Result<ImportedModel> ImportAny(const std::shared_ptr<const File>& file, const Limits& limits,
                                 ConvertOptions::Unknown unknown, const pickle::AllowList* user) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*file));
-  SAFEMODEL_TRY(RefuseOthers(head));
+  SAFEMODEL_TRY(RefuseOthers(*file, head));
   if (formats::LooksLikeSafetensors(head, file->size())) {
     auto model = formats::ReadSafetensors(file, limits);
     if (model.ok()) SAFEMODEL_TRY(RefusePolyglot(file, limits));

@@ -67,6 +67,8 @@ constexpr Signature kSignatures[] = {
     {"\x78\x9C"sv, "archive"},
     {"\x78\xDA"sv, "archive"},
     {"ZF0x"sv, "archive"},
+    {"LZIP\0"sv, "archive"},
+    {"LZIP\1"sv, "archive"},
     {"7z\xBC\xAF\x27\x1C"sv, "archive"},
     {"Rar!\x1A\x07"sv, "archive"},
     {"ustar"sv, "archive", 257},
@@ -100,12 +102,23 @@ bool IsText(ByteView head) {
                       [](std::uint8_t byte) { return byte >= 0x80 || (byte < 0x20 && (byte < 9 || byte > 13)); });
 }
 
+// SkipsFrame: LZ4 and zstd pass over frames with these sixteen magic numbers.
+bool SkipsFrame(ByteView head) { return StartsWith(head, 1, "\x2A\x4D\x18"sv) && head[0] >> 4 == 5; }
+
 FileJudgement JudgeHead(ByteView head) {
   for (const Signature& signature : kSignatures) {
     if (!StartsWith(head, signature.offset, signature.bytes)) continue;
     if (signature.text == Signature::Text::kNever || !IsText(head)) return Executable(signature.reason);
   }
-  return {};
+  return SkipsFrame(head) ? Executable("archive") : FileJudgement{};
+}
+
+// JudgeUnmarked finds what a file is without a magic number at its start.
+Result<FileJudgement> JudgeUnmarked(const SharedSource& source) {
+  SAFEMODEL_ASSIGN(const char* format, pickle::ForeignFormat(*source));
+  if (format != nullptr && std::string_view(format).starts_with("HDF5")) return Executable("keras");
+  SAFEMODEL_ASSIGN(const bool lzma, pickle::IsUnmarkedLzma(source));
+  return lzma ? Executable("archive") : FileJudgement{};
 }
 
 // Dangerous returns how a file is judged that the scanner calls dangerous: what calls something that nobody vouches
@@ -195,6 +208,8 @@ Result<FileJudgement> JudgeFile(const std::string& path, const SharedSource& sou
       formats::LooksLikeSafetensors(head, source->size()) && formats::ReadSafetensors(source, limits).ok();
   const FileJudgement begun = is_safetensors ? FileJudgement{} : JudgeHead(head);
   if (begun.kind != FileJudgement::Kind::kData) return begun;
+  SAFEMODEL_ASSIGN(const FileJudgement unmarked, JudgeUnmarked(source));
+  if (unmarked.kind != FileJudgement::Kind::kData) return unmarked;
   // Whatever stands in front of a zip archive, Python runs the file, and unpackers open it.
   SAFEMODEL_ASSIGN(const std::optional<pickle::FoundArchive> archive, pickle::FindArchive(*source));
   return archive ? Executable("archive") : FileJudgement{};

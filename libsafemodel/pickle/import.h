@@ -35,8 +35,11 @@ struct ImportOptions {
   SiblingOpener open_sibling = {};  // nothing: companions are reported as missing
 };
 
-// ForeignFormat returns the name of a format that is not read here, by the first bytes of a file, or nothing.
-const char* ForeignFormat(ByteView head);
+// ForeignFormat returns the name of the format of a file that is not read here, or nothing. Errors: kIo.
+Result<const char*> ForeignFormat(const ByteSource& source);
+
+// IsUnmarkedLzma says whether a file is LZMA with another header than the usual one, and holds what is read here.
+Result<bool> IsUnmarkedLzma(const SharedSource& source);
 
 // MayBePickle says whether some loader may take a file for a pickle, read to its end here or not. Errors: kIo.
 Result<bool> MayBePickle(const SharedSource& source, const Limits& limits);

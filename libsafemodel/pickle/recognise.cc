@@ -11,7 +11,9 @@
 #include "pickle/findings.h"
 #include "pickle/global_name.h"
 #include "pickle/machine.h"
+#include "pickle/scan_text.h"
 #include "pickle/tar.h"
+#include "pickle/wrapper.h"
 
 namespace safemodel::pickle {
 namespace {
@@ -26,17 +28,17 @@ struct Signature {
   const char* format;
 };
 
+constexpr const char* kHdf5 = "HDF5 (Keras)";
+constexpr std::string_view kHdf5Magic("\x89HDF\r\n\x1a\n", 8);
+constexpr std::string_view kZstdMagic("\x28\xB5\x2F\xFD", 4);
+
 constexpr Signature kForeign[] = {
     {0, "GGUF", "GGUF"},
-    {0, std::string_view("\x89HDF\r\n\x1a\n", 8), "HDF5 (Keras)"},
+    {0, kHdf5Magic, kHdf5},
     {4, "TFL3", "TensorFlow Lite"},
     {0, std::string_view("7z\xBC\xAF\x27\x1C", 6), "7-Zip archive"},
     {0, "Rar!\x1A\x07", "RAR archive"},
-    {0, std::string_view("\x28\xB5\x2F\xFD", 4), "zstd"},
-    {0, std::string_view("\x08\x07\x12", 3), "ONNX"},  // ir_version 7, then the producer's name
-    {0, std::string_view("\x08\x08\x12", 3), "ONNX"},
-    {0, std::string_view("\x08\x09\x12", 3), "ONNX"},
-    {0, std::string_view("\x08\x0A\x12", 3), "ONNX"},
+    {0, kZstdMagic, "zstd"},
 };
 
 // IsChance says of a dangerous finding that numbers of an array may give it when they are read as instructions, and
@@ -74,15 +76,47 @@ bool IsAct(const Finding& finding, const NameSet& strange) {
   return IsCall(finding.error) && (code.starts_with("GLOBAL-") || strange.contains(finding.error.subject));
 }
 
+// IsOnnx: the version of the format, and behind it the name of the producer or the graph.
+bool IsOnnx(ByteView head) {
+  constexpr std::uint8_t kVersion = 0x08, kProducer = 0x12, kGraph = 0x3A;
+  return head.size() >= 3 && head[0] == kVersion && head[1] >= 3 && head[1] <= 13 &&
+         (head[2] == kProducer || head[2] == kGraph);
+}
+
+Result<bool> StandsAt(const ByteSource& source, std::uint64_t offset, std::string_view bytes) {
+  if (offset > source.size() || source.size() - offset < bytes.size()) return false;
+  SAFEMODEL_ASSIGN(const ByteBuffer found, ReadRange(source, offset, bytes.size(), bytes.size()));
+  return AsText(found) == bytes;
+}
+
+// IsHdf5BehindOther: in front of HDF5 there may be anything, of 512 bytes or twice, four times and so on as many.
+Result<bool> IsHdf5BehindOther(const ByteSource& source) {
+  constexpr std::uint64_t kFirst = 512;
+  const std::uint64_t end = source.sequential() ? std::min(source.size(), kMostText) : source.size();
+  for (std::uint64_t at = kFirst; at < end; at *= 2) {
+    SAFEMODEL_ASSIGN(const bool found, StandsAt(source, at, kHdf5Magic));
+    if (found) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
-const char* ForeignFormat(ByteView head) {
+Result<const char*> ForeignFormat(const ByteSource& source) {
+  SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(source));
   for (const Signature& signature : kForeign) {
     if (AsText(head).substr(std::min(signature.offset, head.size())).starts_with(signature.bytes)) {
       return signature.format;
     }
   }
-  return nullptr;
+  if (IsOnnx(head)) return "ONNX";
+  SAFEMODEL_ASSIGN(const auto behind, BehindSkippedFrames(source));
+  if (behind) {
+    SAFEMODEL_ASSIGN(const bool zstd, StandsAt(source, *behind, kZstdMagic));
+    if (zstd) return "zstd";
+  }
+  SAFEMODEL_ASSIGN(const bool hdf5, IsHdf5BehindOther(source));
+  return hdf5 ? kHdf5 : nullptr;
 }
 
 Result<ByteBuffer> HeadOf(const ByteSource& source) {

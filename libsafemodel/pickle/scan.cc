@@ -146,11 +146,14 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
   // Nothing but a checksum tells a tar archive: one small tensor in some thousands has a right one by chance.
   if (LooksLikeTar(head) && role == Role::kInput) return ScanTar(source, head, level);
   if (LooksLikeNpy(head)) return ScanNpy(source, level);
-  const char* format = role == Role::kInput ? ForeignFormat(head) : nullptr;
+  const char* format = nullptr;
+  if (role == Role::kInput) {
+    SAFEMODEL_ASSIGN(format, ForeignFormat(*source));
+  }
   if (format != nullptr) {
     findings_.Add(Unsupported("this format may carry programs and is not read; scan it with its own tools", format));
   }
-  if (role == Role::kInput && RecogniseWrapper(head)) {
+  if (role == Role::kInput) {
     SAFEMODEL_ASSIGN(std::optional<Unwrapped> unwrapped, Unwrap(source, source->size(), {}));
     if (unwrapped) {
       SAFEMODEL_ASSIGN(ScanClaim claim, ScanWrapped(source, std::move(*unwrapped), level));

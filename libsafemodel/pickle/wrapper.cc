@@ -12,13 +12,20 @@
 #include "base/cursor.h"
 #include "base/try.h"
 #include "pickle/decoder.h"
+#include "pickle/import.h"
+#include "pickle/npy_header.h"
+#include "pickle/pickle_probe.h"
+#include "pickle/recognise.h"
+#include "pickle/tar.h"
 #include "pickle/wrapper_codecs.h"
 #include "pickle/wrapper_zfile.h"
+#include "pickle/zip.h"
 
 namespace safemodel::pickle {
 namespace {
 
 constexpr std::size_t kHeadBytes = 32;
+constexpr std::uint64_t kFrameHeader = 8;  // of a frame that is skipped: its magic number, and how many bytes follow
 
 struct Magic {
   WrapperKind kind;
@@ -31,9 +38,15 @@ constexpr Magic kMagics[] = {
                                         "7zXZ\0",
                                         6)},
     {WrapperKind::kLzma, std::string_view("\x5D\0", 2)},
+    {WrapperKind::kLzip, std::string_view("LZIP\0", 5)},
+    {WrapperKind::kLzip, "LZIP\1"},
     {WrapperKind::kLz4, "\x04\x22\x4D\x18"},
     {WrapperKind::kZFile, "ZF"},
 };
+
+Result<ByteBuffer> StartOf(const ByteSource& source) {
+  return ReadRange(source, 0, std::min<std::uint64_t>(kHeadBytes, source.size()), kHeadBytes);
+}
 
 bool StartsWith(ByteView start, std::string_view magic) { return AsText(start).starts_with(magic); }
 
@@ -48,8 +61,37 @@ bool IsBzip2(ByteView start) {
   return StartsWith(block, "1AY&SY") || StartsWith(block, "\x17\x72\x45\x38\x50\x90");
 }
 
+// SkippedFrame returns the size of a frame that LZ4 and zstd skip, when one starts here.
+std::optional<std::uint64_t> SkippedFrame(ByteView start) {
+  constexpr std::uint32_t kMagic = 0x184D2A50, kAnyOf = 0xF;
+  ByteReader reader(start);
+  const auto magic = reader.U32();
+  const auto size = reader.U32();
+  if (!size.ok() || (magic.value() & ~kAnyOf) != kMagic) return std::nullopt;
+  return kFrameHeader + size.value();
+}
+
+// IsLzmaHeader says whether liblzma takes these bytes for LZMA when it has to guess, as Python's lzma.open lets it: a
+// byte of properties, a dictionary of 2^n or 2^n + 2^(n-1) bytes, and a size that is unknown or below 256 GiB.
+bool IsLzmaHeader(ByteView start) {
+  constexpr std::uint64_t kUnknown = ~std::uint64_t{0}, kMostSize = std::uint64_t{1} << 38;
+  ByteReader reader(start);
+  const auto properties = reader.U8();
+  const auto dictionary = reader.U32();
+  const auto size = reader.U64();
+  if (!size.ok() || properties.value() >= 225) return false;
+  const unsigned literal_context = properties.value() % 9u, literal_position = properties.value() / 9u % 5u;
+  if (literal_context + literal_position > 4) return false;
+  std::uint32_t rounded = dictionary.value() - 1;
+  for (const unsigned shift : {2u, 3u, 4u, 8u, 16u}) rounded |= rounded >> shift;
+  if (rounded + 1 != dictionary.value() && dictionary.value() != ~std::uint32_t{0}) return false;
+  return size.value() == kUnknown || size.value() < kMostSize;
+}
+
 // MayJoin: the tools of these formats read one member after the other.
-bool MayJoin(WrapperKind kind) { return kind == WrapperKind::kGzip || kind == WrapperKind::kXz; }
+bool MayJoin(WrapperKind kind) {
+  return kind == WrapperKind::kGzip || kind == WrapperKind::kXz || kind == WrapperKind::kLzip;
+}
 
 std::unique_ptr<Decoder> MakeDecoder(WrapperKind kind, const WrapperLimits& limits) {
   switch (kind) {
@@ -58,6 +100,7 @@ std::unique_ptr<Decoder> MakeDecoder(WrapperKind kind, const WrapperLimits& limi
     case WrapperKind::kBzip2: return MakeBzip2Decoder();
     case WrapperKind::kXz: return MakeXzDecoder(limits.lzma_memory);
     case WrapperKind::kLzma: return MakeLzmaDecoder(limits.lzma_memory);
+    case WrapperKind::kLzip: return MakeLzipDecoder(limits.lzma_memory);
     case WrapperKind::kLz4: return MakeLz4Decoder();
     case WrapperKind::kZFile: return MakeZFileDecoder();
   }
@@ -67,10 +110,13 @@ std::unique_ptr<Decoder> MakeDecoder(WrapperKind kind, const WrapperLimits& limi
 // FileDecoder decodes a whole file: joined members, and what follows the last one.
 class FileDecoder final : public Decoder {
  public:
-  FileDecoder(WrapperKind kind, const WrapperLimits& limits) : kind_(kind), member_(MakeDecoder(kind, limits)) {}
+  FileDecoder(WrapperKind kind, std::unique_ptr<Decoder> member) : kind_(kind), member_(std::move(member)) {}
 
  protected:
-  Status Begin(CompressedInput& input) override { return member_->Start(input); }
+  Status Begin(CompressedInput& input) override {
+    if (kind_ == WrapperKind::kLz4) SAFEMODEL_TRY(SkipFrames(input));
+    return member_->Start(input);
+  }
 
   Status Step(CompressedInput& input, MutableBytes& rest) override {
     SAFEMODEL_ASSIGN(const std::size_t made, member_->Decode(input, rest));
@@ -83,6 +129,21 @@ class FileDecoder final : public Decoder {
   }
 
  private:
+  static Status SkipFrames(CompressedInput& input) {
+    for (;;) {
+      SAFEMODEL_ASSIGN(const ByteView start, input.Window(kFrameHeader));
+      auto left = SkippedFrame(start);
+      if (!left) return {};
+      while (*left != 0) {
+        SAFEMODEL_ASSIGN(const ByteView bytes, input.Window());
+        if (bytes.empty()) return TruncatedStream(input);
+        const auto used = static_cast<std::size_t>(std::min<std::uint64_t>(*left, bytes.size()));
+        input.Use(used);
+        *left -= used;
+      }
+    }
+  }
+
   static Status ExpectZeros(CompressedInput& input) {
     while (!input.AtEnd()) {
       SAFEMODEL_ASSIGN(const ByteView bytes, input.Window());
@@ -152,7 +213,7 @@ Error ChangedMeanwhile() {
 }  // namespace
 
 const char* WrapperName(WrapperKind kind) {
-  constexpr std::array<const char*, 7> kNames = {"zlib", "gzip", "bzip2", "xz", "lzma", "lz4", "Z-file"};
+  constexpr std::array<const char*, 8> kNames = {"zlib", "gzip", "bzip2", "xz", "lzma", "lzip", "lz4", "Z-file"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -186,14 +247,80 @@ Result<Decoded> DecodeAll(SharedSource source, std::unique_ptr<Decoder> decoder,
   return decoded;
 }
 
+Result<std::optional<std::uint64_t>> BehindSkippedFrames(const ByteSource& source) {
+  const ReadAhead frames(source);
+  std::uint64_t at = 0;
+  std::array<std::uint8_t, kFrameHeader> header{};
+  while (at < source.size()) {
+    const auto start = MutableBytes(header).first(std::min<std::uint64_t>(kFrameHeader, source.size() - at));
+    SAFEMODEL_TRY(frames.ReadAt(at, start));
+    const auto frame = SkippedFrame(start);
+    if (!frame) return at == 0 ? std::optional<std::uint64_t>() : std::optional(at);
+    at += *frame;
+  }
+  return std::optional<std::uint64_t>();
+}
+
+namespace {
+
+// KindOf tells the kind of a file, and whether that is a guess.
+struct Recognised {
+  std::optional<WrapperKind> kind;
+  bool guess = false;
+};
+
+Result<Recognised> KindOf(const ByteSource& source) {
+  SAFEMODEL_ASSIGN(const ByteBuffer head, StartOf(source));
+  if (const auto marked = RecogniseWrapper(head)) return Recognised{marked};
+  if (IsLzmaHeader(head)) return Recognised{WrapperKind::kLzma, true};
+  SAFEMODEL_ASSIGN(const auto behind, BehindSkippedFrames(source));
+  if (!behind) return Recognised{};
+  SAFEMODEL_ASSIGN(const ByteBuffer magic,
+                   ReadRange(source, *behind, std::min<std::uint64_t>(4, source.size() - *behind), 4));
+  return RecogniseWrapper(magic) == WrapperKind::kLz4 ? Recognised{WrapperKind::kLz4} : Recognised{};
+}
+
+Result<std::optional<Unwrapped>> UnwrapWithin(SharedSource source, std::uint64_t stored_size,
+                                              const WrapperLimits& limits, std::size_t depth);
+
+// HoldsKnown says whether bytes are something that is read, or known not to be.
+Result<bool> HoldsKnown(const SharedSource& source, const WrapperLimits& limits, std::size_t depth) {
+  SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
+  if (LooksLikeZip(head) || LooksLikeTar(head) || LooksLikeNpy(head) || RecogniseWrapper(head)) return true;
+  SAFEMODEL_ASSIGN(const char* foreign, ForeignFormat(*source));
+  if (foreign != nullptr) return true;
+  if (depth < limits.depth) {
+    SAFEMODEL_ASSIGN(const auto inner, UnwrapWithin(source, source->size(), limits, depth + 1));
+    if (inner) return true;
+  }
+  return ProbePickle(source, 0, ProbeDepth::kWhole, {});
+}
+
+Result<std::optional<Unwrapped>> UnwrapWithin(SharedSource source, std::uint64_t stored_size,
+                                              const WrapperLimits& limits, std::size_t depth) {
+  SAFEMODEL_ASSIGN(const Recognised found, KindOf(*source));
+  if (!found.kind) return std::optional<Unwrapped>();
+  auto member = found.guess ? MakeUnmarkedLzmaDecoder(limits.lzma_memory) : MakeDecoder(*found.kind, limits);
+  auto decoder = std::make_unique<FileDecoder>(*found.kind, std::move(member));
+  SAFEMODEL_ASSIGN(Decoded decoded, DecodeAll(std::move(source), std::move(decoder), stored_size, limits));
+  if (found.guess) {
+    SAFEMODEL_ASSIGN(const bool known, HoldsKnown(decoded.plain, limits, depth));
+    if (!known) return std::optional<Unwrapped>();
+  }
+  return std::optional(Unwrapped{*found.kind, std::move(decoded.plain), std::move(decoded.fault)});
+}
+
+}  // namespace
+
 Result<std::optional<Unwrapped>> Unwrap(SharedSource source, std::uint64_t stored_size, const WrapperLimits& limits) {
-  SAFEMODEL_ASSIGN(const ByteBuffer head,
-                   ReadRange(*source, 0, std::min<std::uint64_t>(kHeadBytes, source->size()), kHeadBytes));
-  const std::optional<WrapperKind> kind = RecogniseWrapper(head);
-  if (!kind) return std::optional<Unwrapped>();
-  SAFEMODEL_ASSIGN(Decoded decoded,
-                   DecodeAll(std::move(source), std::make_unique<FileDecoder>(*kind, limits), stored_size, limits));
-  return std::optional(Unwrapped{*kind, std::move(decoded.plain), std::move(decoded.fault)});
+  return UnwrapWithin(std::move(source), stored_size, limits, 0);
+}
+
+Result<bool> IsUnmarkedLzma(const SharedSource& source) {
+  SAFEMODEL_ASSIGN(const Recognised found, KindOf(*source));
+  if (!found.guess) return false;
+  SAFEMODEL_ASSIGN(const auto unwrapped, Unwrap(source, source->size(), {}));
+  return unwrapped.has_value();
 }
 
 Result<Peeled> PeelWrappers(SharedSource source, const WrapperLimits& limits) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are compressed as a whole: zlib, gzip, bzip2, xz, LZMA, LZ4, and the Z-files of joblib up to 0.9.
+// Files that are compressed as a whole: zlib, gzip, bzip2, xz, LZMA, lzip, LZ4, and the Z-files of joblib up to
+// 0.9.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 
 namespace safemodel::pickle {
 
-enum class WrapperKind : std::uint8_t { kZlib, kGzip, kBzip2, kXz, kLzma, kLz4, kZFile };
+enum class WrapperKind : std::uint8_t { kZlib, kGzip, kBzip2, kXz, kLzma, kLzip, kLz4, kZFile };
 
 // WrapperName returns the name of the format, such as "gzip".
 const char* WrapperName(WrapperKind kind);
@@ -41,12 +42,19 @@ struct Unwrapped {
   std::optional<Error> fault;
 };
 
-// RecogniseWrapper tells the kind by the first bytes of a file, of which 32 suffice; nothing when it is none.
+// RecogniseWrapper tells the kind by the magic number at the start of a file, of which 32 bytes suffice; nothing when
+// it has none. Two kinds have none there: see Unwrap.
 std::optional<WrapperKind> RecogniseWrapper(ByteView start);
 
+// BehindSkippedFrames returns where the first frame of LZ4 or zstd stands behind frames that both skip; nothing when
+// the file does not begin with those, or ends in them.
+Result<std::optional<std::uint64_t>> BehindSkippedFrames(const ByteSource& source);
+
 // Unwrap decodes a file once to learn its size and whether it is whole; the plain bytes are sequential() unless they
-// are few. Members of gzip and xz may be joined; zeros may follow the end. Nothing when the file is no wrapper. Errors:
-// those of the source. `stored_size` is the size that the ratio compares with: of the outermost file.
+// are few. Members of gzip and xz may be joined; zeros may follow the end. Nothing when the file is no wrapper. Other
+// data begin like LZMA by chance, whose header is numbers only: unless it is the usual one, the file is a wrapper when
+// something that is read here comes out. Frames that are skipped may stand in front of LZ4. Errors: those of the
+// source. `stored_size` is the size that the ratio compares with: of the outermost file.
 Result<std::optional<Unwrapped>> Unwrap(SharedSource source, std::uint64_t stored_size, const WrapperLimits& limits);
 
 // Decoded is what a decoder makes of bytes, up to the first fault.

@@ -21,6 +21,10 @@ std::unique_ptr<Decoder> MakeBzip2Decoder();
 // the header asks for more than `memory` bytes.
 std::unique_ptr<Decoder> MakeXzDecoder(std::uint64_t memory);
 std::unique_ptr<Decoder> MakeLzmaDecoder(std::uint64_t memory);
+// .lzma that is only a guess: it takes no more than `memory`, whatever the header asks for.
+std::unique_ptr<Decoder> MakeUnmarkedLzmaDecoder(std::uint64_t memory);
+// One member of lzip; kUnsupported FILE-UNSUPPORTED where liblzma is older than 5.4.
+std::unique_ptr<Decoder> MakeLzipDecoder(std::uint64_t memory);
 // One LZ4 frame.
 std::unique_ptr<Decoder> MakeLz4Decoder();
 

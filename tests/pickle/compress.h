@@ -77,6 +77,46 @@ inline std::string LzmaFile(const std::string& plain) {
   return out;
 }
 
+// LzmaWith has other parameters than those that begin with the usual 5D 00.
+inline std::string LzmaWith(const std::string& plain, std::uint32_t literal_context, std::uint32_t dictionary) {
+  lzma_options_lzma options;
+  lzma_stream stream = LZMA_STREAM_INIT;
+  if (lzma_lzma_preset(&options, 0)) std::abort();
+  options.lc = literal_context;
+  options.dict_size = dictionary;
+  if (lzma_alone_encoder(&stream, &options) != LZMA_OK) std::abort();
+  std::string out = Filled(plain.size() * 2 + 1000);
+  stream.next_in = Data(plain);
+  stream.avail_in = plain.size();
+  stream.next_out = Data(out);
+  stream.avail_out = out.size();
+  if (lzma_code(&stream, LZMA_FINISH) != LZMA_STREAM_END) std::abort();
+  out.resize(stream.total_out);
+  lzma_end(&stream);
+  return out;
+}
+
+// LzipFile is one member: a header with a dictionary of 2^18 bytes, the data of an .lzma file without its header, and
+// a trailer with checksum and sizes.
+inline std::string LzipFile(const std::string& plain) {
+  const std::string data = LzmaWith(plain, 3, 1u << 18).substr(13);
+  std::string file = "LZIP\x01\x12" + data;
+  const auto add = [&](std::uint64_t number, int bytes) {
+    for (int i = 0; i < bytes; ++i) file += static_cast<char>(number >> (8 * i));
+  };
+  add(lzma_crc32(Data(plain), plain.size(), 0), 4);
+  add(plain.size(), 8);
+  add(file.size() + 8, 8);
+  return file;
+}
+
+// SkippedFrame is one that LZ4 and zstd pass over.
+inline std::string SkippedFrame(const std::string& content) {
+  std::string frame = "\x5A\x2A\x4D\x18";
+  for (int i = 0; i < 4; ++i) frame += static_cast<char>(content.size() >> (8 * i));
+  return frame + content;
+}
+
 inline std::string Lz4File(const std::string& plain) {
   LZ4F_preferences_t preferences{};
   preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled;
@@ -110,6 +150,7 @@ inline std::string Compress(pickle::WrapperKind kind, const std::string& plain) 
     case WrapperKind::kBzip2: return Bzip2File(plain);
     case WrapperKind::kXz: return XzFile(plain);
     case WrapperKind::kLzma: return LzmaFile(plain);
+    case WrapperKind::kLzip: return LzipFile(plain);
     case WrapperKind::kLz4: return Lz4File(plain);
     case WrapperKind::kZFile: return ZFile(plain);
   }
@@ -118,6 +159,6 @@ inline std::string Compress(pickle::WrapperKind kind, const std::string& plain) 
 
 inline constexpr pickle::WrapperKind kAllWrappers[] = {
     pickle::WrapperKind::kZlib, pickle::WrapperKind::kGzip, pickle::WrapperKind::kBzip2, pickle::WrapperKind::kXz,
-    pickle::WrapperKind::kLzma, pickle::WrapperKind::kLz4,  pickle::WrapperKind::kZFile};
+    pickle::WrapperKind::kLzma, pickle::WrapperKind::kLzip, pickle::WrapperKind::kLz4,   pickle::WrapperKind::kZFile};
 
 }  // namespace safemodel::testing

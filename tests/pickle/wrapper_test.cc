@@ -154,7 +154,7 @@ TEST_CASE("wrapper: what may follow the data") {
     CHECK(outside->fault->code == std::string("WRAP-OUTSIDE"));
     CHECK(outside->fault->offset == file.size());
     CHECK(All(outside->plain) == text);
-    const bool joins = kind == WrapperKind::kGzip || kind == WrapperKind::kXz;
+    const bool joins = kind == WrapperKind::kGzip || kind == WrapperKind::kXz || kind == WrapperKind::kLzip;
     const auto joined = Open(file + Compress(kind, "second") + file, kStreaming);
     REQUIRE(joined);
     CHECK(joined->fault.has_value() == !joins);
@@ -241,7 +241,7 @@ TEST_CASE("wrapper: bombs end early") {
 
 TEST_CASE("wrapper: a dictionary that is too large") {
   const WrapperLimits limits = {.lzma_memory = 100'000};  // preset 0 has one of 256 KiB
-  for (const WrapperKind kind : {WrapperKind::kXz, WrapperKind::kLzma}) {
+  for (const WrapperKind kind : {WrapperKind::kXz, WrapperKind::kLzma, WrapperKind::kLzip}) {
     const auto unwrapped = Open(Compress(kind, Text(1000)), limits);
     REQUIRE(unwrapped);
     REQUIRE(unwrapped->fault);
@@ -250,10 +250,46 @@ TEST_CASE("wrapper: a dictionary that is too large") {
   }
 }
 
+TEST_CASE("wrapper: LZMA without the usual header is what something comes out of") {
+  const std::uint32_t dictionaries[] = {4096, 4096 + 2048, 1u << 16, 1u << 30};  // the last is more than there may be
+  for (const std::uint32_t dictionary : dictionaries) {
+    CAPTURE(dictionary);
+    const std::string file = LzmaWith(kBenign, 1, dictionary);
+    CHECK(file[0] != '\x5D');
+    CHECK(Import(file) == "pickle, lzma");
+    CHECK(Import(LzmaWith(kDangerous, 1, dictionary)) == "GLOBAL-DANGEROUS");
+    CHECK(Import(LzmaWith(file, 2, dictionary)) == "pickle, lzma, lzma");
+    CHECK(Import(file.substr(0, file.size() - 3)) == "WRAP-MALFORMED");
+    CHECK(Code(LzmaWith(Text(100), 1, dictionary)) == "none");
+  }
+  CHECK(Import(LzmaWith(kBenign, 3, 4096 + 2048)) == "pickle, lzma");  // 5D, but not 5D 00 00
+  CHECK(Code(std::string(13, '\0')) == "none");
+  CHECK(Code(std::string(100'000, '\0')) == "none");
+  std::string other = LzmaWith(kBenign, 1, 1u << 16);
+  other[12] = '\x40';  // of a size beyond what liblzma believes
+  CHECK(Code(other) == "none");
+  other = LzmaWith(kBenign, 1, 1u << 16);
+  other[1] = '\x11';  // the dictionary likewise
+  CHECK(Code(other) == "none");
+}
+
+TEST_CASE("wrapper: frames that are skipped") {
+  const std::string file = SkippedFrame("abcd") + SkippedFrame("") + Lz4File(kDangerous);
+  CHECK(Import(file) == "GLOBAL-DANGEROUS");
+  CHECK(Import(SkippedFrame("abcd") + Lz4File(kBenign)) == "pickle, lz4");
+  const auto outside = Open(file + "x");
+  REQUIRE(outside);
+  REQUIRE(outside->fault);
+  CHECK(outside->fault->offset == file.size());
+  CHECK(Code(SkippedFrame("abcd")) == "none");
+  CHECK(Code(SkippedFrame("abcd") + "abcd") == "none");
+  CHECK(Code(SkippedFrame("abcd").substr(0, 10)) == "none");
+}
+
 TEST_CASE("wrapper: wrappers inside wrappers") {
   std::string file = kBenign;
-  for (std::size_t i = 0; i < 8; ++i) file = Compress(kAllWrappers[i % 7], file);
-  CHECK(Import(file) == "pickle, zlib, Z-file, lz4, lzma, xz, bzip2, gzip, zlib");
+  for (std::size_t i = 0; i < 8; ++i) file = Compress(kAllWrappers[i], file);
+  CHECK(Import(file) == "pickle, Z-file, lz4, lzip, lzma, xz, bzip2, gzip, zlib");
   CHECK(Import(Compress(WrapperKind::kGzip, file)) == "LIMIT-DEPTH");
 }
 

@@ -146,8 +146,27 @@ def zfile(content):
     return b"ZF" + f"{len(content):#x}".ljust(19).encode() + zlib.compress(content)
 
 
+def lzma_with(content, **parameters):
+    return lzma.compress(content, format=lzma.FORMAT_ALONE, filters=[{"id": lzma.FILTER_LZMA1, **parameters}])
+
+
+def lzip(content):
+    data = lzma.compress(content, format=lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 16, "lc": 3, "lp": 0, "pb": 2}])
+    return b"LZIP\1\x10" + data + struct.pack("<IQQ", zlib.crc32(content), len(content), len(data) + 26)
+
+
+def skipped(content=b"abcd"):
+    """A frame that readers of LZ4 and zstd pass over."""
+    return struct.pack("<II", 0x184D2A53, len(content)) + content
+
+
 WRAPPERS = {"zlib": zlib.compress, "gzip": lambda content: gzip.compress(content, mtime=0), "bz2": bz2.compress, "xz": lzma.compress,
-            "lzma": lambda content: lzma.compress(content, format=lzma.FORMAT_ALONE), "lz4": lz4_frame, "Z-file": zfile}
+            "lzma": lambda content: lzma.compress(content, format=lzma.FORMAT_ALONE), "lz4": lz4_frame, "Z-file": zfile,
+            "lzma, pb 0": lambda content: lzma_with(content, pb=0, dict_size=1 << 16), "lzma, lc 0": lambda content: lzma_with(content, lc=0, lp=2),
+            "lzma, 1.5 times 4 KiB": lambda content: lzma_with(content, dict_size=6144),
+            "lzma, 1 GiB": lambda content: lzma_with(content, lc=1, dict_size=1 << 13)[:1] + struct.pack("<I", 1 << 30) +
+            lzma_with(content, lc=1, dict_size=1 << 13)[5:],
+            "lzip": lzip, "lz4 behind a skipped frame": lambda content: skipped() + skipped(b"") + lz4_frame(content)}
 
 
 def wrapped():
@@ -156,6 +175,8 @@ def wrapped():
         yield Row(f"{kind} around a pickle of protocol 0", wrap(EVIL0), CALL, file="model.pkl." + kind[:2])
         yield Row(f"{kind} around a checkpoint", wrap(torch_zip(EVIL)), CALL, file="model.pt")
         yield Row(f"{kind} in a zip", zip_of(member("a/model.joblib", wrap(EVIL), method=8)), CALL, file="model.zip")
+    yield Row("zstd behind a skipped frame", skipped() + b"\x28\xb5\x2f\xfd" + EVIL, "FILE-UNSUPPORTED", "unreadable")
+    yield Row("half a payload in lzip", lzip(EVIL)[:-12], CALL)
     yield Row("gzip in gzip in xz", lzma.compress(gzip.compress(gzip.compress(EVIL))), CALL)
     yield Row("two members of gzip", gzip.compress(EVIL[:9]) + gzip.compress(EVIL[9:]), CALL)
     yield Row("a second gzip holds the payload", gzip.compress(BENIGN) + gzip.compress(EVIL), CALL)

@@ -174,6 +174,16 @@ def suffixes():
     yield Row("safetensors with a payload behind it", trailing, "FILE-MALFORMED", "unreadable", "model.safetensors")
 
 
+def foreign():
+    for version in (3, 6, 7, 11, 13):
+        for title, behind in (("a producer", b"\x12\7pytorch"), ("a graph", b"\x3a\2\x0a\0")):
+            content = bytes([8, version]) + behind + bytes(40)
+            yield Row(f"ONNX {version} with {title}", content, "FILE-UNSUPPORTED", "unreadable", "model.onnx")
+    for size in (0, 512, 1024, 65536):
+        content = bytes(size) + b"\x89HDF\r\n\x1a\n" + bytes(600)
+        yield Row(f"HDF5 behind {size} bytes of the user", content, "FILE-UNSUPPORTED", "unreadable", "model.h5")
+
+
 def rows():
     module = b"(" + text("module") + name("torch.nn.modules.activation", "ReLU") + text("relu.py") + text("class ReLU: pass") + b"tQ"
     built = module + b")\x81}" + text("training") + b"\x88sb."
@@ -182,5 +192,5 @@ def rows():
         yield Row(f"torch legacy: {title}", content, rule, file="model.pt")
     for title, content, rule in joblib():
         yield Row(f"joblib: {title}", content, rule, file="model.joblib")
-    for family in (tensors, companions, numpy, suffixes):
+    for family in (tensors, companions, numpy, suffixes, foreign):
         yield from family()
