@@ -22,6 +22,7 @@
 #include "model/scan_file.h"
 #include "model/scan_folder.h"
 #include "pickle/allow_list.h"
+#include "pickle/recognise.h"
 #include "pickle/scan.h"
 #include "pickle/scan_end.h"
 #include "pickle/scan_text.h"
@@ -99,7 +100,10 @@ Result<pickle::ScanClaim> ScanContainer(const std::shared_ptr<const File>& file,
       SAFEMODEL_TRY(pickle::ScanText(*packed, findings));
     }
   }
-  SAFEMODEL_TRY(pickle::ScanArchiveAtEnd(file, options, findings));  // chunks that are stored as they are may hold one
+  // Chunks that are stored as they are may hold archives: at the end for zipfile, and behind the preamble for tarfile.
+  SAFEMODEL_ASSIGN(const ByteBuffer head, pickle::HeadOf(*file));
+  if (const Status no_tar = pickle::CheckNoTar(head); !no_tar.ok()) findings.Add(no_tar.error());
+  SAFEMODEL_TRY(pickle::ScanArchiveAtEnd(file, options, findings));
   return pickle::ScanClaim{"safemodel", file->size()};
 }
 

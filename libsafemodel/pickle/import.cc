@@ -92,7 +92,10 @@ Result<ImportedModel> ImportTar(const SharedSource& source, ByteView head, const
 
 Result<ImportedModel> ImportPlain(const SharedSource& source, const ImportOptions& options, Findings& findings) {
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
-  if (LooksLikeZip(head)) return ImportZip(source, options, findings);
+  if (LooksLikeZip(head)) {
+    SAFEMODEL_TRY(CheckNoTar(head));
+    return ImportZip(source, options, findings);
+  }
   if (LooksLikeNpy(head)) {
     SAFEMODEL_TRY(CheckPolyglot(head));
     return ImportNpy(source, options, findings);

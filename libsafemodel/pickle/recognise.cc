@@ -130,6 +130,11 @@ Status CheckPolyglot(ByteView head) {
   return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the file is an archive too, whose content other readers load", 0};
 }
 
+Status CheckNoTar(ByteView head) {
+  if (!OpensAsTar(head)) return {};
+  return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the file is a tar archive too, whose content other readers load", 0};
+}
+
 NameSet PartsOf(const Graph& graph) {
   NameSet parts;
   for (const GlobalName& global : graph.globals()) {

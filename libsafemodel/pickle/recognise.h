@@ -20,6 +20,9 @@ Result<ByteBuffer> HeadOf(const ByteSource& source);
 // joblib.load for bz2, whose magic is a pickle's BINBYTES too. kUnsafe FILE-POLYGLOT.
 Status CheckPolyglot(ByteView head);
 
+// CheckNoTar refuses what is another file and opens as a tar archive as well. kUnsafe FILE-POLYGLOT.
+Status CheckNoTar(ByteView head);
+
 using NameSet = std::set<std::string>;
 // PartsOf returns the modules, and the names in them, that a stream imports.
 NameSet PartsOf(const Graph& graph);

@@ -19,11 +19,11 @@
 #include "pickle/pickle_probe.h"
 #include "pickle/recognise.h"
 #include "pickle/scan_end.h"
+#include "pickle/scan_role.h"
 #include "pickle/scan_text.h"
 #include "pickle/tar.h"
 #include "pickle/torch_layout.h"
 #include "pickle/torch_legacy.h"
-#include "pickle/torch_records.h"
 #include "pickle/torch_tar.h"
 #include "pickle/wrapper.h"
 #include "pickle/zip.h"
@@ -34,45 +34,8 @@ namespace {
 constexpr unsigned kMostLevels = 8;  // of archives and wrappers inside each other
 constexpr std::size_t kMostStreams = 100'000;
 
-// Role is what is known of bytes before they are looked at.
-enum class Role : std::uint8_t {
-  kInput,    // a file by itself, or a member of an archive
-  kStorage,  // the bytes of a tensor: they are probed, but not followed far
-};
-
 Error Unsupported(const char* text, const char* subject) {
   return {Stage::kUnsupported, "FILE-UNSUPPORTED", text, 0, subject};
-}
-
-// MayHoldPickle is the quick no for constants, of which there are many: pickles declare a protocol, or start with an
-// import or the arguments of one.
-bool MayHoldPickle(ByteView head) {
-  const auto is = [&](Opcode opcode) { return head[0] == static_cast<std::uint8_t>(opcode); };
-  return (is(Opcode::kProto) && head[1] <= 5) || is(Opcode::kGlobal) || is(Opcode::kMark);
-}
-
-bool IsKnown(const std::string& name, const std::vector<std::string>& known) {
-  return std::find(known.begin(), known.end(), name) != known.end();
-}
-
-std::string_view BareName(std::string_view name) { return name.substr(name.rfind('/') + 1); }
-
-// RoleOf: the storages of a pickle that a reader has run lie in the folder of its name.
-Role RoleOf(std::string_view name, const std::vector<std::string>& known) {
-  constexpr std::size_t kSuffix = 4;  // ".pkl"
-  for (const std::string& pickle : known) {
-    const std::string_view stem = std::string_view(pickle).substr(0, pickle.size() - kSuffix);
-    const bool below = name.size() > stem.size() && name.starts_with(stem) && name[stem.size()] == '/';
-    if (below && name.find('/', stem.size() + 1) == std::string_view::npos) return Role::kStorage;
-  }
-  return Role::kInput;
-}
-
-// IsRecord says that a member of a file of torch.save is one of its small texts, with nothing else in it.
-Result<bool> IsRecord(const ZipArchive& archive, const ZipEntry& entry, const std::vector<std::string>& known) {
-  if (known.empty()) return false;
-  const std::string_view pickle = known.front();
-  return IsTorchRecord(archive, entry, pickle.substr(0, pickle.size() - BareName(pickle).size()));
 }
 
 // Scanner judges one input and what is inside it. Its functions call each other once for each level of nesting, of
@@ -94,6 +57,7 @@ class Scanner {
   Result<ScanClaim> ScanCarved(const SharedSource& source, const std::vector<ZipEntry>& listed, unsigned level);
   Status ScanCarvedPickle(const SharedSource& pickle, CarvedStorages& storages, unsigned level);
   Status ScanMember(const std::string& name, const Result<SharedSource>& source, Role role, unsigned level);
+  Status ScanOtherThanTar(const SharedSource& source, ByteView head, unsigned level);
   Result<ScanClaim> ScanTar(const SharedSource& source, ByteView head, unsigned level);
   Result<ScanClaim> ScanWrapped(const SharedSource& source, Unwrapped unwrapped, unsigned level);
   Result<ScanClaim> ScanNpy(const SharedSource& source, unsigned level);
@@ -142,7 +106,10 @@ Result<ScanClaim> Scanner::Scan(const SharedSource& source, Role role, unsigned 
   }
   SAFEMODEL_ASSIGN(const ByteBuffer head, HeadOf(*source));
   if (head.empty()) return ScanClaim{};
-  if (LooksLikeZip(head)) return ScanZip(source, level);
+  if (LooksLikeZip(head)) {
+    if (const Status no_tar = CheckNoTar(head); role == Role::kInput && !no_tar.ok()) findings_.Add(no_tar.error());
+    return ScanZip(source, level);
+  }
   // Nothing but a checksum tells a tar archive: one small tensor in some thousands has a right one by chance.
   if (LooksLikeTar(head) && role == Role::kInput) return ScanTar(source, head, level);
   if (LooksLikeNpy(head)) return ScanNpy(source, level);
@@ -289,10 +256,20 @@ Status Scanner::ScanCarvedPickle(const SharedSource& pickle, CarvedStorages& sto
   return ScanConstants(graph, level);
 }
 
-// ScanTar judges the file as a pickle too, for which readers other than torch.load take it.
-Result<ScanClaim> Scanner::ScanTar(const SharedSource& source, ByteView head, unsigned level) {
+// ScanOtherThanTar judges what readers other than torch.load take the file for.
+Status Scanner::ScanOtherThanTar(const SharedSource& source, ByteView head, unsigned level) {
   SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, 0, ProbeDepth::kWhole, options_.limits));
   if (pickle) SAFEMODEL_TRY(ScanStreams(source, head, level));
+  SAFEMODEL_ASSIGN(std::optional<Unwrapped> unwrapped, Unwrap(source, source->size(), {}));
+  const bool wrapped = unwrapped && unwrapped->plain->size() != 0;  // the name of a member may begin like one
+  if (!wrapped && !LooksLikeNpy(head)) return {};
+  if (const Status no_tar = CheckNoTar(head); !no_tar.ok()) findings_.Add(no_tar.error());
+  const auto claim = wrapped ? ScanWrapped(source, std::move(*unwrapped), level) : ScanNpy(source, level);
+  return claim.ok() ? Status() : claim.error();
+}
+
+Result<ScanClaim> Scanner::ScanTar(const SharedSource& source, ByteView head, unsigned level) {
+  SAFEMODEL_TRY(ScanOtherThanTar(source, head, level));
   const Findings::Part part(findings_);
   const auto archive = TarArchive::Open(source);
   if (!archive.ok()) {

@@ -286,4 +286,6 @@ Result<SharedSource> TarArchive::OpenEntry(const TarEntry& entry) const {
 
 bool LooksLikeTar(ByteView start) { return HasTarChecksum(start); }
 
+bool OpensAsTar(ByteView start) { return IsPythonTarHeader(start); }
+
 }  // namespace safemodel::pickle

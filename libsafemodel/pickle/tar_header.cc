@@ -100,20 +100,24 @@ std::optional<std::int64_t> PythonOctal(std::string_view text) {
   return negative ? -value : value;
 }
 
-// PythonSum reads the field of the sum exactly as nti() of Python's tarfile does, whose headers torch.load follows. It
-// knows negative sums, which bytes with signs may have, in both ways of writing a number.
-std::optional<std::int64_t> PythonSum(ByteView field) {
-  constexpr std::int64_t kBeyond = std::int64_t{1} << (8 * (kSumSize - 1));
-  if (field[0] == 0x80 || field[0] == 0xFF) {
-    std::int64_t value = 0;
-    for (const std::uint8_t byte : field.subspan(1)) value = value << 8 | byte;
-    return field[0] == 0xFF ? value - kBeyond : value;
-  }
+bool IsBinary(ByteView field) { return field[0] == 0x80 || field[0] == 0xFF; }
+
+// PythonText reads a field of digits exactly as nti() of Python's tarfile does, whose headers torch.load follows.
+std::optional<std::int64_t> PythonText(ByteView field) {
   constexpr std::string_view kSpace = " \t\n\v\f\r\x1C\x1D\x1E\x1F";
   std::string_view text = Text(field);
   text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
   text = text.substr(0, text.find_last_not_of(kSpace) + 1);
   return text.empty() ? 0 : PythonOctal(text);
+}
+
+// PythonSum knows negative sums, which bytes with signs may have, in both ways of writing a number.
+std::optional<std::int64_t> PythonSum(ByteView field) {
+  if (!IsBinary(field)) return PythonText(field);
+  constexpr std::int64_t kBeyond = std::int64_t{1} << (8 * (kSumSize - 1));
+  std::int64_t value = 0;
+  for (const std::uint8_t byte : field.subspan(1)) value = value << 8 | byte;
+  return field[0] == 0xFF ? value - kBeyond : value;
 }
 
 // IsBlank says whether some reader skips these bytes before a number: Python strips all that Unicode calls space, and
@@ -156,6 +160,20 @@ bool HasTarChecksum(ByteView block) {
     }
   }
   return IsSum(stated, sums);
+}
+
+bool IsPythonTarHeader(ByteView block) {
+  struct Field {
+    std::size_t begin, size;
+  };
+  constexpr Field kNumbers[] = {{100, 8}, {108, 8}, {116, 8}, {124, 12}, {136, 12}, {329, 8}, {337, 8}};
+  if (block.size() < kTarBlock) return false;
+  block = block.first(kTarBlock);
+  const auto sum = PythonSum(block.subspan(kSum, kSumSize));
+  return sum && IsSum(*sum, SumsOf(block)) && std::ranges::all_of(kNumbers, [&](const Field& number) {
+           const ByteView field = block.subspan(number.begin, number.size);
+           return IsBinary(field) || PythonText(field);
+         });
 }
 
 Result<TarHeader> ReadTarHeader(ByteView block, std::uint64_t offset) {

@@ -24,6 +24,9 @@ struct TarHeader {
 // HasTarChecksum says whether the sum of a block's bytes stands in it, as a lenient reader would see it.
 bool HasTarChecksum(ByteView block);
 
+// IsPythonTarHeader says whether Python's tarfile takes a block for a header: all of its numbers have to be some.
+bool IsPythonTarHeader(ByteView block);
+
 // ReadTarHeader reads a block. Every number in it must be one: tarfile takes a header with a broken number for the end
 // of the archive. kMalformed TAR-MALFORMED; kUnsafe TAR-NAME when readers put the name together differently.
 Result<TarHeader> ReadTarHeader(ByteView block, std::uint64_t offset);

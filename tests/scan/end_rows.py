@@ -24,6 +24,30 @@ def negative_tars():
         yield Row(f"tar: bytes of a pickle, a negative sum, {title}", tar_header(first, 0, **fields) + rest + b".", "FILE-POLYGLOT")
 
 
+def around(start, content):
+    """The rest of a tar header that begins with the start of another file, one member with the content, and the end."""
+    return (tar_header(start, len(content)) + content + b"\0" * (-len(content) % 512 + 1024))[len(start):]
+
+
+def tars_and_others():
+    """tarfile asks for little: numbers at some places, and their sum."""
+    behind = 512 - 31 + 512 + 1024
+    start = zip_of(member("a", bytes(behind), local={"crc": 0}, central={"crc": 0}))[:31]
+    both = zip_of(member("a", around(start, EVIL), local={"crc": 0}, central={"crc": 0}))
+    yield Row("tar: a payload in what a zip holds in its only member", both, "FILE-POLYGLOT", file="model.zip")
+    start = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff" + struct.pack("<H", 500)
+    yield Row("tar: a payload in gzip around the header", start + around(start, gzip.compress(EVIL, mtime=0)[10:]), CALL, file="model.gz")
+    yield Row("tar: gzip around the header", start + around(start, gzip.compress(BENIGN, mtime=0)[10:]), "FILE-POLYGLOT", file="model.gz")
+    name = b"a".ljust(124 - 23) + b"%12o" % 512 + b" " * 12 + b"  000000"  # the sum is the number at the end
+    head = b"{'descr': [('" + name + b"', '|O')], 'fortran_order': False, 'shape': (1,), }"
+    head = b"\x93NUMPY\1\0" + struct.pack("<H", 590) + head.ljust(589) + b"\n"
+    head = head[:148] + b"  %06o" % (sum(head[:148] + head[156:512]) + 256) + head[156:]
+    content = head + EVIL
+    content += b"\0" * (1024 - len(content) + 1024)
+    yield Row("tar: a payload in an array of objects around the header", content, CALL, file="model.npy")
+    yield Row("tar: an array of objects around the header", content, "FILE-POLYGLOT", file="model.npy")
+
+
 def array(content):
     return npy(content, descr="'|u1'", shape=f"({len(content)},)")
 
@@ -81,6 +105,7 @@ def ends():
 
 def rows():
     yield from negative_tars()
+    yield from tars_and_others()
     yield from ends()
     objects = npy(EVIL)
     for offset in (0, 1, 2):  # in front of others, and behind
