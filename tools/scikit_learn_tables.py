@@ -138,6 +138,22 @@ sklearn.tree._classes decision_tree DecisionTreeClassifier DecisionTreeRegressor
 """
 
 
+# What __setstate__ of a class works with, and has to be data for that.
+STATES = {
+    ("sklearn.isotonic", "IsotonicRegression"): "{X_thresholds_?: data, y_thresholds_?: data, out_of_bounds?: str, **: node}",
+    ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"): "{nodes: data, **: node}",
+}
+
+# Functions that call what they are given, or ask it for attributes.
+CALLERS = set(
+    """
+check_scoring config_context consensus_score delayed get_namespace get_namespace_and_device get_scorer make_scorer
+metric_at_thresholds paired_distances pairwise_distances pairwise_distances_argmin pairwise_distances_argmin_min
+pairwise_distances_chunked pairwise_kernels silhouette_samples silhouette_score validate_params
+""".split()
+)
+
+
 def rules():
     """The name of the rule of each class that has one."""
     found = {}
@@ -253,12 +269,15 @@ def main():
                 for alias in OLD_MODULES.get(module, []):
                     if alias != module:
                         print(f"  alias {alias}")
-                print("  new ()\n  state {*: node}" + reserve + (f"\n  rule {rule}" if rule else ""))
+                state = STATES.get((module, min(members)), "{*: node}")
+                print(f"  new ()\n  state {state}" + reserve + (f"\n  rule {rule}" if rule else ""))
     if missing := rule_of.keys() - listed:
         raise SystemExit(f"classes with a rule that are not listed: {missing}")
-    print("\n# Functions as values.")
+    print("\n# Functions as values, and those that call what they are given.")
     for module, names in sorted(functions().items()):
-        print_wrapped(f"function {module}:", names)
+        for word, sort in (("function", names - CALLERS), ("caller", names & CALLERS)):
+            if sort:
+                print_wrapped(f"{word} {module}:", sort)
 
     losses = importlib.import_module("sklearn._loss._loss")
     names = [n for n, c in inspect.getmembers(losses, inspect.isclass) if n.startswith("Cy")]
@@ -281,11 +300,11 @@ def main():
     print("\n# Distances; the one that calls a function of Python is not among them.")
     print_wrapped("type sklearn.metrics._dist_metrics:", names)
     print("  alias sklearn.neighbors._dist_metrics\n  alias sklearn.neighbors.dist_metrics")
-    print("reducer sklearn.metrics._dist_metrics: newObj")
+    print("reducer sklearn.metrics._dist_metrics: newObj\n  data")
     print("  alias sklearn.neighbors._dist_metrics\n  alias sklearn.neighbors.dist_metrics")
     choices = [f"sklearn.metrics._dist_metrics:{n}" for n in names]
     print("  call (global(" + " \\\n      ".join(choices) + "))")
-    print("  state (float, node, node)\n  state required\n  rule distance")
+    print("  state (float, data, data)\n  state required\n  rule distance")
     print(')table"')
 
 

@@ -26,6 +26,14 @@ KEPT = {
 }
 
 
+# hooks is a schema of torch.inc.
+OPTIMIZER = r"""# Optimizers ask their groups and defaults for items when they are loaded.
+schema optimizer: {defaults?: dict(str: node), param_groups?: list(dict(str: node)), state?: mapping(node: mapping(node: node)), \
+    _optimizer_step_pre_hooks?: @hooks, _optimizer_step_post_hooks?: @hooks, _optimizer_state_dict_pre_hooks?: @hooks, \
+    _optimizer_state_dict_post_hooks?: @hooks, _optimizer_load_state_dict_pre_hooks?: @hooks, \
+    _optimizer_load_state_dict_post_hooks?: @hooks, **: node}"""
+
+
 def print_wrapped(first, names):
     lines = textwrap.wrap(f"{first} {' '.join(sorted(names))}", 116, subsequent_indent="    ", break_long_words=False)
     print(" \\\n".join(lines))
@@ -54,7 +62,7 @@ def methods(classes):
     return names - INSTANCE_FUNCTIONS
 
 
-def print_classes(classes, group):
+def print_classes(classes, group, state):
     modules = collections.defaultdict(list)
     for cls in classes:
         modules[cls.__module__].append(cls.__name__)
@@ -64,17 +72,18 @@ def print_classes(classes, group):
             print_wrapped(f"class {module}:", part)
             if module == "torch.optim":
                 print(f"  alias torch.optim._{part[0].lower()}")
-            print(f"  new ()\n  state {{*: node}}\n  reserved @{group}")
+            print(f"  new ()\n  state {state}\n  reserved @{group}")
 
 
 def main():
     print('R"table(')
     print(f"# Generated from PyTorch {torch.__version__.split('+')[0]} by tools/torch_tables.py.\n")
     print_wrapped("reserve optimizer:", methods(optimizers()))
-    print_classes([c for c in optimizers() if c is not optim.Optimizer], "optimizer")
+    print(OPTIMIZER)
+    print_classes([c for c in optimizers() if c is not optim.Optimizer], "optimizer", "@optimizer")
     print()
     print_wrapped("reserve scheduler:", methods(schedulers()))
-    print_classes(schedulers(), "scheduler")
+    print_classes(schedulers(), "scheduler", "{*: node}")
     print("\n# Functions that schedulers keep.")
     for cls in schedulers():
         if cls.__name__ in KEPT:

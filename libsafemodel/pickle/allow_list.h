@@ -6,7 +6,10 @@
 //   value MODULE: NAME NAME …       may be imported and used as a value, never called
 //   type MODULE: NAME …             a value that may stand where a schema says `type`
 //   function MODULE: NAME …         a value that may stand where a schema says `function`
-//   reducer MODULE: NAME …          called by REDUCE
+//   caller MODULE: NAME …           a function that calls what it is given, or asks it for attributes: a value, but no
+//                                   `function`
+//   named MODULE: NAME …            a function that may stand only where a schema states it by name
+//   reducer MODULE: NAME …          called by REDUCE; as a value, it too stands only where a schema states it by name
 //   class MODULE: NAME …            built by the object protocol
 //     alias MODULE                  the same names in another module mean the same (repeat for more)
 //     alias MODULE: NAME            another spelling of an entry with one name
@@ -20,24 +23,34 @@
 //     appends SCHEMA                items of APPEND and APPENDS
 //     items SCHEMA: SCHEMA          keys and values of SETITEM and SETITEMS
 //     reserved NAME NAME …          names that a state dict must not set, such as methods (dunders are always reserved)
+//     value                         a reducer that may stand anywhere as a value too
+//     inner NAME NAME …             attributes whose keys are attributes in effect, because __getattr__ looks there;
+//                                   `items` stands for the items of the object itself
+//     no key                        its hash looks into its attributes: it is no key of a dict and no item of a set
+//     data                          the result of the call fits `data` if its parts do
 //     rule NAME                     code: proofs, and what the call becomes in the value tree
 //     native                        holds bytes for a parser in native code, which nothing here proves: a note
 //     unsupported                   known, but this version does not read it
 //   reserve GROUP: NAME …           a named list, used as `reserved @GROUP`
+//   schema NAME: SCHEMA             a named schema, used as `@NAME` in what follows
 //   # comment
 //
 // A line that starts in column 0 begins a new entry; one that ends with a backslash goes on in the next. Schemas:
 //
 //   none true false bool int int>=N int(A..B) float number str bytes bytes(N) bytearray 'text'
 //   plain                           data without globals, calls and persistent references, however deep
+//   data                            plain data, and what entries call `data`: arrays, tensors, numbers and dates of
+//                                   libraries, types; no functions and no other objects, however deep
 //   node                            anything: it was judged when it was made
+//   inert                           what nobody vouches for, which has been told; an object of a user's class
 //   list(S) tuple(S, S) (S, S) tuple(S...) dict(S: S) set(S)
 //                                   (a frozenset fits a set)
+//   mapping(S: S)                   a dict, or an object of a kind of dict of collections
 //   {name: S, name?: S, *: S}       a dict with text keys: each name stated must be there unless marked `?`; `*` is for
-//   all
-//                                   others, which without it are refused
+//                                   all others, which without it are refused, and which a note tells; with `**` the
+//                                   class has many, and no note does
 //   global(MODULE:NAME …)           one of these names, as a value
-//   type function                   a listed name of that sort;  class  a listed class
+//   type function caller            a listed name of that sort;  class  a listed class
 //   object(MODULE:NAME …)           the result of calling or instantiating one of these names
 //   made(RULE …)                    the result of a call whose entry names this rule
 //   storage raw                     a persistent reference that the layout took for a storage;  a raw array of the
@@ -62,7 +75,7 @@ namespace safemodel::pickle {
 struct Schema;  // schema.h
 
 // EntryKind: see the comment above.
-enum class EntryKind : std::uint8_t { kValue, kType, kFunction, kReducer, kClass };
+enum class EntryKind : std::uint8_t { kValue, kType, kFunction, kCaller, kNamed, kReducer, kClass };
 
 // AllowEntry is what a table says about one name. `module` and `name` are the canonical spelling. Pointers live as long
 // as the list.
@@ -81,6 +94,13 @@ struct AllowEntry {
   const Schema* item_key = nullptr;
   const Schema* item_value = nullptr;
   const std::unordered_set<std::string_view>* reserved = nullptr;
+  const std::vector<std::string_view>* inner = nullptr;
+  enum class Stands : std::uint8_t { kBySort, kAnywhere };
+  Stands stands = Stands::kBySort;
+  enum class Hash : std::uint8_t { kPlain, kOfAttributes };
+  Hash hash = Hash::kPlain;
+  enum class Result : std::uint8_t { kObject, kData };
+  Result result = Result::kObject;
   const Rule* rule = nullptr;
   enum class Parser : std::uint8_t { kNone, kNative };
   Parser parser = Parser::kNone;

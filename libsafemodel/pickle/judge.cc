@@ -18,7 +18,8 @@ Judge::Judge(RuleContext& context, const AllowList& allow_list, ConvertOptions::
       unknown_(unknown),
       matcher_(context),
       first_call_(context.graph.calls().size()),
-      dict_keys_(context.graph) {}
+      dict_keys_(context.graph),
+      first_node_(context.graph.size()) {}
 
 Error Judge::ErrorAbout(Stage stage, const char* code, const char* text, std::uint64_t offset, NodeIndex callee) const {
   Error error{stage, code, text, offset};
@@ -175,6 +176,7 @@ Result<NodeIndex> Judge::Make(std::uint64_t offset, const Call& call, const std:
 Result<NodeIndex> Judge::Apply(std::uint64_t offset, const Call& call) {
   const Rule* rule = call.entry->rule;
   const NodeIndex made = graph_.AddCall(offset, call);
+  CheckHashedArguments(offset, made);
   if (call.entry->parser == AllowEntry::Parser::kNative) {
     context_.findings.AddAbout(
         graph_, made,
@@ -268,6 +270,10 @@ void Judge::CheckAttributes(std::uint64_t offset, NodeIndex target, NodeIndex di
       continue;
     }
     const std::string_view name = graph_.TextOf(items[i]);
+    if (call.entry != nullptr && call.entry->inner != nullptr &&
+        std::ranges::find(*call.entry->inner, name) != call.entry->inner->end()) {
+      CheckInner(offset, target, items[i + 1]);
+    }
     const Kind value = graph_.kind(items[i + 1]);
     const bool dunder = name.starts_with("__") && name.ends_with("__");
     const bool reserved =
@@ -386,7 +392,7 @@ Status Judge::Append(std::uint64_t offset, NodeIndex target, std::span<const Nod
 Status Judge::SetItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items) {
   if (graph_.tainted(target) || !Changeable(offset, target)) return {};
   if (graph_.kind(target) == Kind::kDict) {
-    dict_keys_.Took(target, items);
+    TookDict(target, items);
     return Fill(offset, target, items);
   }
   if (graph_.kind(target) != Kind::kCall) {
@@ -399,15 +405,21 @@ Status Judge::SetItems(std::uint64_t offset, NodeIndex target, std::span<const N
     SAFEMODEL_TRY(CheckItem(offset, target, entry == nullptr ? nullptr : entry->item_key, items[i]));
     SAFEMODEL_TRY(CheckItem(offset, target, entry == nullptr ? nullptr : entry->item_value, items[i + 1]));
   }
+  if (entry != nullptr && entry->inner != nullptr && entry->inner->front() == "items") {
+    CheckInnerNames(offset, target, items);
+  }
   if (graph_.CallOf(target).set_items == kNoNode)
     graph_.CallOf(target).set_items = graph_.AddContainer(Kind::kDict, offset);
-  dict_keys_.Took(graph_.CallOf(target).set_items, items);
+  TookDict(graph_.CallOf(target).set_items, items);
   return Fill(offset, graph_.CallOf(target).set_items, items);
 }
 
 Status Judge::AddItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items) {
   if (graph_.tainted(target) || !Changeable(offset, target)) return {};
-  if (graph_.kind(target) == Kind::kSet) return Fill(offset, target, items);
+  if (graph_.kind(target) == Kind::kSet) {
+    TookSet(target, items);
+    return Fill(offset, target, items);
+  }
   Refuse("ITEMS-TARGET", "the pickle adds to something that is no set, which calls its methods", offset, target,
          target);
   return {};

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -42,10 +43,14 @@ class Judge {
   Status Append(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
   Status SetItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
   Status AddItems(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
-  // TookDict is told of the items of a dict that DICT made.
-  void TookDict(NodeIndex dict, std::span<const NodeIndex> items) { dict_keys_.Took(dict, items); }
-  // Finish checks what can only be known at the end.
+  // TookDict is told of the items of a dict that DICT made, TookSet of those of a frozenset.
+  void TookDict(NodeIndex dict, std::span<const NodeIndex> items);
+  void TookSet(NodeIndex set, std::span<const NodeIndex> items);
+  // Finish checks what can only be known at the end of a whole stream.
   void Finish();
+  // CheckValues looks for functions that are listed to be called by pickles, and stand where somebody else calls them.
+  // `root` is what the stream returns; nothing when it broke off.
+  void CheckValues(NodeIndex root);
 
  private:
   struct ImportKey {
@@ -88,6 +93,20 @@ class Judge {
   void NoteExtra(std::uint64_t offset, NodeIndex target);
   void NoteRepeatedKeys();
   void CheckAttributes(std::uint64_t offset, NodeIndex target, NodeIndex dict);
+  // CheckInner looks at the names in a dict of attributes, such as the submodules of a module.
+  void CheckInner(std::uint64_t offset, NodeIndex target, NodeIndex dict);
+  void CheckInnerNames(std::uint64_t offset, NodeIndex target, std::span<const NodeIndex> items);
+  // CheckHashed looks at what becomes a key of a dict, or an item of a set: its class hashes it.
+  void CheckHashed(std::uint64_t offset, NodeIndex container, NodeIndex key);
+  void CheckHashedArguments(std::uint64_t offset, NodeIndex call);
+  [[nodiscard]] bool HashIsPlain(NodeIndex key);
+  // StandsByName says that a value is a function that may stand only where a schema states its name.
+  [[nodiscard]] bool StandsByName(NodeIndex value) const;
+  [[nodiscard]] std::map<NodeIndex, std::vector<std::size_t>> HoldersOfValues() const;
+  [[nodiscard]] bool StatesAll(const std::vector<const Schema*>& alternatives, NodeIndex tuple,
+                               const std::vector<std::size_t>& places) const;
+  void CheckShared(NodeIndex root);
+  void RefuseValue(NodeIndex value, NodeIndex place);
   // Changeable says whether data may still be added to; if not, that is a finding.
   bool Changeable(std::uint64_t offset, NodeIndex target);
   Status CheckItem(std::uint64_t offset, NodeIndex target, const Schema* schema, NodeIndex item);
@@ -103,6 +122,9 @@ class Judge {
   DictKeys dict_keys_;
   // Dicts whose names were compared with a set of reserved names: one dict may be the state of many objects.
   std::set<std::pair<NodeIndex, const void*>> checked_;
+  std::size_t first_node_;                 // of the stream
+  std::unordered_set<NodeIndex> by_name_;  // tuples with functions where a schema states their names
+  std::unordered_set<NodeIndex> hashed_;   // tuples and frozensets with a plain hash
 };
 
 }  // namespace safemodel::pickle

@@ -14,7 +14,8 @@ using Form = Schema::Form;
 
 // ListsAttributes says whether a schema of a state names attributes and takes others as well.
 bool ListsAttributes(const Schema* schema) {
-  return schema->form == Form::kAttributes && !schema->attributes.empty() && schema->others != nullptr;
+  return schema->form == Form::kAttributes && !schema->attributes.empty() && schema->others != nullptr &&
+         schema->takes == Schema::Takes::kListed;
 }
 
 }  // namespace

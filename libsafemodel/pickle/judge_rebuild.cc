@@ -57,6 +57,7 @@ Result<NodeIndex> Judge::RebuildTyped(std::uint64_t offset, NodeIndex callee, No
   if (graph_.kind(inner) == Kind::kGlobal && graph_.GlobalOf(inner).entry == call.entry) {
     return RefuseCall("CALL-ARGS", "the pickle passes a function where the callee takes data", offset, call);
   }
+  by_name_.insert(args);
   SAFEMODEL_ASSIGN(inner, Reduce(offset, inner, items[2]));
   call.args = graph_.AddContainer(Kind::kTuple, offset);
   SAFEMODEL_TRY(Fill(offset, call.args, std::array<NodeIndex, 3>{inner, type, state}));

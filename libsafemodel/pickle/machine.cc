@@ -277,7 +277,9 @@ Status RunStream(RuleContext& context, std::uint64_t begin, const MachineOptions
   StreamReader reader(source, context.graph, begin, end);
   Judge judge(context, AllowList::BuiltIn(), options.unknown);
   Machine machine(context, judge, reader, layout, 0);
-  SAFEMODEL_TRY(machine.Run(result));
+  const Status ran = machine.Run(result);
+  judge.CheckValues(ran.ok() ? result.root : kNoNode);
+  SAFEMODEL_TRY(ran);
   judge.Finish();
   return {};
 }

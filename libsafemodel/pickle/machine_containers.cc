@@ -16,6 +16,7 @@ template <Kind kKind>
 bool Machine::FromMark() {
   if (!PopMark(scratch_)) return false;
   const NodeIndex made = graph_.AddContainer(kKind, at_.offset);
+  if constexpr (kKind == Kind::kFrozenset) judge_.TookSet(made, scratch_);
   return Fill(made, scratch_) && Push(made);
 }
 

@@ -48,15 +48,19 @@ bool Matcher::Matches(const Schema& schema, NodeIndex node) {
   switch (schema.form) {
     case Form::kNode: return true;
     case Form::kPlain: return IsPlain(node) || Mismatch(node);
+    case Form::kData: return IsData(node) || Mismatch(node);
+    case Form::kInert: return IsInert(node) || Mismatch(node);
     case Form::kList: return MatchesItems(schema, node, Kind::kList);
     case Form::kSet: return MatchesItems(schema, node, Kind::kSet);
     case Form::kTupleOf: return MatchesItems(schema, node, Kind::kTuple);
     case Form::kTuple: return MatchesTuple(schema, node);
     case Form::kDict: return MatchesDict(schema, node);
+    case Form::kMapping: return MatchesMapping(schema, node);
     case Form::kAttributes: return MatchesAttributes(schema, node);
     case Form::kGlobals:
     case Form::kType:
     case Form::kFunction:
+    case Form::kCaller:
     case Form::kClass: return MatchesGlobal(schema, node) || Mismatch(node);
     case Form::kObject:
     case Form::kMade: return MatchesCall(schema, node) || Mismatch(node);
@@ -126,6 +130,28 @@ bool Matcher::MatchesDict(const Schema& schema, NodeIndex node) {
   return true;
 }
 
+// MatchesMapping: torch kept its modules in OrderedDicts for a long time, and optimizers keep a defaultdict. Their
+// items are those that were set; arguments are no items, so there must be none that say more than a factory.
+bool Matcher::MatchesMapping(const Schema& schema, NodeIndex node) {
+  if (graph_.kind(node) == Kind::kDict) return MatchesDict(schema, node);
+  const AllowEntry* entry = graph_.EntryOf(node);
+  if (entry == nullptr || entry->module != "collections" || entry->item_key == nullptr) return Mismatch(node);
+  const Call& call = graph_.CallOf(node);
+  graph_.Seal(node);
+  for (const NodeIndex arg : graph_.ItemsOf(call.args)) {
+    const Kind kind = graph_.kind(arg);
+    if (kind == Kind::kNone || kind == Kind::kGlobal) continue;
+    // Python 2 writes OrderedDict([[key, value], …]).
+    if (kind != Kind::kList) return Mismatch(arg);
+    for (const NodeIndex pair : graph_.ItemsOf(arg)) {
+      const std::span<const NodeIndex> item = graph_.ItemsOf(pair);
+      if (item.size() != 2) return Mismatch(pair);
+      if (!Matches(*schema.parts[0], item[0]) || !Matches(*schema.parts[1], item[1])) return false;
+    }
+  }
+  return call.set_items == kNoNode || MatchesDict(schema, call.set_items);
+}
+
 bool Matcher::MatchesAttributes(const Schema& schema, NodeIndex node) {
   if (graph_.kind(node) != Kind::kDict) return Mismatch(node);
   graph_.Seal(node);
@@ -152,6 +178,7 @@ bool Matcher::MatchesGlobal(const Schema& schema, NodeIndex node) {
   switch (schema.form) {
     case Schema::Form::kType: return entry->kind == EntryKind::kType || entry->kind == EntryKind::kClass;
     case Schema::Form::kFunction: return entry->kind == EntryKind::kFunction;
+    case Schema::Form::kCaller: return entry->kind == EntryKind::kCaller;
     case Schema::Form::kClass: return entry->kind == EntryKind::kClass;
     default:
       return std::any_of(schema.names.begin(), schema.names.end(),
@@ -210,6 +237,62 @@ bool Matcher::IsPlain(NodeIndex root) {
   for (const NodeIndex node : visited_) graph_.SetPlain(node, Plain::kUnknown);
   graph_.SetPlain(root, Plain::kNo);
   return false;
+}
+
+bool Matcher::IsInert(NodeIndex node) const {
+  const Kind kind = graph_.kind(node);
+  if (kind != Kind::kCall && kind != Kind::kGlobal) return graph_.tainted(node);
+  const AllowEntry* entry = kind == Kind::kCall ? graph_.EntryOf(node) : graph_.GlobalOf(node).entry;
+  return entry == nullptr || entry->origin == AllowEntry::Origin::kUser;
+}
+
+// AddPartsOfData says whether a node itself may be part of data, and puts what it is made of on the list.
+bool Matcher::AddPartsOfData(NodeIndex node) {
+  const Kind kind = graph_.kind(node);
+  const auto add = [&](NodeIndex part) {
+    if (part != kNoNode) pending_.push_back(part);
+  };
+  if (HasItems(kind)) {
+    graph_.Seal(node);
+    for (const NodeIndex item : graph_.ItemsOf(node)) add(item);
+    return true;
+  }
+  if (kind == Kind::kPersistent) return context_.tables.storage_of.contains(node);
+  if (kind == Kind::kGlobal) {
+    const AllowEntry* entry = graph_.GlobalOf(node).entry;
+    return entry != nullptr && (entry->kind == EntryKind::kType || entry->kind == EntryKind::kValue);
+  }
+  if (kind != Kind::kCall) return true;
+  const AllowEntry* entry = graph_.EntryOf(node);
+  if (entry == nullptr || (entry->result != AllowEntry::Result::kData && !SpellsData(graph_, node))) return false;
+  const Call& call = graph_.CallOf(node);
+  graph_.Seal(node);
+  // The names among its arguments are those that its own schema allows.
+  for (const NodeIndex arg : graph_.ItemsOf(call.args)) {
+    if (graph_.kind(arg) != Kind::kGlobal) add(arg);
+  }
+  for (const NodeIndex part : {call.state, call.appends, call.set_items}) add(part);
+  return true;
+}
+
+bool Matcher::IsData(NodeIndex root) {
+  data_.resize(graph_.size());
+  pending_.assign(1, root);
+  visited_.clear();
+  while (!pending_.empty()) {
+    const NodeIndex node = pending_.back();
+    pending_.pop_back();
+    ++work_;
+    if (data_[node] != 0) continue;
+    if (exhausted() || !AddPartsOfData(node)) {
+      for (const NodeIndex seen : visited_) data_[seen] = 0;
+      return false;
+    }
+    // Assumed until something below says otherwise, which also ends cycles.
+    data_[node] = 1;
+    visited_.push_back(node);
+  }
+  return true;
 }
 
 }  // namespace safemodel::pickle

@@ -29,16 +29,20 @@ struct Schema {
     kBytes,
     kByteArray,
     kPlain,
+    kData,
     kNode,
+    kInert,
     kList,
     kTuple,
     kTupleOf,
     kDict,
+    kMapping,
     kSet,
     kAttributes,
     kGlobals,
     kType,
     kFunction,
+    kCaller,
     kClass,
     kObject,
     kMade,
@@ -60,8 +64,11 @@ struct Schema {
   std::string_view text;   // kLiteral
   std::vector<const Schema*> parts;
   std::unordered_map<std::string_view, Attribute> attributes;
-  std::size_t required = 0;                                          // attributes that must be there
-  const Schema* others = nullptr;                                    // attributes that are not named, or nothing
+  std::size_t required = 0;        // attributes that must be there
+  const Schema* others = nullptr;  // attributes that are not named, or nothing
+  enum class Takes : std::uint8_t { kListed, kMany };
+  Takes takes =
+      Takes::kListed;  // kMany: the attributes that are named are those that need a type, not all that are known
   std::vector<std::pair<std::string_view, std::string_view>> names;  // kGlobals, kObject
   std::vector<const Rule*> rules;                                    // kMade
 };
@@ -77,6 +84,8 @@ class Matcher {
   // IsPlain says whether everything below a node is data: no globals, calls or persistent references. Answers are
   // remembered, so each node is visited once.
   [[nodiscard]] bool IsPlain(NodeIndex node);
+  // IsData says whether everything below a node fits the schema `data`.
+  [[nodiscard]] bool IsData(NodeIndex node);
   // found_code says, after Matches has failed, whether a global, call or reference stood where data belongs.
   [[nodiscard]] bool found_code() const { return found_code_; }
   void Reset() { found_code_ = false; }
@@ -89,7 +98,10 @@ class Matcher {
   bool MatchesItems(const Schema& schema, NodeIndex node, Kind kind);
   bool MatchesTuple(const Schema& schema, NodeIndex node);
   bool MatchesDict(const Schema& schema, NodeIndex node);
+  bool MatchesMapping(const Schema& schema, NodeIndex node);
   bool MatchesAttributes(const Schema& schema, NodeIndex node);
+  [[nodiscard]] bool IsInert(NodeIndex node) const;
+  [[nodiscard]] bool AddPartsOfData(NodeIndex node);
   bool MatchesGlobal(const Schema& schema, NodeIndex node);
   bool MatchesCall(const Schema& schema, NodeIndex node);
   bool IsEmpty(NodeIndex node);
@@ -101,6 +113,7 @@ class Matcher {
   bool found_code_ = false;
   std::vector<NodeIndex> pending_;
   std::vector<NodeIndex> visited_;
+  std::vector<std::uint8_t> data_;  // by node: 1 when IsData holds
 };
 
 }  // namespace safemodel::pickle

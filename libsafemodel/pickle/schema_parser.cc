@@ -12,24 +12,14 @@ namespace {
 
 using Form = Schema::Form;
 
-constexpr std::array<std::pair<std::string_view, Form>, 17> kPlainWords{{
-    {"none", Form::kNone},
-    {"true", Form::kTrue},
-    {"false", Form::kFalse},
-    {"bool", Form::kBool},
-    {"float", Form::kFloat},
-    {"number", Form::kNumber},
-    {"str", Form::kStr},
-    {"bytearray", Form::kByteArray},
-    {"plain", Form::kPlain},
-    {"node", Form::kNode},
-    {"type", Form::kType},
-    {"function", Form::kFunction},
-    {"class", Form::kClass},
-    {"storage", Form::kStorage},
-    {"raw", Form::kRaw},
-    {"int", Form::kInt},
-    {"bytes", Form::kBytes},
+constexpr std::array<std::pair<std::string_view, Form>, 20> kPlainWords{{
+    {"none", Form::kNone},   {"true", Form::kTrue},           {"false", Form::kFalse},
+    {"bool", Form::kBool},   {"float", Form::kFloat},         {"number", Form::kNumber},
+    {"str", Form::kStr},     {"bytearray", Form::kByteArray}, {"plain", Form::kPlain},
+    {"data", Form::kData},   {"node", Form::kNode},           {"inert", Form::kInert},
+    {"type", Form::kType},   {"function", Form::kFunction},   {"caller", Form::kCaller},
+    {"class", Form::kClass}, {"storage", Form::kStorage},     {"raw", Form::kRaw},
+    {"int", Form::kInt},     {"bytes", Form::kBytes},
 }};
 
 bool IsWordLetter(char letter) {
@@ -96,7 +86,13 @@ const Schema* SchemaParser::Term() {
     rest_.remove_prefix(end + 1);
     return &literal;
   }
+  if (Eat("@")) return Named();
   return Word(TakeWord());
+}
+
+const Schema* SchemaParser::Named() {
+  const auto found = named_.find(TakeWord());
+  return found == named_.end() ? nullptr : found->second;
 }
 
 const Schema* SchemaParser::Word(std::string_view word) {
@@ -106,6 +102,7 @@ const Schema* SchemaParser::Word(std::string_view word) {
   if (word == "set") return Inside(Form::kSet, 1);
   if (word == "empty") return Inside(Form::kEmpty, 1);
   if (word == "dict") return Inside(Form::kDict, 2);
+  if (word == "mapping") return Inside(Form::kMapping, 2);
   if (word == "tuple") return Eat("(") ? Tuple() : nullptr;
   if (word == "global") return Names(Form::kGlobals);
   if (word == "object") return Names(Form::kObject);
@@ -172,7 +169,8 @@ const Schema* SchemaParser::Attributes() {
   Schema& record = Add(Form::kAttributes);
   if (Eat("}")) return &record;
   do {
-    const bool others = Eat("*");
+    const bool many = Eat("**");
+    const bool others = many || Eat("*");
     const std::string_view name = others ? std::string_view() : TakeWord();
     const bool optional = Eat("?");
     if ((!others && name.empty()) || !Eat(":")) return nullptr;
@@ -180,6 +178,7 @@ const Schema* SchemaParser::Attributes() {
     if (part == nullptr) return nullptr;
     if (others) {
       record.others = part;
+      record.takes = many ? Schema::Takes::kMany : Schema::Takes::kListed;
       continue;
     }
     record.attributes[name] = {part, optional ? Schema::Presence::kOptional : Schema::Presence::kRequired};

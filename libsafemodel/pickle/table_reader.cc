@@ -11,10 +11,12 @@ namespace safemodel::pickle {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, EntryKind>, 5> kKinds{{
+constexpr std::array<std::pair<std::string_view, EntryKind>, 7> kKinds{{
     {"value", EntryKind::kValue},
     {"type", EntryKind::kType},
     {"function", EntryKind::kFunction},
+    {"caller", EntryKind::kCaller},
+    {"named", EntryKind::kNamed},
     {"reducer", EntryKind::kReducer},
     {"class", EntryKind::kClass},
 }};
@@ -74,6 +76,7 @@ bool TableReader::Line(std::string_view line) {
   rest = Trim(rest);
   if (detail) return !current_.empty() && Detail(word, rest);
   if (word == "reserve") return Reserve(rest);
+  if (word == "schema") return NameSchema(rest);
   return Header(word, rest);
 }
 
@@ -109,23 +112,33 @@ bool TableReader::Detail(std::string_view word, std::string_view rest) {
     for (AllowEntry* entry : current_) entry->rule = rule;
     return rule != nullptr;
   }
-  if (word == "native" && rest.empty()) {
-    for (AllowEntry* entry : current_) entry->parser = AllowEntry::Parser::kNative;
+  if (word == "inner") return Inner(rest);
+  return Mark(word, rest) || Schemas(word, rest);
+}
+
+// Mark reads a line of words that stand for themselves.
+bool TableReader::Mark(std::string_view word, std::string_view rest) {
+  const auto set = [&](auto AllowEntry::*member, auto value) {
+    for (AllowEntry* entry : current_) entry->*member = value;
     return true;
-  }
-  if (word == "unsupported" && rest.empty()) {
-    for (AllowEntry* entry : current_) entry->support = AllowEntry::Support::kNo;
-    return true;
-  }
-  if (word == "state" && rest == "required") {
-    for (AllowEntry* entry : current_) entry->state_need = AllowEntry::Need::kRequired;
-    return true;
-  }
-  return Schemas(word, rest);
+  };
+  if (word == "native" && rest.empty()) return set(&AllowEntry::parser, AllowEntry::Parser::kNative);
+  if (word == "unsupported" && rest.empty()) return set(&AllowEntry::support, AllowEntry::Support::kNo);
+  if (word == "data" && rest.empty()) return set(&AllowEntry::result, AllowEntry::Result::kData);
+  if (word == "value" && rest.empty()) return set(&AllowEntry::stands, AllowEntry::Stands::kAnywhere);
+  if (word == "no" && rest == "key") return set(&AllowEntry::hash, AllowEntry::Hash::kOfAttributes);
+  return word == "state" && rest == "required" && set(&AllowEntry::state_need, AllowEntry::Need::kRequired);
+}
+
+bool TableReader::Inner(std::string_view rest) {
+  std::vector<std::string_view>& names = tables_.inner.emplace_back();
+  for (std::string_view name = TakeWord(rest); !name.empty(); name = TakeWord(rest)) names.push_back(name);
+  for (AllowEntry* entry : current_) entry->inner = &names;
+  return !names.empty();
 }
 
 const Schema* TableReader::WholeSchema(std::string_view text) {
-  SchemaParser parser(tables_.schemas, text);
+  SchemaParser parser(tables_.schemas, tables_.named, text);
   const Schema* schema = parser.Parse();
   return schema != nullptr && parser.AtEnd() ? schema : nullptr;
 }
@@ -161,7 +174,7 @@ bool TableReader::Base(std::string_view rest) {
 }
 
 bool TableReader::Items(std::string_view rest) {
-  SchemaParser parser(tables_.schemas, rest);
+  SchemaParser parser(tables_.schemas, tables_.named, rest);
   const Schema* key = parser.Parse();
   if (key == nullptr || !parser.Eat(":")) return false;
   const Schema* value = parser.Parse();
@@ -191,6 +204,13 @@ bool TableReader::Reserve(std::string_view rest) {
   for (std::string_view name = TakeWord(rest); !name.empty(); name = TakeWord(rest)) names.insert(name);
   current_.clear();
   return tables_.groups.emplace(*group, &names).second;
+}
+
+bool TableReader::NameSchema(std::string_view rest) {
+  const auto name = TakeModule(rest);
+  const Schema* schema = name ? WholeSchema(rest) : nullptr;
+  current_.clear();
+  return schema != nullptr && tables_.named.emplace(*name, schema).second;
 }
 
 bool TableReader::Reserved(std::string_view rest) {

@@ -28,12 +28,15 @@ struct NameKeyHash {
 };
 
 using ReservedNames = std::unordered_set<std::string_view>;
+using NamedSchemas = std::unordered_map<std::string_view, const Schema*>;
 
 struct AllowList::Tables {
   std::deque<std::string> text;
   std::deque<AllowEntry> entries;
   std::deque<Schema> schemas;
   std::deque<ReservedNames> reserved;
+  std::deque<std::vector<std::string_view>> inner;
+  NamedSchemas named;
   std::unordered_map<std::string_view, const ReservedNames*> groups;
   std::unordered_map<NameKey, const AllowEntry*, NameKeyHash> names;
 };
@@ -41,7 +44,8 @@ struct AllowList::Tables {
 // SchemaParser reads one schema from the front of a text.
 class SchemaParser {
  public:
-  SchemaParser(std::deque<Schema>& schemas, std::string_view text) : schemas_(schemas), rest_(text) {}
+  SchemaParser(std::deque<Schema>& schemas, const NamedSchemas& named, std::string_view text)
+      : schemas_(schemas), named_(named), rest_(text) {}
 
   // Parse reads alternatives, as far as they go; nothing when the text is wrong.
   const Schema* Parse();
@@ -52,6 +56,7 @@ class SchemaParser {
  private:
   const Schema* Term();
   const Schema* Word(std::string_view word);
+  const Schema* Named();
   const Schema* Integer();
   const Schema* Bytes();
   const Schema* Tuple();
@@ -65,6 +70,7 @@ class SchemaParser {
   Schema& Add(Schema::Form form);
 
   std::deque<Schema>& schemas_;
+  const NamedSchemas& named_;
   std::string_view rest_;
 };
 
@@ -83,6 +89,9 @@ class TableReader {
   [[nodiscard]] bool Items(std::string_view rest);
   [[nodiscard]] bool Alias(std::string_view rest);
   [[nodiscard]] bool Reserve(std::string_view rest);
+  [[nodiscard]] bool NameSchema(std::string_view rest);
+  [[nodiscard]] bool Inner(std::string_view rest);
+  [[nodiscard]] bool Mark(std::string_view word, std::string_view rest);
   [[nodiscard]] bool Reserved(std::string_view rest);
   [[nodiscard]] bool Register(std::string_view module, std::string_view name, const AllowEntry& entry);
   const Schema* WholeSchema(std::string_view text);

@@ -230,7 +230,7 @@ Result<TreeRef> LayoutToTree(TreeContext& tree, NodeIndex call) {
 // FoldScriptValue: functions of TorchScript that return their first argument.
 Result<NodeIndex> FoldScriptValue(RuleContext& context, NodeIndex call) { return ArgsOf(context.graph, call)[0]; }
 
-constexpr std::array<Rule, 12> kRules{{
+constexpr std::array<Rule, 13> kRules{{
     {.name = "torch_tensor", .on_call = MakeTensor, .to_tree = TensorToTree},
     {.name = "torch_parameter", .on_call = MakeParameter, .to_tree = ParameterToTree},
     {.name = "torch_bytes", .fold = LoadTorchBytes},
@@ -243,6 +243,7 @@ constexpr std::array<Rule, 12> kRules{{
     {.name = "torch_meta", .on_call = OnTorchMeta},
     {.name = "torch_device", .on_call = OnTorchDevice},
     {.name = "torch_script_value", .fold = FoldScriptValue},
+    {.name = "torch_module"},  // only says what may stand among submodules
 }};
 
 }  // namespace

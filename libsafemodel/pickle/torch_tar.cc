@@ -331,8 +331,8 @@ Result<ImportedModel> ReadObject(SharedSource stream, Contents contents, const I
 // CheckMember runs the pickle that a member may be, for what it would call. That it goes wrong says nothing: it may be
 // no pickle, or one that needs what the archive lacks.
 Status CheckMember(const SharedSource& source, const TarEntry& entry, const ImportOptions& options) {
-  constexpr std::string_view kAttacks[] = {"GLOBAL-DANGEROUS", "GLOBAL-DOTTED", "CALL-UNLISTED", "CALL-NOT-GLOBAL",
-                                           "NEW-UNLISTED",     "EXT-CODE",      "STATE-RESERVED"};
+  constexpr std::string_view kAttacks[] = {"GLOBAL-DANGEROUS", "GLOBAL-DOTTED", "CALL-UNLISTED",  "CALL-NOT-GLOBAL",
+                                           "NEW-UNLISTED",     "EXT-CODE",      "STATE-RESERVED", "GLOBAL-VALUE"};
   Graph graph(source);
   Contents contents;
   Findings unused;

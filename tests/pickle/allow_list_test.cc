@@ -28,6 +28,31 @@ TEST_CASE("allow-list: nothing that runs code is listed") {
   }
 }
 
+// A value is called by whatever finds it. What makes objects of bytes or names that nobody has seen is none.
+TEST_CASE("allow-list: what rebuilds objects, or calls what it is given, is no plain function") {
+  const std::pair<const char*, const char*> rows[] = {
+      {"builtins", "getattr"},
+      {"builtins", "max"},
+      {"builtins", "sorted"},
+      {"copyreg", "_reconstructor"},
+      {"torch.storage", "_load_from_bytes"},
+      {"torch._utils", "_rebuild_tensor_v2"},
+      {"sklearn.feature_extraction.text", "_analyze"},
+      {"sklearn.feature_extraction.text", "_preprocess"},
+      {"sklearn.feature_extraction.text", "CountVectorizer.decode"},
+      {"sklearn.metrics.pairwise", "pairwise_distances"},
+      {"sklearn.utils.parallel", "delayed"},
+      {"torch.nn.modules.linear", "LazyLinear._infer_parameters"},
+  };
+  for (const auto& [module, name] : rows) {
+    CAPTURE(name);
+    const AllowEntry* entry = AllowList::BuiltIn().Find(module, name);
+    REQUIRE(entry != nullptr);
+    CHECK(entry->kind != EntryKind::kFunction);
+    CHECK(entry->kind != EntryKind::kValue);
+  }
+}
+
 TEST_CASE("allow-list: spellings of one name find one entry") {
   const AllowList& list = AllowList::BuiltIn();
   const AllowEntry* path = list.Find("pathlib", "PosixPath");
@@ -55,6 +80,11 @@ TEST_CASE("allow-list: a table that is wrong is refused with its line") {
       "class a.b: C\n  rule no_such_rule\n",
       "class a.b: C\n  reserved @no_such_group\n",
       "class a.b: C\n  items str\n",
+      "class a.b: C\n  inner\n",
+      "class a.b: C\n  state @nobody\n",
+      "class a.b: C\n  state mapping(str)\n",
+      "schema s: nonsense\n",
+      "schema s: int\nschema s: int\n",  // two schemas for one name
   };
   for (const std::string_view row : rows) {
     CAPTURE(row);

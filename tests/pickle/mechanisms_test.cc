@@ -218,10 +218,62 @@ std::vector<Row> States() {
   };
 }
 
+// Values are what somebody calls, asks or hashes later. Whole programs of listed names stand in
+// tests/scan/gadget_rows.py.
+std::vector<Row> Values() {
+  const std::string bunch = P().Global("sklearn.utils._bunch", "Bunch").Ops(")").Op(O::kNewObj).bytes();
+  const std::string reducer = P().Global("torch.storage", "_load_from_bytes").bytes();
+  const std::string triplet =
+      P().Global("sklearn.impute._iterative", "_ImputerTriplet").Ops("(NNNt").Op(O::kNewObj).bytes();
+  const std::string module = P().Global("torch.nn.modules.linear", "Identity").Ops(")").Op(O::kNewObj).bytes();
+  return {
+      {"a reducer as the result", P().Raw(reducer).Stop(), "GLOBAL-VALUE"},
+      {"a reducer in a list", P().Ops("]").Raw(reducer).Ops("a").Stop(), "GLOBAL-VALUE"},
+      {"getattr as an attribute", Namespace().Ops("}").Str("f").Global("builtins", "getattr").Ops("sb").Stop(),
+       "GLOBAL-VALUE"},
+      {"a reducer in a list, and the stream breaks off", P().Ops("]").Raw(reducer).Ops("a").bytes(), "GLOBAL-VALUE"},
+      {"a reducer as the argument of an unknown class",
+       P().Global("a.b", "C").Ops("(").Raw(reducer).Ops("t").Op(O::kNewObj).Stop(), "GLOBAL-VALUE"},
+      {"a dunder among the items of a Bunch", P().Raw(bunch).Str("__array__").Ops("Ns").Stop(), "STATE-RESERVED"},
+      {"a dunder among submodules",
+       P().Raw(module).Ops("}").Str("_modules").Ops("}").Str("__array__").Ops("Nssb").Stop(), "STATE-RESERVED"},
+      {"a dunder among submodules that were attributes of somebody else",
+       P().Global("a.b", "C")
+           .Ops(")")
+           .Op(O::kNewObj)
+           .Ops("}")
+           .Str("__array__")
+           .Ops("Nsp0\nb0")
+           .Raw(module)
+           .Ops("}")
+           .Str("_modules")
+           .Ops("g0\nsb")
+           .Stop(),
+       "STATE-RESERVED"},
+      {"a function as a submodule",
+       P().Raw(module).Ops("}").Str("_modules").Ops("}").Str("f").Global("builtins", "len").Ops("ssb").Stop(),
+       "STATE-SCHEMA"},
+      {"a partial over an object",
+       P().Global("functools", "partial")
+           .Ops("(")
+           .Global("builtins", "len")
+           .Ops("tR(")
+           .Global("builtins", "len")
+           .Ops("(")
+           .Raw(bunch)
+           .Ops("tNNtb")
+           .Stop(),
+       "STATE-SCHEMA"},
+      {"a key whose hash asks its attributes", P().Ops("}").Raw(triplet).Ops("Ns").Stop(), "ITEMS-TARGET"},
+      {"such a key in a tuple", P().Ops("}(").Raw(triplet).Ops("tNs").Stop(), "ITEMS-TARGET"},
+      {"such an item", P().Global("builtins", "set").Ops("(](").Raw(triplet).Ops("etR").Stop(), "ITEMS-TARGET"},
+  };
+}
+
 }  // namespace
 
-TEST_CASE("mechanisms: calls, names, states") {
-  for (const auto& rows : {Calls(), Names(), States()}) {
+TEST_CASE("mechanisms: calls, names, states, values") {
+  for (const auto& rows : {Calls(), Names(), States(), Values()}) {
     for (const Row& row : rows) {
       CAPTURE(row.mechanism);
       CHECK(RunBytes(row.bytes)->code() == row.rule);
@@ -295,6 +347,27 @@ TEST_CASE("mechanisms: known objects") {
        "pathlib.PosixPath('/', 'tmp')"},
   };
   for (const auto& [bytes, shown] : rows) CHECK(RunBytes(bytes)->Shown() == shown);
+}
+
+TEST_CASE("mechanisms: functions that stand where their names are stated are no values") {
+  const char* rebuilt = "numpy.random._pickle.__randomstate_ctor('MT19937', numpy.random._pickle.__bit_generator_ctor)";
+  const auto random = P(4).StackGlobal("numpy.random._pickle", "__randomstate_ctor")
+                          .Ops("(")
+                          .Str("MT19937")
+                          .StackGlobal("numpy.random._pickle", "__bit_generator_ctor")
+                          .Ops("tR");
+  CHECK(RunBytes(Program(random).Stop())->Shown() == rebuilt);
+  CHECK(RunBytes(P().Global("builtins", "type").Stop())->Shown() == "builtins.type");
+  CHECK(RunBytes(P().Global("builtins", "max").Stop())->Shown() == "builtins.max");
+}
+
+TEST_CASE("mechanisms: a tuple of functions that many calls share costs once") {
+  Program program;
+  program.Ops("(").Global("builtins", "getattr").Ops("p0\n0(").Raw(std::string(20000, 'N'));
+  for (int i = 0; i < 20000; ++i) program.Ops("g0\n");
+  program.Ops("tp1\n0").Global("a.b", "C").Ops("p2\n0");
+  for (int i = 0; i < 20000; ++i) program.Ops("g2\ng1\n").Op(O::kNewObj).Ops("0");
+  CHECK(RunBytes(program.Ops("0N").Stop())->code() == "GLOBAL-VALUE");
 }
 
 TEST_CASE("mechanisms: work stays linear however data is shared") {
