@@ -14,6 +14,7 @@ from pathlib import Path
 
 import archive_rows
 import end_rows
+import gadget_rows
 import layout_rows
 import pickle_rows
 from assemble import Row, STOP, member, name, proto, stack_name, text, zip_of
@@ -65,6 +66,9 @@ class ScanTest(unittest.TestCase):
 class Mechanisms(ScanTest):
     def test_streams(self):
         self.check(pickle_rows.rows())
+
+    def test_programs_of_listed_names(self):
+        self.check(gadget_rows.rows())
 
     def test_archives(self):
         self.check(archive_rows.rows())
