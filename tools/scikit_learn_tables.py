@@ -140,8 +140,9 @@ sklearn.tree._classes decision_tree DecisionTreeClassifier DecisionTreeRegressor
 
 # What __setstate__ of a class works with, and has to be data for that.
 STATES = {
-    ("sklearn.isotonic", "IsotonicRegression"): "{X_thresholds_?: data, y_thresholds_?: data, out_of_bounds?: str, **: node}",
-    ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"): "{nodes: data, **: node}",
+    ("sklearn.isotonic", "IsotonicRegression"): "{X_?: data, y_?: data, _necessary_X_?: data, _necessary_y_?: data, "
+    "X_thresholds_?: data, y_thresholds_?: data, out_of_bounds?: str, **: node}",
+    ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"): "{nodes?: data, **: node}",
 }
 
 # Functions that call what they are given, or ask it for attributes.

@@ -14,8 +14,8 @@
 //     alias MODULE                  the same names in another module mean the same (repeat for more)
 //     alias MODULE: NAME            another spelling of an entry with one name
 //     call (SCHEMA, SCHEMA, …)      arguments of REDUCE, and of INST and OBJ with arguments; several lines are
-//     alternatives new (SCHEMA, …)               arguments of NEWOBJ; `new ()` also covers INST and OBJ without
-//     arguments and
+//                                   alternatives
+//     new (SCHEMA, …)               arguments of NEWOBJ; `new ()` also covers INST and OBJ without arguments and
 //                                   copyreg._reconstructor(cls, object, None)
 //     base MODULE.NAME SCHEMA       copyreg._reconstructor(cls, MODULE.NAME, SCHEMA)
 //     state SCHEMA                  the argument of BUILD; several lines are alternatives; without one BUILD is refused
@@ -53,8 +53,10 @@
 //   type function caller            a listed name of that sort;  class  a listed class
 //   object(MODULE:NAME …)           the result of calling or instantiating one of these names
 //   made(RULE …)                    the result of a call whose entry names this rule
-//   storage raw                     a persistent reference that the layout took for a storage;  a raw array of the
-//   stream empty(S)                        S, and without items, state or arguments; it must stay so S | S alternatives
+//   storage reference               a persistent reference that the layout took for a storage, or for a tensor
+//   raw                             a raw array of the stream
+//   empty(S)                        S, and without items, state or arguments; it must stay so
+//   S | S                           alternatives
 //
 // `str` also takes a Python 2 str of ASCII letters, `bytes` any Python 2 str; `int` takes no bool.
 #pragma once

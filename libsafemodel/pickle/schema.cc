@@ -65,6 +65,7 @@ bool Matcher::Matches(const Schema& schema, NodeIndex node) {
     case Form::kObject:
     case Form::kMade: return MatchesCall(schema, node) || Mismatch(node);
     case Form::kStorage: return context_.tables.storage_of.contains(node) || Mismatch(node);
+    case Form::kReference: return IsReference(node) || Mismatch(node);
     case Form::kRaw: return graph_.kind(node) == Kind::kRawArray || Mismatch(node);
     case Form::kEmpty: return Matches(*schema.parts[0], node) && (IsEmpty(node) || Mismatch(node));
     case Form::kOneOf:
@@ -246,6 +247,10 @@ bool Matcher::IsInert(NodeIndex node) const {
   return entry == nullptr || entry->origin == AllowEntry::Origin::kUser;
 }
 
+bool Matcher::IsReference(NodeIndex node) const {
+  return graph_.kind(node) == Kind::kPersistent && context_.tables.tensor_of.contains(node);
+}
+
 // AddPartsOfData says whether a node itself may be part of data, and puts what it is made of on the list.
 bool Matcher::AddPartsOfData(NodeIndex node) {
   const Kind kind = graph_.kind(node);
@@ -257,7 +262,7 @@ bool Matcher::AddPartsOfData(NodeIndex node) {
     for (const NodeIndex item : graph_.ItemsOf(node)) add(item);
     return true;
   }
-  if (kind == Kind::kPersistent) return context_.tables.storage_of.contains(node);
+  if (kind == Kind::kPersistent) return context_.tables.storage_of.contains(node) || IsReference(node);
   if (kind == Kind::kGlobal) {
     const AllowEntry* entry = graph_.GlobalOf(node).entry;
     return entry != nullptr && (entry->kind == EntryKind::kType || entry->kind == EntryKind::kValue);

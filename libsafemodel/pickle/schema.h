@@ -47,6 +47,7 @@ struct Schema {
     kObject,
     kMade,
     kStorage,
+    kReference,
     kRaw,
     kEmpty,
     kOneOf,
@@ -101,6 +102,7 @@ class Matcher {
   bool MatchesMapping(const Schema& schema, NodeIndex node);
   bool MatchesAttributes(const Schema& schema, NodeIndex node);
   [[nodiscard]] bool IsInert(NodeIndex node) const;
+  [[nodiscard]] bool IsReference(NodeIndex node) const;
   [[nodiscard]] bool AddPartsOfData(NodeIndex node);
   bool MatchesGlobal(const Schema& schema, NodeIndex node);
   bool MatchesCall(const Schema& schema, NodeIndex node);

@@ -12,14 +12,18 @@ namespace {
 
 using Form = Schema::Form;
 
-constexpr std::array<std::pair<std::string_view, Form>, 20> kPlainWords{{
-    {"none", Form::kNone},   {"true", Form::kTrue},           {"false", Form::kFalse},
-    {"bool", Form::kBool},   {"float", Form::kFloat},         {"number", Form::kNumber},
-    {"str", Form::kStr},     {"bytearray", Form::kByteArray}, {"plain", Form::kPlain},
-    {"data", Form::kData},   {"node", Form::kNode},           {"inert", Form::kInert},
-    {"type", Form::kType},   {"function", Form::kFunction},   {"caller", Form::kCaller},
-    {"class", Form::kClass}, {"storage", Form::kStorage},     {"raw", Form::kRaw},
-    {"int", Form::kInt},     {"bytes", Form::kBytes},
+constexpr std::array<std::pair<std::string_view, Form>, 21> kPlainWords{{
+    {"none", Form::kNone},       {"true", Form::kTrue},
+    {"false", Form::kFalse},     {"bool", Form::kBool},
+    {"float", Form::kFloat},     {"number", Form::kNumber},
+    {"str", Form::kStr},         {"bytearray", Form::kByteArray},
+    {"plain", Form::kPlain},     {"data", Form::kData},
+    {"node", Form::kNode},       {"inert", Form::kInert},
+    {"type", Form::kType},       {"function", Form::kFunction},
+    {"caller", Form::kCaller},   {"class", Form::kClass},
+    {"storage", Form::kStorage}, {"reference", Form::kReference},
+    {"raw", Form::kRaw},         {"int", Form::kInt},
+    {"bytes", Form::kBytes},
 }};
 
 bool IsWordLetter(char letter) {
