@@ -140,8 +140,8 @@ sklearn.tree._classes decision_tree DecisionTreeClassifier DecisionTreeRegressor
 
 # What __setstate__ of a class works with, and has to be data for that.
 STATES = {
-    ("sklearn.isotonic", "IsotonicRegression"): "{X_?: data, y_?: data, _necessary_X_?: data, _necessary_y_?: data, "
-    "X_thresholds_?: data, y_thresholds_?: data, out_of_bounds?: str, **: node}",
+    ("sklearn.isotonic", "IsotonicRegression"): "{_sklearn_version?: str, X_?: data, y_?: data, "
+    "_necessary_X_?: data, _necessary_y_?: data, X_thresholds_?: data, y_thresholds_?: data, out_of_bounds?: str, **: node}",
     ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"): "{nodes?: data, **: node}",
 }
 
@@ -261,6 +261,8 @@ def main():
     print_wrapped("reserve estimator:", reserved())
     estimators, others = instantiable()
     rule_of, listed = rules(), set()
+    print("# Estimators compare the version that wrote them with their own, and print it.")
+    print("schema estimator: {_sklearn_version?: str, **: node}")
     for classes, reserve in ((estimators, "\n  reserved @estimator"), (others, "")):
         for module, names in sorted(classes.items()):
             for rule, members in by_rule(module, names, rule_of):
@@ -270,7 +272,7 @@ def main():
                 for alias in OLD_MODULES.get(module, []):
                     if alias != module:
                         print(f"  alias {alias}")
-                state = STATES.get((module, min(members)), "{*: node}")
+                state = STATES.get((module, min(members)), "@estimator" if reserve else "{*: node}")
                 print(f"  new ()\n  state {state}" + reserve + (f"\n  rule {rule}" if rule else ""))
     if missing := rule_of.keys() - listed:
         raise SystemExit(f"classes with a rule that are not listed: {missing}")

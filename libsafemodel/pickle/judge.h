@@ -102,7 +102,7 @@ class Judge {
   [[nodiscard]] bool HashIsPlain(NodeIndex key);
   // StandsByName says that a value is a function that may stand only where a schema states its name.
   [[nodiscard]] bool StandsByName(NodeIndex value) const;
-  [[nodiscard]] std::map<NodeIndex, std::vector<std::size_t>> HoldersOfValues() const;
+  [[nodiscard]] std::map<NodeIndex, std::vector<std::size_t>> HoldersOfValues();
   [[nodiscard]] bool StatesAll(const std::vector<const Schema*>& alternatives, NodeIndex tuple,
                                const std::vector<std::size_t>& places) const;
   void CheckShared(NodeIndex root);

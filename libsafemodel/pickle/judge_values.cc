@@ -40,11 +40,15 @@ void Judge::RefuseValue(NodeIndex value, NodeIndex place) {
          graph_.offset(value), value, place);
 }
 
-// HoldersOfValues returns the containers of the stream that hold such functions, each with their places in it.
-std::map<NodeIndex, std::vector<std::size_t>> Judge::HoldersOfValues() const {
+// HoldersOfValues returns the containers of the stream that hold such functions, each with their places in it. A
+// persistent id that is one is refused.
+std::map<NodeIndex, std::vector<std::size_t>> Judge::HoldersOfValues() {
   std::map<NodeIndex, std::vector<std::size_t>> holders;
   for (auto node = static_cast<NodeIndex>(first_node_); node < graph_.size(); ++node) {
-    if (!IsContainer(graph_.kind(node))) continue;
+    const Kind kind = graph_.kind(node);
+    if (kind == Kind::kPersistent && StandsByName(graph_.PersistentIdOf(node)))
+      RefuseValue(graph_.PersistentIdOf(node), node);
+    if (!IsContainer(kind)) continue;
     const std::span<const NodeIndex> items = graph_.ItemsOf(node);
     for (std::size_t place = 0; place < items.size(); ++place) {
       if (StandsByName(items[place])) holders[node].push_back(place);
@@ -84,7 +88,8 @@ void Judge::CheckValues(NodeIndex root) {
   };
   for (std::size_t i = first_call_; i < graph_.calls().size(); ++i) {
     const Call& call = graph_.calls()[i];
-    check(call.args, call.entry == nullptr ? nothing : call.entry->call);
+    const bool made = call.how == How::kNew;
+    check(call.args, call.entry == nullptr ? nothing : made ? call.entry->make : call.entry->call);
     check(call.state, call.entry == nullptr ? nothing : call.entry->state);
     if (call.state != kNoNode && StandsByName(call.state)) RefuseValue(call.state, call.state);
   }
@@ -96,16 +101,15 @@ void Judge::CheckValues(NodeIndex root) {
   CheckShared(root);
 }
 
-// CheckShared looks for tuples that state names for a call and are values as well, and for functions outside
-// containers.
+// CheckShared looks for tuples that state names for a call and are values as well. Few streams have any.
 void Judge::CheckShared(NodeIndex root) {
-  const auto is_wrong = [&](NodeIndex value) { return StandsByName(value) || by_name_.contains(value); };
-  if (root != kNoNode && is_wrong(root)) RefuseValue(root, root);
+  if (root != kNoNode && (StandsByName(root) || by_name_.contains(root))) RefuseValue(root, root);
+  if (by_name_.empty()) return;
   for (auto node = static_cast<NodeIndex>(first_node_); node < graph_.size(); ++node) {
     const Kind kind = graph_.kind(node);
-    if (kind == Kind::kPersistent && is_wrong(graph_.PersistentIdOf(node)))
+    if (kind == Kind::kPersistent && by_name_.contains(graph_.PersistentIdOf(node)))
       RefuseValue(graph_.PersistentIdOf(node), node);
-    if (by_name_.empty() || !IsContainer(kind)) continue;
+    if (!IsContainer(kind)) continue;
     for (const NodeIndex item : graph_.ItemsOf(node)) {
       if (by_name_.contains(item)) RefuseValue(item, node);
     }

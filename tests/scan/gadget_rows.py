@@ -49,6 +49,12 @@ def category(value):
     return new("pandas", "CategoricalDtype") + state(("categories", value), ("ordered", b"\x89"))
 
 
+def masked(fill):
+    made = call("numpy.ma.core", "_mareconstruct", name("numpy.ma", "MaskedArray") + name("numpy", "ndarray") + b"K\0\x85" + text("b"))
+    kind = call("numpy", "dtype", text("f8") + b"\x89\x88") + b"(K\3" + text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+    return made + b"(K\1K\1\x85" + kind + b"\x89" + blob(b"\0" * 8) + blob(b"\0") + fill + b"tb"
+
+
 def reducers():
     """Functions that are read where a pickle calls them, and nowhere else."""
     for title, function in (("_load_from_bytes", LOAD), ("getattr", GETATTR), ("_reconstructor", name("copyreg", "_reconstructor")),
@@ -126,6 +132,11 @@ def triggers():
         moment = name("pandas._libs.tslibs.timestamps", "_unpickle_timestamp")
         yield f"{title} as a time zone", moment + b"(K\1N" + carrier + b"tR", "CALL-ARGS"
         yield f"{title} as the defaults of an optimizer", new("torch.optim.adam", "Adam") + state(("defaults", carrier)), ARGS
+        index = name("pandas.core.indexes.base", "_new_Index") + b"(" + name("pandas", "Index")
+        yield f"{title} as the type of an index", index + dictionary(("data", b"]"), ("dtype", carrier)) + b"tR", "CALL-ARGS"
+        yield f"{title} as the version of an estimator", new("sklearn.dummy", "DummyClassifier") + state(("_sklearn_version", carrier)), ARGS
+        yield f"{title} as a mask's fill value", masked(carrier), ARGS
+    yield "a type that is made as a bit generator", name("numpy.random._pickle", "__bit_generator_ctor") + name("numpy", "memmap") + b"\x85R", "CALL-ARGS"
     yield "a value for a setter", interpolation(b"K\1"), ATTRIBUTE
     for key in ("columns", "index", "flags", "T", "style"):
         yield f"pandas: {key} is an attribute", new("pandas", "DataFrame") + state((key, b"N")), ATTRIBUTE
