@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "base/try.h"
@@ -46,6 +48,20 @@ bool IsSafePath(std::string_view path) {
   }
 }
 
+// CheckFolded: file systems that know no case unpack only one of `a.npy` and `A.npy`, so readers, ours among them,
+// refuse both.
+Status CheckFolded(const std::vector<std::string_view>& names) {
+  std::map<std::string, std::string_view> seen;
+  for (const std::string_view name : names) {
+    const auto [other, is_new] = seen.emplace(FoldAscii(name), name);
+    if (is_new || other->second == name) continue;  // equal names are told as such
+    return Error{Stage::kUnsupported, "names_collide",
+                 "two tensors' names differ only by the case of letters; export to safetensors", kNoOffset,
+                 std::string(other->second) + ", " + std::string(name)};
+  }
+  return {};
+}
+
 Status CheckNames(std::span<const ExportEntry> entries) {
   std::vector<std::string_view> names;
   names.reserve(entries.size());
@@ -56,6 +72,11 @@ Status CheckNames(std::span<const ExportEntry> entries) {
     }
     names.push_back(entry.name);
   }
+  if (names.empty()) {
+    return Error{Stage::kUnsupported, "no_tensors",
+                 "there are no tensors, and an archive without a file in it is not read back; export to safetensors"};
+  }
+  SAFEMODEL_TRY(CheckFolded(names));
   std::sort(names.begin(), names.end());
   for (const std::string_view name : names) {
     // numpy looks a key up among the file names first: beside "w", the key "w.npy" would find the array of "w".

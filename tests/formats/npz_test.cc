@@ -209,6 +209,14 @@ TEST_CASE("npz: what the format cannot hold is refused by name") {
   CHECK(CodeOf(PlanNpz(std::vector<ExportEntry>{w_npy}, {})) == "ok");
   CHECK(CodeOf(PlanNpz(std::vector<ExportEntry>{w, w_npy}, {})) == "names_collide");
   CHECK(CodeOf(PlanNpz(std::vector<ExportEntry>{w, w}, {})) == "equal_names");
+  // What our own readers refuse is not written: two files that are one where names have no case, and no file at all.
+  const ExportEntry upper = {"W", Dtype::kU8, 0, {1}, 1};
+  const auto folded = PlanNpz(std::vector<ExportEntry>{w, upper}, {});
+  CHECK(CodeOf(folded) == "names_collide");
+  CHECK(folded.error().subject == "w, W");
+  CHECK(CodeOf(PlanNpz(std::vector<ExportEntry>{w, {"Ü", Dtype::kU8, 0, {1}, 1}, {"ü", Dtype::kU8, 0, {1}, 1}}, {})) ==
+        "ok");
+  CHECK(CodeOf(PlanNpz({}, {})) == "no_tensors");
   CHECK(CodeOf(PlanNpz(std::vector<ExportEntry>{{"x", Dtype::kBf16, 0, {1}, 2}}, {})) == "dtype_not_in_format");
   CHECK(CodeOf(PlanNpz(std::vector<ExportEntry>{{"x", Dtype::kF32, 0, {1}, 2}}, {})) == "size_mismatch");
 }
