@@ -39,8 +39,9 @@ class EchoOff {
     for (std::size_t i = 0; i < kEndingSignals.size(); ++i) Handle(kEndingSignals[i], handlers_[i]);
     if (tcgetattr(terminal_, &before_) != 0) return;
     termios hidden = before_;
-    // Without ISIG, Ctrl-C arrives as a character: the prompt ends with the echo restored.
-    hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+    // ISIG stays: Ctrl-C and Ctrl-\ become signals at once, and those end the wait with the echo restored. As
+    // characters they would lie in the line until Enter.
+    hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     changed_ = tcsetattr(terminal_, TCSAFLUSH, &hidden) == 0;
   }
   EchoOff(const EchoOff&) = delete;

@@ -84,13 +84,22 @@ class Prompt(CliTest):
         self.assertEqual(self.end(process)[0], 0)
 
     def test_keys_that_give_up(self):
-        for key in (b"\x03", b"\x04"):
-            process = self.start()
-            os.write(self.ours, key + b"\n")
-            code, output = self.end(process)
-            self.assertEqual(code, 5, output)
-            self.assertIn(b"key: interrupted", output)
-            termios.tcflush(self.terminal, termios.TCIFLUSH)
+        """At once: nobody presses Enter behind Ctrl-C."""
+        for before in (b"", b"half a pass"):
+            for key, number in ((b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)):
+                with self.subTest(before=before, key=key):
+                    process = self.start()
+                    os.write(self.ours, before + key)
+                    code, output = self.end(process)
+                    self.assertEqual(code, -number, output)
+                    self.assertNotIn(b"half a pass", output)
+                    termios.tcflush(self.terminal, termios.TCIFLUSH)
+        process = self.start()
+        os.write(self.ours, b"\x04")
+        code, output = self.end(process)
+        self.assertEqual(code, 5, output)
+        self.assertIn(b"key: interrupted", output)
+        self.assertEqual(self.signatures(), 1)
 
     @unittest.skipUnless(shutil.which("strace"), "there is no strace")
     def test_what_was_read_before_an_error_is_no_passphrase(self):
