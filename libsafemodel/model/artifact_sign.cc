@@ -188,7 +188,7 @@ Result<ArtifactReport> SignAgain(const Job& job, const trust::DetachedRelease& d
 }
 
 Result<ArtifactReport> SignInto(const Job& job) {
-  SAFEMODEL_ASSIGN(const auto existing, trust::LookAtSidecar(job.envelope_path, trust::SidecarLookup::kUsual));
+  SAFEMODEL_ASSIGN(const auto existing, trust::LookAtSidecar(job.envelope_path, trust::SidecarLookup::kToReplace));
   if (existing == nullptr) return SignNew(job, nullptr);
   SAFEMODEL_ASSIGN(const trust::DetachedRelease detached,
                    trust::ReadDetached(*existing, trust::ReleaseKind::kFiles, job.options.limits));

@@ -49,7 +49,7 @@ bool IsSet(const std::string& path) {
 
 Result<trust::DetachedRelease> OpenEnvelope(const ArtifactRoot& root, const OpenOptions& options) {
   const std::string path = EnvelopePathOf(root, options.envelope_path);
-  const auto lookup = options.envelope_path.empty() ? trust::SidecarLookup::kUsual : trust::SidecarLookup::kDemanded;
+  const auto lookup = options.envelope_path.empty() ? trust::SidecarLookup::kToRead : trust::SidecarLookup::kDemanded;
   SAFEMODEL_ASSIGN(const auto file, trust::LookAtSidecar(path, lookup));
   if (file == nullptr && root.folder() == nullptr && IsSet(root.path())) {
     return Error{Stage::kUntrusted, "no_signature",

@@ -160,11 +160,19 @@ Result<trust::Release> ReleaseOfListing(const trust::DetachedRelease& detached, 
   return trust::ReleaseOf(files);
 }
 
+Error NothingToAttest(const std::string& listing_path, trust::ReleaseKind kind) {
+  if (kind == trust::ReleaseKind::kSet)
+    return {Stage::kIo, "not_found", "there is no such set; sign it first (sign --set)", kNoOffset, listing_path};
+  return {Stage::kUntrusted, "no_signature",
+          "this has no signature yet, so there is nothing to attach it to; sign it first", kNoOffset, listing_path};
+}
+
 // AttestListing adds to the envelope behind a listing; `lock` is what its signers lock.
 Result<AttestReport> AttestListing(const std::string& listing_path, const std::string& lock, trust::ReleaseKind kind,
                                    ByteView predicate, const Signer& key, const AttestOptions& options) {
   SAFEMODEL_ASSIGN(const Descriptor locked, trust::LockForSigning(lock));
-  SAFEMODEL_ASSIGN(const auto file, File::Open(listing_path, File::Access::kRead, File::Links::kRefuse));
+  SAFEMODEL_ASSIGN(const auto file, trust::LookAtSidecar(listing_path, trust::SidecarLookup::kToReplace));
+  if (file == nullptr) return NothingToAttest(listing_path, kind);
   SAFEMODEL_ASSIGN(const trust::DetachedRelease detached, trust::ReadDetached(*file, kind, options.limits));
   SAFEMODEL_ASSIGN(const trust::Release release, ReleaseOfListing(detached, options.limits));
   AttestReport report;

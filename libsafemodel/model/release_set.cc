@@ -126,7 +126,7 @@ Result<ArtifactReport> SignSetLocked(const std::string& set_path, const std::vec
   SAFEMODEL_TRY(CheckNewIdentity(artifact, options.limits));
   // The set's own file is replaced when it is signed again, so its folder holds the lock.
   SAFEMODEL_ASSIGN(const Descriptor lock, trust::LockForSigning(FolderOf(set_path)));
-  SAFEMODEL_ASSIGN(const auto existing, trust::LookAtSidecar(set_path, trust::SidecarLookup::kUsual));
+  SAFEMODEL_ASSIGN(const auto existing, trust::LookAtSidecar(set_path, trust::SidecarLookup::kToReplace));
   if (existing == nullptr) {
     if (members.empty()) return Error{Stage::kUsage, "no_members", "name the containers of the new set"};
     return SignNewSet(set_path, members, nullptr, key, options, artifact);

@@ -2,7 +2,9 @@
 #include "trust/envelope_store.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "base/cursor.h"
 #include "base/try.h"
@@ -76,6 +78,11 @@ Result<OpenedContainer> ReadCore(std::shared_ptr<const File> file, const Limits&
   return opened;
 }
 
+bool IsLink(const std::string& path) {
+  std::error_code failure;
+  return std::filesystem::is_symlink(std::filesystem::symlink_status(path, failure));
+}
+
 bool SameSidecar(const std::shared_ptr<const File>& a, const std::shared_ptr<const File>& b) {
   if (a == nullptr || b == nullptr) return a == b;
   return a->state() == b->state();
@@ -98,11 +105,19 @@ Result<Frame> ReadFrame(const File& file, std::uint64_t offset, const Limits& li
 std::string SidecarOf(const std::string& container_path) { return container_path + ".envelope"; }
 
 Result<std::shared_ptr<const File>> LookAtSidecar(const std::string& path, SidecarLookup lookup) {
-  const auto links = lookup == SidecarLookup::kUsual ? File::Links::kRefuse : File::Links::kFollow;
+  const auto links = lookup == SidecarLookup::kToReplace ? File::Links::kRefuse : File::Links::kFollow;
   auto file = File::Open(path, File::Access::kRead, links);
   if (file.ok() || lookup == SidecarLookup::kDemanded) return file;
-  if (std::string_view(file.error().code) == "not_found") return std::shared_ptr<const File>();
-  return file.error();
+  Error error = file.error();
+  const bool is_link = IsLink(path);
+  if (std::string_view(error.code) == "not_found" && !is_link) return std::shared_ptr<const File>();
+  if (is_link && lookup == SidecarLookup::kToReplace) {
+    error.text =
+        "the signatures lie behind a link, which is not written through; put a copy of that file in the place of the "
+        "link, or sign where it lies";
+  }
+  if (is_link && lookup == SidecarLookup::kToRead) error.text = "the envelope is a link that cannot be followed";
+  return error;
 }
 
 Result<FoundEnvelopes> FindEnvelopes(std::shared_ptr<const File> file, const std::shared_ptr<const File>& sidecar,
@@ -141,7 +156,7 @@ Result<FoundEnvelopes> FindEnvelopes(std::shared_ptr<const File> file, const std
 }
 
 Result<OpenedContainer> OpenContainer(const std::string& path, const std::string& envelope_path, const Limits& limits) {
-  const auto lookup = envelope_path.empty() ? SidecarLookup::kUsual : SidecarLookup::kDemanded;
+  const auto lookup = envelope_path.empty() ? SidecarLookup::kToRead : SidecarLookup::kDemanded;
   const std::string sidecar_path = envelope_path.empty() ? SidecarOf(path) : envelope_path;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     SAFEMODEL_ASSIGN(const auto before, LookAtSidecar(sidecar_path, lookup));

@@ -28,15 +28,18 @@ struct FoundEnvelopes {
   bool interrupted = false;  // beside it lie the traces of a writer that was stopped while it folded it in
 };
 
-// SidecarLookup says whether the sidecar may be missing, and whether its name may be a symbolic link.
-enum class SidecarLookup : std::uint8_t { kUsual, kDemanded };
+// SidecarLookup says what the sidecar is wanted for. A reader follows links, as the cache of the Hugging Face Hub is
+// full of them, and what it reads is authenticated whatever led there. A writer replaces the name, which would leave
+// the file behind a link as it is, and refuses one.
+enum class SidecarLookup : std::uint8_t { kToRead, kToReplace, kDemanded };
 
 // FindEnvelopes reads preamble, manifest bytes and the envelope that counts, from `file` and the sidecar as they are
 // now. Nothing is retried: the caller holds the lock, or compares the sidecar before and after.
 Result<FoundEnvelopes> FindEnvelopes(std::shared_ptr<const File> file, const std::shared_ptr<const File>& sidecar,
                                      const Limits& limits);
 
-// LookAtSidecar opens the sidecar. Null only when there is no such file: whatever else is in its place is kIo, so that
+// LookAtSidecar opens the sidecar, once: the descriptor is all that is used. Null only when there is no such name
+// (never when it was demanded): whatever else is in its place, such as a link that leads nowhere, is kIo, so that
 // nobody makes a reader fall back to an older envelope; [E-SIDECAR].
 Result<std::shared_ptr<const File>> LookAtSidecar(const std::string& path, SidecarLookup lookup);
 

@@ -46,14 +46,14 @@ Result<EnvelopeWriter> EnvelopeWriter::Open(const std::string& path, Placement p
     EnvelopeWriter writer;
     writer.path_ = path;
     writer.placement_ = placement;
-    SAFEMODEL_ASSIGN(const auto beside, LookAtSidecar(sidecar_path, SidecarLookup::kUsual));
+    SAFEMODEL_ASSIGN(const auto beside, LookAtSidecar(sidecar_path, SidecarLookup::kToReplace));
     const bool must_write = placement == Placement::kAppended || (placement == Placement::kKeep && beside == nullptr);
     SAFEMODEL_ASSIGN(auto file, OpenForWriting(path, must_write, writer.writable_));
     SAFEMODEL_TRY(LockNow(*file));
     // Between open and lock another writer may have finished, or the file may have been replaced under its name.
     SAFEMODEL_ASSIGN(const auto named, IdentityOf(path));
     if (!file->CheckUnchanged().ok() || named != file->state().identity) continue;
-    SAFEMODEL_ASSIGN(const auto sidecar, LookAtSidecar(sidecar_path, SidecarLookup::kUsual));
+    SAFEMODEL_ASSIGN(const auto sidecar, LookAtSidecar(sidecar_path, SidecarLookup::kToReplace));
     if (must_write != (placement == Placement::kAppended || (placement == Placement::kKeep && sidecar == nullptr)))
       continue;
     SAFEMODEL_ASSIGN(writer.found_, FindEnvelopes(std::move(file), sidecar, limits));

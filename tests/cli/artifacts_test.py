@@ -343,7 +343,7 @@ class AttestTest(ArtifactTest):
     def test_files_and_sets_have_attestations_too(self):
         self.write("m.bin", b"x")
         self.write("p.json", b'{"bomFormat": "CycloneDX"}')
-        self.run_cli("attest", "m.bin", "--predicate", "p.json", "--type", "cyclonedx", "-k", "k.key", expect=4)
+        self.run_cli("attest", "m.bin", "--predicate", "p.json", "--type", "cyclonedx", "-k", "k.key", expect=1)
         self.run_cli("sign", "m.bin", "-k", "k.key")
         self.run_cli("attest", "m.bin", "--predicate", "p.json", "--type", "cyclonedx", "-k", "k.key")
         self.assertEqual(len(self.run_json("verify", "m.bin", "--key", "k.pub")["files"][0]["signatures"]), 2)

@@ -105,8 +105,16 @@ TEST_CASE("sign: a sidecar that is there decides, good or bad") {
   WriteFileBytes(sidecar, frame);  // an older generation beside a newer one
   CHECK(CodeOf(Verify(path, policy)) == "envelope_stale");
   std::filesystem::remove(sidecar);
-  std::filesystem::create_symlink(path, sidecar);
+  // A link in its place is followed to a file, and anything else behind it is an error: it never means that there is
+  // none.
+  std::filesystem::create_symlink("nowhere", sidecar);
   CHECK(Verify(path, policy).error().stage == Stage::kIo);
+  std::filesystem::remove(sidecar);
+  std::filesystem::create_symlink(".", sidecar);
+  CHECK(Verify(path, policy).error().stage == Stage::kIo);
+  std::filesystem::remove(sidecar);
+  std::filesystem::create_symlink(path, sidecar);
+  CHECK(Verify(path, policy).error().stage == Stage::kMalformed);
   std::filesystem::remove(sidecar);
   std::filesystem::create_directory(sidecar);
   CHECK(Verify(path, policy).error().stage == Stage::kIo);
