@@ -25,7 +25,8 @@ struct ScanWalkLimits {
 // FindBelow returns the files below a folder, whatever else is no folder, and what it does not go into, in the order of
 // their paths: nothing is passed over silently. Links to files, and those that lead nowhere, are files here. A link to
 // a folder is not followed: it leads back into this one, where all is looked at, or out of it, kUnsupported FILE-LINK.
-// What lies behind a limit is kLimit LIMIT-COUNT or LIMIT-DEPTH. Error: kIo "read_failed".
+// What lies behind a limit is kLimit LIMIT-COUNT or LIMIT-DEPTH. A folder in it that cannot be listed to its end is
+// among the files, as opening it fails: all others are found. Error: kIo "read_failed" when that is the folder itself.
 Result<std::vector<FoundBelow>> FindBelow(const std::string& folder, const ScanWalkLimits& limits = {});
 
 }  // namespace safemodel
