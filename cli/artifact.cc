@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "escape.h"
@@ -19,7 +21,10 @@ void PrintLeftOut(const std::vector<std::string>& patterns, const std::vector<st
     std::printf("left out   %s (not covered by the signature)\n", EscapeForTerminal(path).c_str());
 }
 
-void PrintReport(const Console& console, const ArtifactReport& report) {
+// Covers says what was signed. Of a set nobody reads the members' content: their manifests say what they are.
+enum class Covers : std::uint8_t { kFiles, kMembers };
+
+void PrintReport(const Console& console, const ArtifactReport& report, Covers covers) {
   WarnOfOutlasted(console, report);
   if (report.dropped_signatures > 0) {
     console.Note("warning: the new manifest has none of the " + std::to_string(report.dropped_signatures) +
@@ -27,8 +32,12 @@ void PrintReport(const Console& console, const ArtifactReport& report) {
   }
   if (!console.json()) {
     PrintSigned(report);
-    std::printf("files      %llu, %s\n", static_cast<unsigned long long>(report.files),
-                HumanBytes(report.bytes).c_str());
+    const auto count = static_cast<unsigned long long>(report.files);
+    if (covers == Covers::kMembers) {
+      std::printf("members    %llu container%s\n", count, count == 1 ? "" : "s");
+    } else {
+      std::printf("files      %llu, %s\n", count, HumanBytes(report.bytes).c_str());
+    }
     PrintLeftOut(report.patterns, report.left_out);
     PrintEnvelope(report);
     return;
@@ -39,7 +48,7 @@ void PrintReport(const Console& console, const ArtifactReport& report) {
   WriteSigned(json, report);
   json.Member("dropped_signatures", static_cast<std::uint64_t>(report.dropped_signatures));
   json.Member("files", report.files);
-  json.Member("bytes", report.bytes);
+  if (covers == Covers::kFiles) json.Member("bytes", report.bytes);
   json.Texts("patterns", report.patterns);
   json.Texts("left_out", report.left_out);
   json.EndObject();
@@ -65,7 +74,15 @@ void ArtifactArguments::AddOptions(CLI::App& verb) {
   verb.add_flag("--update", update_,
                 "The files changed: make a new manifest, which drops all signatures of the old one");
   verb.add_flag("--check", check_, "Before adding a signature to a manifest, read every byte and say so in it");
-  verb.add_option("--threads", options_.threads, "Number of threads; 0 is one for each processor");
+  AddThreads(verb, options_.threads);
+}
+
+Status ArtifactArguments::CheckThere(const std::vector<std::string>& files) {
+  if (files.size() != 1) return {};
+  std::error_code failure;
+  const auto type = std::filesystem::status(files.front(), failure).type();
+  if (type != std::filesystem::file_type::not_found) return {};
+  return Error{Stage::kIo, "not_found", "there is no such file or folder", kNoOffset, files.front()};
 }
 
 Status ArtifactArguments::CheckUnused() const {
@@ -93,14 +110,14 @@ int ArtifactArguments::Run(const Console& console, const std::vector<std::string
     const std::string& file = files.front();
     auto report = SignArtifact(file, key, options, options_, console.MakeProgress("hashing"));
     if (!report.ok()) return console.Fail(report.error(), file);
-    PrintReport(console, report.value());
+    PrintReport(console, report.value(), Covers::kFiles);
     return kDone;
   }
   if (!options_.ignore.empty() || !options_.envelope_path.empty() || check_)
     return console.Fail(BadArguments("a set takes neither --ignore nor --envelope nor --check"));
   auto report = SignSet(set_, files, key, options, options_);
   if (!report.ok()) return FailSet(console, report.error(), files);
-  PrintReport(console, report.value());
+  PrintReport(console, report.value(), Covers::kMembers);
   return kDone;
 }
 

@@ -21,6 +21,8 @@ class ArtifactArguments {
   [[nodiscard]] bool TakesOver(const std::vector<std::string>& files) const {
     return !set_.empty() || (files.size() == 1 && IsForeignArtifact(files.front()));
   }
+  // CheckThere tells (kIo) of one input that there is none, before its options are judged by what it would be.
+  static Status CheckThere(const std::vector<std::string>& files);
   // CheckUnused refuses (kUsage) options that mean nothing for a container: silence would look like consent.
   [[nodiscard]] Status CheckUnused() const;
   // Run signs and reports; returns the exit code.

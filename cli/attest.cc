@@ -7,13 +7,12 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
 #include "artifact.h"
 #include "console.h"
 #include "escape.h"
+#include "input_file.h"
 #include "json_writer.h"
 #include "signing_key.h"
 
@@ -46,19 +45,8 @@ Result<std::string> TypeOf(const State& state) {
   return state.type;
 }
 
-// ReadPredicate reads the file, of which a byte more than the limit tells that it is too long.
-Result<std::string> ReadPredicate(const std::string& path, std::uint64_t limit) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(static_cast<std::size_t>(limit) + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (stream.bad() || (!stream.eof() && stream.fail()) || (stream.gcount() == 0 && !stream.eof()))
-    return Error{Stage::kIo, "open_failed", "the predicate cannot be read", kNoOffset, path};
-  text.resize(static_cast<std::size_t>(stream.gcount()));
-  return text;
-}
-
 Result<std::string> PredicateOf(const State& state) {
-  if (state.scan_source.empty()) return ReadPredicate(state.predicate_file, state.options.limits.statement_bytes);
+  if (state.scan_source.empty()) return ReadInputFile(state.predicate_file, state.options.limits.statement_bytes);
   ScanOptions options;
   options.progress = state.console.MakeProgress("scanning");
   return ScanPredicate(state.scan_source, static_cast<std::int64_t>(std::time(nullptr)), options);

@@ -68,6 +68,14 @@ std::string UnknownOption(const CLI::App& app, const std::string& name) {
   return app.get_name() + " has no option " + name + Guess(name, names);
 }
 
+// NameVerbs tells what there is to choose from where a verb is missing.
+std::optional<std::string> NameVerbs(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : VerbsOf(app)) names.push_back(verb->get_name());
+  if (names.empty()) return std::nullopt;
+  return "say what is to be done: " + Join(names);
+}
+
 bool IsOption(std::string_view word) { return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9'); }
 
 // NameOf returns the name in --name=value and in -nvalue.
@@ -96,6 +104,10 @@ std::optional<std::string> UnknownWord(const CLI::App& app, const std::vector<st
     if (IsOption(word)) {
       const std::string name = NameOf(word);
       const CLI::Option* option = at->get_option_no_throw(name);
+      // Of a command that lacks its verb, that is told, not that --json comes behind the verb.
+      if (option == nullptr && name == "--json" && i + 1 == arguments.size()) {
+        if (auto missing = NameVerbs(*at)) return missing;
+      }
       if (option == nullptr) return UnknownOption(*at, name);
       if (name == word) i += static_cast<std::size_t>(option->get_items_expected_min());
     } else if (const auto verbs = VerbsOf(*at); !verbs.empty()) {
@@ -108,12 +120,7 @@ std::optional<std::string> UnknownWord(const CLI::App& app, const std::vector<st
   return std::nullopt;
 }
 
-std::optional<std::string> MissingVerb(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* verb : VerbsOf(Deepest(app))) names.push_back(verb->get_name());
-  if (names.empty()) return std::nullopt;
-  return "say what is to be done: " + Join(names);
-}
+std::optional<std::string> MissingVerb(const CLI::App& app) { return NameVerbs(Deepest(app)); }
 
 std::string CommandOf(const CLI::App& app) {
   std::string command = app.get_name();

@@ -36,11 +36,25 @@ ExitCode ExitCodeOf(Stage stage) {
 
 int Graver(int a, int b) {
   constexpr std::array<int, 8> kOrder = {kBug,        kConfiguration, kKeyTrouble, kSystem,
-                                         kUnreadable, kUsage,         kRefused,    kDone};
+                                         kUnreadable, kRefused,       kUsage,      kDone};
   for (const int code : kOrder) {
     if (a == code || b == code) return code;
   }
   return kBug;
+}
+
+void AddThreads(CLI::App& verb, unsigned& threads) {
+  const auto is_number = [](const std::string& text) {
+    unsigned number = 0;
+    const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+    return digits && CLI::detail::lexical_cast(text, number)
+               ? std::string()
+               : "takes a whole number from 0 on, where 0 is one for each processor; at most 256 are used";
+  };
+  verb.add_option("--threads", threads, "Number of threads; 0 is one for each processor")
+      ->capture_default_str()
+      ->check(is_number)
+      ->type_name("N");
 }
 
 void Console::AddOptions(CLI::App& verb) {

@@ -30,7 +30,8 @@ enum ExitCode : int {
 };
 
 ExitCode ExitCodeOf(Stage stage);
-// Graver returns the graver of two exit codes, in the order 70, 6, 5, 4, 3, 2, 1, 0.
+// Graver returns the graver of two exit codes of several inputs, in the order 70, 6, 5, 4, 3, 1, 2, 0: what was refused
+// is not hidden by another input that was not what the verb takes.
 int Graver(int a, int b);
 
 // Console is how a verb talks to its user: results on standard output, everything else on standard error.
@@ -64,6 +65,9 @@ class Console {
 
 // BadArguments is the error of arguments that do not go together, or of one that is not what it should be.
 Error BadArguments(const char* text, std::string subject = {});
+
+// AddThreads adds --threads.
+void AddThreads(CLI::App& verb, unsigned& threads);
 
 // Describe returns the line of an error, escaped: what and why, where, and its stage and code.
 std::string Describe(const Error& error, const std::string& input);

@@ -79,8 +79,7 @@ Verb AddDigest(CLI::App& parent, Console& console) {
       "and\n"
       ".safemodel. Nothing is verified: a digest identifies, it does not vouch.");
   verb->add_option("FILE", state->files, "Models in any supported format")->required();
-  verb->add_option("--threads", state->threads, "Number of threads; 0 is one for each processor")
-      ->capture_default_str();
+  AddThreads(*verb, state->threads);
   state->identities.AddOptions(*verb);
   console.AddOptions(*verb);
   return {verb, [state] { return RunDigest(*state); }};

@@ -9,6 +9,7 @@
 
 #include "console.h"
 #include "escape.h"
+#include "input_file.h"
 
 namespace safemodel::cli {
 namespace {
@@ -31,17 +32,9 @@ std::string Variable(const char* name) {
 }  // namespace
 
 Result<ByteBuffer> ReadNote(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), &std::fclose);
-  if (file == nullptr) {
-    return Error{Stage::kIo, errno == ENOENT ? "not_found" : "open_failed", "the checkpoint cannot be opened",
-                 kNoOffset, path};
-  }
-  ByteBuffer bytes(Limits().log_note_bytes + 1);
-  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), file.get()));
-  if (std::ferror(file.get()) != 0) {
-    return Error{Stage::kIo, "read_failed", "the checkpoint cannot be read", kNoOffset, path};
-  }
-  return bytes;
+  const auto text = ReadInputFile(path, Limits().log_note_bytes);
+  if (!text.ok()) return text.error();
+  return ByteBuffer(text.value().begin(), text.value().end());
 }
 
 void LogOptions::AddOptions(CLI::App& verb, const std::string& what) {

@@ -36,7 +36,8 @@ constexpr const char* kDescription =
 constexpr const char* kFooter =
     "safemodel help VERB tells more of a verb.\n"
     "Exit codes: 0 done and trusted, 1 refused, 2 usage, 3 malformed, unsupported or over a limit,\n"
-    "4 input/output, 5 key or passphrase, 6 configuration, 70 a bug in safemodel.";
+    "4 input/output, 5 key or passphrase, 6 configuration, 70 a bug in safemodel.\n"
+    "4 also when only the report could not be written: then the output file is whole and stays.";
 
 // OutputOf looks for --json before anything is parsed: whatever fails from here on is told in the form asked for.
 Output OutputOf(const std::vector<std::string>& arguments) {
@@ -67,8 +68,19 @@ int Written(int code) {
   return safemodel::cli::Graver(code, safemodel::cli::kSystem);
 }
 
+int PrintVersion() {
+  safemodel::cli::JsonWriter writer(stdout);
+  writer.BeginObject();
+  writer.Key("ok"), writer.Boolean(true);
+  writer.Member("version", SAFEMODEL_VERSION);
+  writer.EndObject();
+  writer.Finish();
+  return safemodel::cli::kDone;
+}
+
 // Reports a mistake in the arguments. CLI11 also ends parsing this way for --help and --version, which are no mistakes.
 int ReportParse(CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  if (error.get_name() == "CallForVersion" && OutputOf(arguments) == Output::kJson) return Written(PrintVersion());
   if (error.get_exit_code() == 0) return Written(app.exit(error));
   const std::string words = WordsOf(app, error, arguments);
   if (OutputOf(arguments) == Output::kJson) {
@@ -120,6 +132,19 @@ void RefuseUnknownHelp(const CLI::App& app, const std::vector<std::string>& argu
     throw CLI::ParseError(*unknown, CLI::ExitCodes::ExtrasError);
 }
 
+// WithoutJson leaves --json out where help or the version is asked for: what shows those is no verb, which could take
+// it.
+std::vector<std::string> WithoutJson(std::vector<std::string> arguments) {
+  const auto is_help = [](const std::string& word) { return word == "-h" || word == "--help"; };
+  const auto is_asked = [&](const std::string& word) {
+    return is_help(word) || word == "-V" || word == "--version" || word == "--json";
+  };
+  const bool help = std::any_of(arguments.begin(), arguments.end(), is_help);
+  const bool nothing_else = arguments.size() > 1 && std::all_of(arguments.begin(), arguments.end(), is_asked);
+  if (help || nothing_else) std::erase(arguments, "--json");
+  return arguments;
+}
+
 int RunVerb(const std::vector<Verb>& verbs) {
   for (const Verb& verb : verbs) {
     if (!verb.app->parsed()) continue;
@@ -146,8 +171,9 @@ int Run(const std::vector<std::string>& arguments) {
   };
   try {
     RefuseEmptyText(arguments);
-    RefuseUnknownHelp(app, arguments);
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // it takes them from the back
+    const std::vector<std::string> words = WithoutJson(arguments);
+    RefuseUnknownHelp(app, words);
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // it takes them from the back
     RefuseEmpty(app);
   } catch (const CLI::ParseError& error) {
     return ReportParse(app, error, arguments);

@@ -105,6 +105,7 @@ Status CheckArguments(const State& state, bool foreign) {
   if (state.resign.from_log() && state.log_key.empty()) return BadArguments("--from-log needs --log-key");
   if (state.files.empty() && !foreign) return BadArguments("name what is to be signed");
   if (!foreign) {
+    if (const Status there = state.artifact.CheckThere(state.files); !there.ok()) return there;
     if (const Status unused = state.artifact.CheckUnused(); !unused.ok()) return unused;
     if (state.files.size() > 1 && !state.resign.given())
       return BadArguments("sign takes one container; several only with --set, --from-log or --manifest");

@@ -10,6 +10,18 @@
 
 namespace safemodel::cli {
 
+namespace {
+
+// RefuseHalf: an empty name or version is a variable of a script that was never set, and no model has one.
+std::string RefuseHalf(const std::string& text) {
+  const auto at = text.find('@');
+  if (text.empty() || at == 0) return "an empty name expects nothing: NAME or NAME@VERSION";
+  if (at == text.size() - 1) return "the version behind @ is empty; leave out the @ to expect any";
+  return {};
+}
+
+}  // namespace
+
 void TrustOptions::AddOptions(CLI::App& verb) {
   verb.add_option("--policy", policy_, "Accept what this policy file accepts")->type_name("FILE");
   verb.add_option(
@@ -19,10 +31,10 @@ void TrustOptions::AddOptions(CLI::App& verb) {
       ->type_name("KEY")
       ->allow_extra_args(false);
   verb.add_option("--expect", expect_, "Refuse any other model, and any other version if given")
-      ->check([](const std::string& text) { return std::string(text.empty() ? "an empty name expects nothing" : ""); })
+      ->check(RefuseHalf)
       ->type_name("NAME[@VERSION]");
   verb.add_option("--envelope", envelope_, "Read the signatures from this detached envelope")->type_name("FILE");
-  verb.add_option("--threads", threads_, "Number of threads; 0 is one for each processor")->capture_default_str();
+  AddThreads(verb, threads_);
 }
 
 Result<Policy> TrustOptions::MakePolicy() const {

@@ -43,6 +43,25 @@ rule = [{{ models = "**", roles = {{ builder = 1 }}, attestations = [{{ type = "
         self.assertIn(b"verdict    clean\n", text)
         self.run_cli("verify", container, "--policy", policy)
 
+    def test_what_has_no_signature_yet_is_signed_first(self):
+        self.make_signed()
+        self.write("p.json", b"{}")
+        for what, code, expect in (("m.safetensors", "no_signature", 1), ("missing", "not_found", 4)):
+            refused = self.run_json("attest", what, "--predicate", "p.json", "--type", "slsa", "-k", "k.key", expect=expect)
+            self.assertEqual(refused["code"], code)
+        refused = self.run_json("attest", "m.safetensors", "--scan", "m.safetensors", "-k", "k.key", expect=1)
+        self.assertIn("sign it first", refused["message"])
+        self.run_cli("sign", "m.safetensors", "-k", "k.key")
+        self.run_cli("attest", "m.safetensors", "--scan", "m.safetensors", "-k", "k.key")
+
+    def test_a_predicate_that_cannot_be_read_says_why(self):
+        container = self.make_signed()
+        (self.path / "folder").mkdir()
+        for file, code, why in (("missing", "not_found", "No such file"), ("folder", "read_failed", "Is a directory")):
+            refused = self.run_json("attest", container, "--predicate", file, "--type", "slsa", "-k", "k.key", expect=4)
+            self.assertEqual(refused["code"], code)
+            self.assertIn(why, refused["subject"])
+
     def test_what_is_scanned_is_what_the_container_was_made_of(self):
         container = self.make_signed()
         self.write("other.safetensors", safetensors({"w": ("F32", [1], floats(1))}))

@@ -29,6 +29,7 @@ class WordTest(MistakeTest):
             ("convert --outptu x a", "convert has no option --outptu; did you mean --output?\nTry: safemodel convert --help\n"),
             ("verify m --polcy=p", "verify has no option --polcy; did you mean --policy?\nTry: safemodel verify --help\n"),
             ("log init", "DIR is required\nTry: safemodel log init --help\n"),
+            ("policy state --json", "say what is to be done: show, init, set\nTry: safemodel policy state --help\n"),
             ("policy", "say what is to be done: check, revoke, deny, state\nTry: safemodel policy --help\n"),
         ):
             with self.subTest(arguments=arguments):
@@ -56,6 +57,30 @@ class WordTest(MistakeTest):
             self.refused(asked, "convret", says="did you mean convert?")
             self.refused("convret", asked, says="did you mean convert?")
             self.refused("log", "inti", asked, says="did you mean init?" if asked in ("--help", "-h") else "")
+
+    def test_json_beside_help_and_version(self):
+        version = self.run_cli("--version").stdout.decode().split()[1]
+        for words in (("version",), ("--version",), ("-V",)):
+            self.assertEqual(self.run_json(*words), {"ok": True, "version": version})
+        self.assertEqual(self.run_cli("--json", "--version").stdout, self.run_cli("version", "--json").stdout)
+        for words in (("help",), ("--help",), ("help", "policy"), ("policy", "state", "-h")):
+            self.assertEqual(self.run_cli(*words, "--json").stdout, self.run_cli(*words).stdout)
+        self.refused("policy", "--json", "check", says="policy has no option --json")
+
+    def test_numbers_of_threads(self):
+        self.make_signed()
+        for verb in (["digest", "m.safetensors"], ["verify", "m.safemodel", "--key", "k.pub"], ["convert", "m.safetensors", "-o", "x.safemodel"],
+                     ["sign", "m.safetensors", "-k", "k.key"]):
+            for number in ("-1", "1.5", "x", "4294967296"):
+                self.refused(*verb, "--threads", number, says="takes a whole number from 0 on, where 0 is one for each processor")
+            self.run_cli(*verb, "--threads", "300")
+
+    def test_half_an_expectation(self):
+        self.make_signed()
+        for verb in (["verify", "m.safemodel"], ["inspect", "m.safemodel"], ["export", "m.safemodel", "-o", "o.npz"]):
+            for expected in ("m@", "@1", "@"):
+                self.refused(*verb, "--key", "k.pub", "--expect", expected, says="empty")
+        self.assertFalse((self.path / "o.npz").exists())
 
     def test_a_file_behind_a_key_is_a_file(self):
         self.make_signed()
@@ -95,6 +120,31 @@ class OutputTest(MistakeTest):
 
 
 class InputTest(MistakeTest):
+    def test_what_is_not_there_is_told_before_its_options_are_judged(self):
+        self.run_cli("keygen", "-o", "k", "--no-passphrase")
+        for options in ((), ("--name", "a/b", "--version", "3")):
+            self.assertEqual(self.run_json("sign", "typo", *options, "-k", "k.key", expect=4)["code"], "not_found")
+
+    def test_a_verdict_outranks_a_folder_without_weights(self):
+        (self.path / "empty").mkdir()
+        self.write("evil.pkl", b"cposix\nsystem\n(S'id'\ntR.")
+        for files in (("empty", "evil.pkl"), ("evil.pkl", "empty")):
+            self.assertEqual(self.run_json("digest", *files, expect=1)["exit"], 1)
+        self.run_cli("digest", "empty", expect=2)
+        self.run_cli("digest", "empty", "evil.pkl", "missing", expect=4)
+
+    def test_what_is_exported_is_read_back(self):
+        self.make_signed("two.safemodel", {"a": ("F32", [2], floats(2)), "A": ("F32", [2], floats(2))})
+        refused = self.run_json("export", "two.safemodel", "-o", "two.npz", "--key", "k.pub", expect=3)
+        self.assertEqual((refused["code"], sorted(refused["subject"].split(", "))), ("names_collide", ["A", "a"]))
+        self.write("none.pkl", b"}.")
+        self.run_cli("convert", "none.pkl", "-o", "none.safemodel", "--sign-with", "k.key")
+        self.assertEqual(self.run_json("export", "none.safemodel", "-o", "none.npz", "--key", "k.pub", expect=3)["code"], "no_tensors")
+        for container in ("two", "none"):
+            self.run_cli("export", f"{container}.safemodel", "-o", f"{container}.safetensors", "--key", "k.pub")
+            self.run_cli("digest", f"{container}.safetensors")
+        self.assertEqual(list(self.path.glob("*.npz")), [])
+
     def test_a_link_to_a_container_is_not_signed_through(self):
         self.make_signed()
         os.symlink("m.safemodel", self.path / "latest.safemodel")
@@ -145,7 +195,9 @@ class InputTest(MistakeTest):
 
     def test_a_set_is_verified_as_one(self):
         self.make_signed()
-        self.run_cli("sign", "--set", "all.set", "m.safemodel", "-k", "k.key")
+        told = self.run_cli("sign", "--set", "all.set", "m.safemodel", "-k", "k.key").stdout
+        self.assertIn(b"\nmembers    1 container\n", told)
+        self.assertNotIn(b"0 bytes", told)
         self.refused("verify", "all.set", "--key", "k.pub", expect=1, says="(--set)")
         self.run_cli("verify", "all.set", "--set", "--key", "k.pub")
 
