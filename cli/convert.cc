@@ -121,6 +121,12 @@ void PrintJson(const State& state, const ConvertReport& report) {
   }
   json.EndArray();
   WriteFolderReport(json, report);
+  if (report.shard.count > 0) {
+    json.Key("shard"), json.BeginObject();
+    json.Member("number", static_cast<std::uint64_t>(report.shard.number));
+    json.Member("of", static_cast<std::uint64_t>(report.shard.count));
+    json.EndObject();
+  }
   json.EndObject();
   json.Finish();
 }
@@ -139,6 +145,11 @@ void PrintText(const State& state, const ConvertReport& report) {
   for (const UnlistedName& unlisted : report.inert) {
     std::printf("inert      %s, imported at byte %llu: kept as data, no loader builds it\n",
                 EscapeForTerminal(unlisted.name).c_str(), static_cast<unsigned long long>(unlisted.offset));
+  }
+  if (report.shard.count > 0) {
+    std::printf(
+        "shard      %u of %u, by its name: not the whole model; for that, name its index, all shards, or the folder\n",
+        report.shard.number, report.shard.count);
   }
   if (state.sign_with.key.empty())
     state.console.Note("not signed yet; next: safemodel sign " + EscapeForTerminal(state.output) + " -k KEY");
@@ -233,8 +244,7 @@ Verb AddConvert(CLI::App& parent, Console& console) {
       ->type_name("CODEC")
       ->capture_default_str();
   verb->add_option("--level", state->options.level, "zstd level")->check(CLI::Range(1, 19))->capture_default_str();
-  verb->add_option("--threads", state->options.threads, "Number of threads; 0 is one for each processor")
-      ->capture_default_str();
+  AddThreads(*verb, state->options.threads);
   verb->add_option("--sign-with", state->sign_with.key, std::string("Sign in role builder with ") + kKeyHelp)
       ->type_name("KEY");
   state->sign_with.AddOptions(*verb);

@@ -31,6 +31,7 @@ ConvertReport ReportOf(const ModelInput& input, const WrittenModel& written, con
   report.weights = input.weights;
   report.left_out = input.left_out;
   report.unmapped = input.unmapped;
+  report.shard = input.shard;
   for (const ImportedFile& file : model.files) {
     report.files.push_back({file.path, file.source->size(), file.executable});
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/cursor.h"
@@ -107,10 +108,29 @@ std::string StemOf(const std::string& path) {
   return stem;
 }
 
+namespace {
+
+// PlainName makes one dash of what a model name may not have between what it may: "net (v1)" is net-v1.
+std::string PlainName(const std::string& name) {
+  std::string plain;
+  bool replaced = false;  // the last letter stands for others
+  for (const char letter : name) {
+    if (!IsNameLetter(letter)) {
+      if (!plain.empty() && plain.back() != '-') plain += '-';
+      replaced = true;
+    } else if (letter != '-' || !replaced) {
+      plain += letter;
+      replaced = false;
+    }
+  }
+  if (replaced && !plain.empty() && plain.back() == '-') plain.pop_back();
+  return plain;
+}
+
+}  // namespace
+
 Result<std::string> CleanName(std::string name) {
-  const std::string raw = name;
-  std::replace_if(
-      name.begin(), name.end(), [](char letter) { return !IsNameLetter(letter); }, '-');
+  const std::string raw = std::exchange(name, PlainName(name));
   const bool ascii = std::all_of(raw.begin(), raw.end(), [](char letter) { return (letter & 0x80) == 0; });
   const bool says_something =
       name == raw || std::any_of(name.begin(), name.end(), [](char letter) { return IsLetterOrDigit(letter); });

@@ -18,9 +18,9 @@ Status CheckIdentityOptions(const ConvertOptions& options);
 
 // StemOf returns the last part of a path without its suffix.
 std::string StemOf(const std::string& path);
-// CleanName makes a model name of what a file or folder is called: '-' for ASCII that a model name may not have,
-// "model" for no name. kUsage "name_needed" for other letters than ASCII, and where nothing but '-' would be left: the
-// names of different files would become one.
+// CleanName makes a model name of what a file or folder is called: one '-' between what is left where ASCII is that a
+// model name may not have, "model" for no name. kUsage "name_needed" for other letters than ASCII, and where nothing
+// but '-' would be left: the names of different files would become one.
 Result<std::string> CleanName(std::string name);
 
 // IdentityFor puts together what the manifest says, but for the file id. Errors: kUsage (SOURCE_DATE_EPOCH).

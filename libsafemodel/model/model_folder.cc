@@ -106,11 +106,19 @@ Result<std::vector<FoundFile>> ExamineAll(const std::shared_ptr<const Folder>& f
   return files;
 }
 
-// Weights is one model in the folder: a file, or an index with its shards.
+// Weights is one model in the folder: a file, an index with its shards, or shards that no index names.
 struct Weights {
-  const FoundFile* file = nullptr;
-  Shape shape = Shape::kOther;  // of the file, or of the shards
+  const FoundFile* file = nullptr;       // of shards without an index, the first
+  Shape shape = Shape::kOther;           // of the file, or of the shards
+  std::vector<std::string> shards = {};  // their names, when no index has them
 };
+
+// IsWeightName says whether the libraries call weights so, whole or in shards.
+bool IsWeightName(const std::string& name) {
+  const auto part = PartByName(name);
+  const std::string whole = part ? part->prefix + part->suffix : name;
+  return std::find(kWeightNames.begin(), kWeightNames.end(), whole) != kWeightNames.end();
+}
 
 // WeightsFinder lists the models in a folder and chooses one.
 class WeightsFinder {
@@ -124,17 +132,13 @@ class WeightsFinder {
     for (const FoundFile& file : files) Add(file);
   }
 
-  [[nodiscard]] Result<const FoundFile*> Choose(const std::string& wanted) const {
-    if (!wanted.empty()) {
-      const auto found = by_path_.find(wanted);
-      if (found != by_path_.end()) return found->second;
-      return Error{Stage::kUsage, "no_such_weights", "the folder has no such file", kNoOffset, wanted};
-    }
+  [[nodiscard]] Result<Weights> Choose(const std::string& wanted) const {
+    if (!wanted.empty()) return Named(wanted);
     for (const bool nested : {false, true}) {
       for (const Shape shape : {Shape::kSafetensors, Shape::kPickle, Shape::kArrays}) {
         std::vector<Weights> group = Group(shape, nested);
         if (shape == Shape::kPickle) Prefer(group);
-        if (group.size() == 1) return group.front().file;
+        if (group.size() == 1) return group.front();
         if (group.size() > 1) return Several(group);
       }
     }
@@ -147,8 +151,8 @@ class WeightsFinder {
     if (file.shape == Shape::kIndex || covered_.count(file.path) > 0) return true;
     if (ParentOf(file.path) != ParentOf(chosen.path)) return false;
     if (file.shape == Shape::kSafetensors) return true;
-    const bool named = std::find(kWeightNames.begin(), kWeightNames.end(), NameOf(file.path)) != kWeightNames.end();
-    return file.shape == Shape::kPickle && (named || StemOf(file.path) == StemOf(chosen.path));
+    return file.shape == Shape::kPickle &&
+           (IsWeightName(NameOf(file.path)) || StemOf(file.path) == StemOf(chosen.path));
   }
 
  private:
@@ -163,8 +167,36 @@ class WeightsFinder {
       const bool pickle = first != by_path_.end() && first->second->shape == Shape::kPickle;
       weights_.push_back({&file, pickle ? Shape::kPickle : Shape::kSafetensors});
     } else if (covered_.count(file.path) == 0) {
-      weights_.push_back({&file, file.shape});
+      AddUncovered(file);
     }
+  }
+
+  // AddUncovered gathers the shards of one model: each alone would be taken for a whole one.
+  void AddUncovered(const FoundFile& file) {
+    const bool may_be_shard = file.shape == Shape::kSafetensors || file.shape == Shape::kPickle;
+    const auto part = may_be_shard ? PartByName(NameOf(file.path)) : std::nullopt;
+    if (!part) {
+      weights_.push_back({&file, file.shape});
+      return;
+    }
+    const std::string model =
+        InFolder(ParentOf(file.path), part->prefix + "-of-" + std::to_string(part->count)) + part->suffix;
+    const auto [found, is_new] = sharded_.emplace(model, weights_.size());
+    if (is_new) weights_.push_back({&file, file.shape});
+    weights_[found->second].shards.push_back(NameOf(file.path));
+  }
+
+  // Named returns what the user chose; one shard stands for all that belong to it.
+  [[nodiscard]] Result<Weights> Named(const std::string& wanted) const {
+    const auto found = by_path_.find(wanted);
+    if (found == by_path_.end())
+      return Error{Stage::kUsage, "no_such_weights", "the folder has no such file", kNoOffset, wanted};
+    for (const Weights& weights : weights_) {
+      const bool beside = ParentOf(weights.file->path) == ParentOf(wanted);
+      const auto& shards = weights.shards;
+      if (beside && std::find(shards.begin(), shards.end(), NameOf(wanted)) != shards.end()) return weights;
+    }
+    return Weights{found->second, found->second->shape};
   }
 
   [[nodiscard]] std::vector<Weights> Group(Shape shape, bool nested) const {
@@ -179,9 +211,7 @@ class WeightsFinder {
   static void Prefer(std::vector<Weights>& group) {
     std::vector<Weights> named;
     for (const Weights& weights : group) {
-      const std::string name = NameOf(weights.file->path);
-      const bool known = std::find(kWeightNames.begin(), kWeightNames.end(), name) != kWeightNames.end();
-      if (known || weights.file->shape == Shape::kIndex) named.push_back(weights);
+      if (IsWeightName(NameOf(weights.file->path)) || weights.file->shape == Shape::kIndex) named.push_back(weights);
     }
     if (!named.empty()) group = std::move(named);
   }
@@ -194,11 +224,17 @@ class WeightsFinder {
   }
 
   std::map<std::string, const FoundFile*> by_path_;
-  std::set<std::string> covered_;  // shards of an index
+  std::set<std::string> covered_;               // shards of an index
+  std::map<std::string, std::size_t> sharded_;  // places in weights_ of shards that no index names
   std::vector<Weights> weights_;
 };
 
-Status ReadWeights(const Folder& folder, const FoundFile& chosen, const InputOptions& options, ModelInput& input) {
+Status ReadWeights(const Folder& folder, const Weights& weights, const InputOptions& options, ModelInput& input) {
+  const FoundFile& chosen = *weights.file;
+  if (!weights.shards.empty()) {
+    SAFEMODEL_TRY(CheckNoneMissing(weights.shards));
+    return ReadShards(folder, ParentOf(chosen.path), weights.shards, nullptr, options, input);
+  }
   if (chosen.shape == Shape::kIndex) {
     SAFEMODEL_TRY(ReadShards(folder, ParentOf(chosen.path), chosen.index.shards, &chosen.index, options, input));
     input.parts.push_back(PartOf(chosen.path, chosen.parsed_index));
@@ -214,6 +250,7 @@ Status ReadWeights(const Folder& folder, const FoundFile& chosen, const InputOpt
   input.model = std::move(model).value();
   input.parts.push_back(PartOf(chosen.path, std::move(file)));
   input.weights.push_back(chosen.path);
+  if (const auto part = PartByName(NameOf(chosen.path))) input.shard = {part->number, part->count};
   return {};
 }
 
@@ -267,13 +304,13 @@ Result<ModelInput> ReadModelFolder(std::shared_ptr<const Folder> folder, const I
   ModelInput input;
   SAFEMODEL_ASSIGN(const std::vector<FoundFile> files, ExamineAll(folder, options, input.left_out));
   const WeightsFinder finder(files);
-  SAFEMODEL_ASSIGN(const FoundFile* chosen, finder.Choose(options.weights));
-  SAFEMODEL_TRY(ReadWeights(*folder, *chosen, options, input));
+  SAFEMODEL_ASSIGN(const Weights chosen, finder.Choose(options.weights));
+  SAFEMODEL_TRY(ReadWeights(*folder, chosen, options, input));
   std::set<std::string> taken;
   for (const InputPart& part : input.parts) taken.insert(part.name);
   for (const FoundFile& file : files) {
     if (taken.count(file.path) > 0) continue;
-    if (file.shape != Shape::kContainer && finder.IsOtherWeights(file, *chosen)) {
+    if (file.shape != Shape::kContainer && finder.IsOtherWeights(file, *chosen.file)) {
       input.left_out.push_back({file.path, "other_weights"});
     } else {
       SAFEMODEL_TRY(Pack(file, options, input));

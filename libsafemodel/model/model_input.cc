@@ -40,8 +40,7 @@ Result<ModelInput> ReadIndexed(const std::string& path, const std::shared_ptr<co
   const std::string name = NameOf(path);
   SAFEMODEL_TRY(ReadShards(*folder, "", index.shards, &index, options, input));
   input.parts.push_back(PartOf(name, file));
-  input.default_name =
-      name.ends_with(formats::kIndexSuffix) ? name.substr(0, name.size() - formats::kIndexSuffix.size()) : name;
+  input.default_name = DefaultNameOf(name);
   return input;
 }
 
@@ -58,6 +57,7 @@ Result<ModelInput> ReadOne(const std::string& path, const InputOptions& options)
   SAFEMODEL_ASSIGN(input.model, ImportAny(file, options.limits, options.unknown, options.user));
   input.parts.push_back(PartOf(NameOf(path), file));
   input.default_name = StemOf(path);
+  if (const auto part = PartByName(NameOf(path))) input.shard = {part->number, part->count};
   return input;
 }
 

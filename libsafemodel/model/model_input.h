@@ -32,6 +32,7 @@ struct ModelInput {
   std::vector<LeftOutFile> left_out;  // ascending paths
   std::vector<std::string> weights;   // names of the files that the tensors come from
   std::vector<std::string> unmapped;  // tensors that the index of a sharded model does not know
+  PartOfModel shard;                  // when it is one shard of a model
 
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] Status CheckUnchanged() const;

@@ -5,6 +5,7 @@
 
 #include "base/try.h"
 #include "formats/merge_shards.h"
+#include "model/identity.h"
 #include "model/import_any.h"
 
 namespace safemodel {
@@ -30,6 +31,14 @@ std::optional<std::uint32_t> FiveDigits(std::string_view text) {
     number = number * 10 + static_cast<std::uint32_t>(digit - '0');
   }
   return number;
+}
+
+std::string NameOfShard(const ShardName& shard, std::uint32_t number) {
+  const auto five_digits = [](std::uint32_t value) {
+    const std::string digits = std::to_string(value);
+    return std::string(5 - std::min<std::size_t>(5, digits.size()), '0') + digits;
+  };
+  return shard.prefix + "-" + five_digits(number) + "-of-" + five_digits(shard.count) + shard.suffix;
 }
 
 // NamesBeside returns the names of the inputs, which must lie in one folder.
@@ -121,6 +130,37 @@ std::optional<ShardName> ParseShardName(const std::string& name) {
   return shard;
 }
 
+std::optional<ShardName> PartByName(const std::string& name) {
+  auto shard = ParseShardName(name);
+  return shard && shard->count > 1 ? shard : std::nullopt;
+}
+
+Status CheckNoneMissing(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 3;
+  const ShardName shard = *ParseShardName(names.front());
+  std::string missing;
+  std::size_t count = 0;
+  for (std::uint32_t number = 1; number <= shard.count; ++number) {
+    const std::string name = NameOfShard(shard, number);
+    if (!std::binary_search(names.begin(), names.end(), name) && count++ < kShown) missing += name + ", ";
+  }
+  if (count > kShown) missing += std::to_string(count - kShown) + " more shards, ";
+  if (count > 0) {
+    return Error{
+        Stage::kMalformed, "FILE-MISSING",
+        "the folder has only some of the model's shards, and no index; is the download complete? To convert one "
+        "shard alone, name that file; missing are",
+        kNoOffset, missing + shard.prefix + shard.suffix + std::string(formats::kIndexSuffix)};
+  }
+  if (names.size() == shard.count) return {};
+  return NotOneModel("the folder has shards with numbers that their own names rule out", names.front());
+}
+
+std::string DefaultNameOf(const std::string& index_name) {
+  if (!index_name.ends_with(formats::kIndexSuffix)) return index_name;
+  return StemOf(index_name.substr(0, index_name.size() - formats::kIndexSuffix.size()));
+}
+
 Result<ModelInput> ReadShardList(const std::vector<std::string>& inputs, const InputOptions& options) {
   SAFEMODEL_ASSIGN(std::vector<std::string> names, NamesBeside(inputs));
   const auto is_index = [](const std::string& name) { return name.ends_with(formats::kIndexSuffix); };
@@ -138,7 +178,7 @@ Result<ModelInput> ReadShardList(const std::vector<std::string>& inputs, const I
   SAFEMODEL_ASSIGN(std::shared_ptr<const File> file, folder->OpenFile(index_name));
   SAFEMODEL_ASSIGN(const formats::ShardedIndex index, ReadIndexFile(*file, index_name, options.limits));
   if (index.shards != names) return NotOneModel("the inputs are not the files that this index names", index_name);
-  input.default_name = index_name.substr(0, index_name.size() - formats::kIndexSuffix.size());
+  input.default_name = DefaultNameOf(index_name);
   SAFEMODEL_TRY(ReadShards(*folder, "", names, &index, options, input));
   input.parts.push_back(PartOf(index_name, std::move(file)));
   return input;

@@ -28,6 +28,17 @@ struct ShardName {
 };
 std::optional<ShardName> ParseShardName(const std::string& name);
 
+// PartByName returns the name when it is that of one shard among several.
+std::optional<ShardName> PartByName(const std::string& name);
+
+// CheckNoneMissing refuses (kMalformed FILE-MISSING) some shards of a model that lie in a folder without an index, when
+// their own names say that there are more: `names` are the shards that are there, ascending, of one prefix, suffix and
+// count.
+Status CheckNoneMissing(const std::vector<std::string>& names);
+
+// DefaultNameOf returns what the model of an index is called: `model` for model.safetensors.index.json.
+std::string DefaultNameOf(const std::string& index_name);
+
 // ReadShardList reads files that the user listed. They must be all shards of one model, by their names, or what the one
 // index among them names: kUsage "several_inputs" otherwise.
 Result<ModelInput> ReadShardList(const std::vector<std::string>& inputs, const InputOptions& options);

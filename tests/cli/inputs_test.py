@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the command line makes of folders and of plain pickles."""
 
+import json
+import os
 import pickle
+import shutil
 import struct
+import subprocess
 import unittest
 
-from cli_case import CliTest, floats, safetensors
+from cli_case import CLI, CliTest, floats, safetensors
 
 
 class FolderTest(CliTest):
@@ -60,6 +64,37 @@ class FolderTest(CliTest):
         return "k.key"
 
 
+class ShardTest(CliTest):
+    FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+
+    def setUp(self):
+        super().setUp()
+        (self.path / "in").mkdir()
+        self.write("in/" + self.FIRST, safetensors({"a": ("F32", [2], floats(2))}))
+
+    def test_half_a_download_is_no_model(self):
+        refused = self.run_json("convert", "in", "-o", "m.safemodel", expect=3)
+        self.assertEqual((refused["code"], refused["subject"]), ("FILE-MISSING", self.SECOND + ", model.safetensors.index.json"))
+        self.run_cli("convert", "in", "-o", "m.safemodel", "--weights", self.FIRST, expect=3)
+        self.run_cli("digest", "in", expect=3)
+        self.assertFalse((self.path / "m.safemodel").exists())
+        self.write("in/" + self.SECOND, safetensors({"b": ("F32", [2], floats(2))}))
+        report = self.run_json("convert", "in", "-o", "m.safemodel")
+        self.assertEqual((report["tensors"], report["weights"]), (2, [self.FIRST, self.SECOND]))
+        self.assertNotIn("shard", report)
+
+    def test_one_shard_that_is_named_is_told_to_be_one(self):
+        report = self.run_json("convert", "in/" + self.FIRST, "-o", "m.safemodel")
+        self.assertEqual(report["shard"], {"number": 1, "of": 2})
+        text = self.run_cli("convert", "in/" + self.FIRST, "-o", "n.safemodel").stdout
+        self.assertIn(b"\nshard      1 of 2, by its name: not the whole model", text)
+
+    def test_an_index_names_its_model(self):
+        self.write("in/model.safetensors.index.json", json.dumps({"weight_map": {"a": self.FIRST}}).encode())
+        for inputs in (["in/model.safetensors.index.json"], ["in/model.safetensors.index.json", "in/" + self.FIRST]):
+            self.assertEqual(self.run_json("convert", *inputs, "-o", "m.safemodel", "--force")["name"], "model")
+
+
 class ScanTest(CliTest):
     EVIL = b"cposix\nsystem\n(S'id'\ntR."
 
@@ -81,6 +116,33 @@ class ScanTest(CliTest):
         self.assertEqual(report["inputs"][0]["findings"][0]["rule"], "FILE-NOTHING")
         (self.path / "empty/README").write_text("no model here")
         self.assertEqual(self.scan("empty", expect=3)["verdict"], "unreadable")
+
+    def test_a_folder_that_cannot_be_listed_hides_nothing_else(self):
+        (self.path / "mix/closed").mkdir(parents=True)
+        (self.path / "mix/open").mkdir()
+        self.write("mix/evil.pkl", self.EVIL)
+        self.write("mix/open/clean.pkl", pickle.dumps([1]))
+        (self.path / "mix/closed").chmod(0)
+        self.path.chmod(0o755)
+        self.addCleanup((self.path / "mix/closed").chmod, 0o700)
+        user = {"user": 65534} if os.geteuid() == 0 else {}  # root may list any folder
+        shutil.copy(CLI, self.path / "cli")
+        command = [self.path / "cli", "scan", "--json"]
+
+        def scan(what):
+            result = subprocess.run([*command, what], cwd=self.path, capture_output=True, timeout=60, **user)
+            return result.returncode, {entry["path"]: entry for entry in json.loads(result.stdout)["inputs"]}
+
+        code, inputs = scan("mix")
+        self.assertEqual(code, 1)  # dangerous outranks what could not be read
+        self.assertEqual({path: entry["verdict"] for path, entry in inputs.items()},
+                         {"mix/closed": "unreadable", "mix/evil.pkl": "dangerous", "mix/open/clean.pkl": "clean"})
+        self.assertIn("Permission denied", json.dumps(inputs["mix/closed"]))
+        (self.path / "mix/evil.pkl").unlink()
+        self.assertEqual(scan("mix")[0], 4)
+        code, inputs = scan("mix/closed")
+        self.assertEqual(code, 4)
+        self.assertIn("Permission denied", json.dumps(inputs))
 
     def test_names_never_decide_and_are_noted(self):
         self.write("weights.safetensors", self.EVIL)

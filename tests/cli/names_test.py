@@ -29,7 +29,7 @@ class NameTest(CliTest):
         self.run_cli("convert", "модель/model.safetensors", "-o", "m.safemodel")
         self.write("net (v1).safetensors", self.content)
         self.run_cli("convert", "net (v1).safetensors", "-o", "n.safemodel")
-        self.assertEqual(self.run_json("inspect", "n.safemodel")["name"], "net--v1-")
+        self.assertEqual(self.run_json("inspect", "n.safemodel")["name"], "net-v1")
 
     def test_sign(self):
         self.write("модель.bin", b"x")

@@ -196,7 +196,9 @@ TEST_CASE("convert: names from paths keep to the allowed letters") {
     return clean.ok() ? clean.value() : std::string(clean.error().code);
   };
   CHECK(name("/a/b/model.safetensors") == "model");
-  CHECK(name("bert base (v1).pt") == "bert-base--v1-");
+  CHECK(name("bert base (v1).pt") == "bert-base-v1");
+  CHECK(name("(a) - b!.pt") == "a-b");
+  CHECK(name("a--b-.pt") == "a--b-");  // nothing in it has to be replaced
   CHECK(name("dir.d/noext") == "noext");
   CHECK(name(".hidden") == ".hidden");
   CHECK(name("..") == "model");

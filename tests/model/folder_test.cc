@@ -269,6 +269,64 @@ TEST_CASE("folder: which weights are taken") {
   }
 }
 
+TEST_CASE("folder: shards without their index are one model or none") {
+  const std::string first = "m-00001-of-00003.safetensors";
+  const std::string second = "m-00002-of-00003.safetensors";
+  const std::string third = "m-00003-of-00003.safetensors";
+  const std::string other = "other.safetensors";
+  struct Row {
+    Lines files;
+    std::string wanted;
+    std::string expected;
+    std::string subject;  // or the weights
+  };
+  const Row rows[] = {
+      {{first}, "", "malformed FILE-MISSING", second + ", " + third + ", m.safetensors.index.json"},
+      {{first, third}, "", "malformed FILE-MISSING", second + ", m.safetensors.index.json"},
+      {{first, third}, third, "malformed FILE-MISSING", second + ", m.safetensors.index.json"},
+      {{"m-00000-of-00003.safetensors", first, second, third},
+       "",
+       "usage several_inputs",
+       "m-00000-of-00003.safetensors"},
+      {{first, second, other}, "", "usage several_models", first + ", " + other},
+      {{first, other}, other, "ok", other},
+      {{first, second, third}, "", "ok", first + " " + second + " " + third},
+      {{first, second, third, other}, second, "ok", first + " " + second + " " + third},
+      {{"m-00001-of-00001.safetensors"}, "", "ok", "m-00001-of-00001.safetensors"},
+      {{"m-00001-of-00009.safetensors"},
+       "",
+       "malformed FILE-MISSING",
+       "m-00002-of-00009.safetensors, m-00003-of-00009.safetensors, m-00004-of-00009.safetensors, 5 more shards, "
+       "m.safetensors.index.json"},
+  };
+  for (const Row& row : rows) {
+    ModelFolder folder;
+    for (const std::string& name : row.files) folder.Add(name, Safetensors(name));
+    ConvertOptions options = TestOptions();
+    options.weights = row.wanted;
+    const auto report = folder.Convert(options);
+    CAPTURE(row.files.size());
+    CHECK(Outcome(report) == row.expected);
+    std::string told;
+    if (!report.ok()) {
+      told = report.error().subject;
+    } else {
+      for (const std::string& name : report.value().weights) told += (told.empty() ? "" : " ") + name;
+      CHECK(report.value().tensors == report.value().weights.size());
+      CHECK(report.value().shard.count == 0);
+    }
+    CHECK(told == row.subject);
+  }
+}
+
+TEST_CASE("folder: pickled shards without their index come before other pickles") {
+  ModelFolder folder;
+  folder.Add("pytorch_model-00001-of-00002.bin", kCleanPickle).Add("optimizer.pt", kCleanPickle);
+  const auto report = folder.Convert();
+  CHECK(Outcome(report) == "malformed FILE-MISSING");
+  CHECK(report.error().subject == "pytorch_model-00002-of-00002.bin, pytorch_model.bin.index.json");
+}
+
 TEST_CASE("folder: other forms of the weights are left out, other models in it are files") {
   ModelFolder folder;
   folder.Plain()
@@ -440,20 +498,6 @@ TEST_CASE("folder walk: names in order, limits at their edge") {
   CHECK(Outcome(WalkFolder(*opened.value(), {}, [](const WalkEntry&) -> Status {
           return Error{Stage::kLimit, "enough"};
         })) == "limit enough");
-}
-
-TEST_CASE("shard names") {
-  const auto name = ParseShardName("model-00002-of-00010.safetensors");
-  REQUIRE(name);
-  CHECK(name->prefix == "model");
-  CHECK(name->suffix == ".safetensors");
-  CHECK(name->number == 2);
-  CHECK(name->count == 10);
-  for (const char* text : {"model.safetensors", "-00001-of-00002.bin", "m-0001-of-00002.bin", "m-00001-of-0002.bin",
-                           "m-00001-of-00002x", "m00001-of-00002.bin", ""}) {
-    CAPTURE(text);
-    CHECK_FALSE(ParseShardName(text));
-  }
 }
 
 }  // namespace safemodel

@@ -72,6 +72,12 @@ struct LeftOutFile {
   std::string reason;
 };
 
+// PartOfModel is what the name of a shard says of it: MODEL-00001-of-00002. Zeros for a whole model.
+struct PartOfModel {
+  std::uint32_t number = 0;
+  std::uint32_t count = 0;
+};
+
 struct ConvertReport {
   // "torch-zip", "torch-legacy", "torch-tar", "pickle", "joblib", "npy", "npz" or "safetensors"; "sharded-" before it
   // for several files, behind it what the file is compressed with: "joblib, gzip"
@@ -95,6 +101,7 @@ struct ConvertReport {
   std::vector<ConvertedFile> files;   // ascending paths
   std::vector<LeftOutFile> left_out;  // ascending paths
   std::vector<std::string> unmapped;  // tensors in shards that their index does not name; they are in the container
+  PartOfModel shard;                  // when one shard of a model was converted alone: the rest of it is elsewhere
 };
 
 // Convert reads `input` and writes the container `output`. The input is a file, the index of a sharded model, or a
