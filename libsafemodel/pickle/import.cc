@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "pickle/finish_import.h"
 #include "pickle/joblib_layout.h"
+#include "pickle/joblib_readings.h"
 #include "pickle/machine.h"
 #include "pickle/npy.h"
 #include "pickle/npy_header.h"
@@ -65,7 +66,11 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   if (IsTorchLegacyMagic(graph, result.value().root)) return ImportTorchLegacy(source, options, findings);
   SAFEMODEL_TRY(CheckMagicIsPlain(source, graph, result.value(), options.limits));
   SAFEMODEL_TRY(CheckRest(source, result.value().end, options, findings));
-  if (joblib.used()) SAFEMODEL_TRY(CheckPlainReading(source, options, PartsOf(graph)));
+  if (joblib.used()) {
+    StreamBudget budget;
+    SAFEMODEL_TRY(
+        CheckOtherReadings(source, 0, options, ReadingOf(graph, joblib, result.value().end), budget));
+  }
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
 }
 

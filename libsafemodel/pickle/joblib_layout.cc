@@ -31,6 +31,7 @@ struct Wrapper {
   ArrayOrder order = ArrayOrder::kC;
   NodeIndex dtype = kNoNode;
   bool aligned = false;
+  bool mapped = false;  // readers may map the array into memory
 };
 
 std::vector<std::uint64_t> TakeShape(const Graph& graph, NodeIndex tuple) {
@@ -49,6 +50,7 @@ Wrapper TakeWrapper(const Graph& graph, NodeIndex call) {
     if (name == "subclass") out.subclass = graph.GlobalOf(value).mapped_name;
     if (name == "order") out.order = graph.TextOf(value) == "F" ? ArrayOrder::kFortran : ArrayOrder::kC;
     if (name == "dtype") out.dtype = value;
+    if (name == "allow_mmap") out.mapped = graph.kind(value) == Kind::kTrue;
     if (name == "numpy_array_alignment_bytes") out.aligned = graph.kind(value) != Kind::kNone;
     if (name != "shape") continue;
     out.shape = TakeShape(graph, value);
@@ -100,17 +102,35 @@ NodeIndex Place(RuleContext& context, NodeIndex built, std::string_view subclass
 
 }  // namespace
 
-JoblibLayout::JoblibLayout(SharedSource file, const ImportOptions& options)
-    : options_(options), stream_(std::make_shared<JoinedSource>()) {
+JoblibLayout::JoblibLayout(SharedSource file, const ImportOptions& options, Reader reader)
+    : options_(options), reader_(reader), stream_(std::make_shared<JoinedSource>()) {
   stream_->Add(std::move(file));
 }
 
 Result<NodeIndex> JoblibLayout::AfterBuild(RuleContext& context, NodeIndex built, RawInput& input) {
+  if (context.graph.kind(built) == Kind::kRawArray) changed_ = true;
   const AllowEntry* entry = context.graph.EntryOf(built);
   const std::string_view rule = entry != nullptr && entry->rule != nullptr ? entry->rule->name : std::string_view();
   if (!rule.starts_with("joblib_")) return built;
-  wrappers_.insert(built);
+  if (!wrappers_.insert(built).second) changed_ = true;
+  if (reader_ == Reader::kPlain) return rule == "joblib_array" ? Glance(context, built, input) : built;
   return rule == "joblib_array" ? ReadFollowing(context, built, input) : ReadCompanion(context, built);
+}
+
+// Glance returns the array behind a wrapper, and moves nowhere.
+NodeIndex JoblibLayout::Glance(RuleContext& context, NodeIndex built, RawInput& input) {
+  Wrapper wrapper = TakeWrapper(context.graph, built);
+  const auto type = TypeOf(context, built, wrapper.dtype);
+  if (!type.ok() || wrapper.aligned) return built;
+  const auto bytes = ArrayBytes(*type.value(), wrapper.shape, context.limits);
+  if (!bytes.ok() || bytes.value() > input.remaining()) return built;
+  auto data = MakeSliceSource(context.graph.stream(), input.position(), bytes.value());
+  if (!data.ok()) return built;
+  const auto array = AddArray(context.tables, std::move(data).value(), *type.value(), std::move(wrapper.shape),
+                              wrapper.order, context.limits);
+  if (!array.ok()) return built;
+  behind_.insert(input.position());
+  return context.graph.AddRawArray(context.graph.offset(built), array.value());
 }
 
 Result<NodeIndex> JoblibLayout::ReadFollowing(RuleContext& context, NodeIndex built, RawInput& input) {
@@ -119,10 +139,17 @@ Result<NodeIndex> JoblibLayout::ReadFollowing(RuleContext& context, NodeIndex bu
     return Refuse(graph, built, "JOBLIB-FRAME",
                   "the bytes of an array lie inside a frame, so readers see different programs");
   }
-  const Wrapper wrapper = TakeWrapper(graph, built);
+  Wrapper wrapper = TakeWrapper(graph, built);
+  aligned_ = aligned_ || wrapper.aligned;
+  if (reader_ == Reader::kBeforeAlignment) wrapper.aligned = false;
   SAFEMODEL_ASSIGN(const DtypeNote* type, TypeOf(context, built, wrapper.dtype));
+  if (type->objects == DtypeNote::Objects::kYes && wrapper.mapped) {
+    return Refuse(graph, built, "MEM-OBJECT",
+                  "an array of objects may be mapped into memory, where its bytes would be used as pointers");
+  }
   if (type->objects == DtypeNote::Objects::kYes) return input.RunNested();
   SAFEMODEL_ASSIGN(const std::uint32_t tensor, ReadArray(context, built, wrapper, *type, input));
+  if (reader_ != Reader::kJoblib) behind_.insert(input.position());
   return Place(context, built, wrapper.subclass, tensor);
 }
 
@@ -187,7 +214,7 @@ Result<NodeIndex> JoblibLayout::ReadZFileCompanion(RuleContext& context, NodeInd
 }
 
 Status JoblibLayout::OnMemoGet(RuleContext& context, NodeIndex node) {
-  if (!wrappers_.contains(node)) return {};
+  if (reader_ != Reader::kJoblib || !wrappers_.contains(node)) return {};
   return Refuse(context.graph, node, "JOBLIB-REUSE",
                 "the pickle uses the wrapper of an array again, which joblib never does");
 }

@@ -2,6 +2,7 @@
 // Opcodes that import, call, build, and refer to things outside.
 #include "base/cursor.h"
 #include "base/utf8.h"
+#include "pickle/allow_list.h"
 #include "pickle/machine_core.h"
 
 namespace safemodel::pickle {
@@ -32,9 +33,15 @@ bool Machine::Global() {
 }
 
 // MayBeText says that a value may be a str for some reader: what an import or a call gives may be anything (os.name is
-// "posix"), and what a str of Python 2 becomes is the choice of whoever loads it.
+// "posix") but a class or function that the list knows and an object that such a class made, and what a str of Python 2
+// becomes is the choice of whoever loads it.
 bool Machine::MayBeText(NodeIndex node) const {
   const Kind kind = graph_.kind(node);
+  if (kind == Kind::kGlobal && graph_.GlobalOf(node).entry != nullptr) {
+    const AllowEntry& entry = *graph_.GlobalOf(node).entry;
+    return entry.call.empty() && entry.make.empty() && entry.origin == AllowEntry::Origin::kBuiltIn;
+  }
+  if (kind == Kind::kCall && graph_.CallOf(node).how == How::kNew && graph_.CallOf(node).entry != nullptr) return false;
   return kind == Kind::kGlobal || kind == Kind::kCall || kind == Kind::kPersistent || kind == Kind::kPy2Str ||
          graph_.IsText(node) || graph_.tainted(node);
 }

@@ -2,6 +2,7 @@
 // Is it a pickle? Nothing marks one, so the machine is asked.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <safemodel/bytes.h>
@@ -28,6 +29,11 @@ enum class ProbeDepth : std::uint8_t {
 // refuses: one that the machine gave up, for a limit of its own or because readers may go on, is a pickle too. Elements
 // of tensors begin like each of these now and then, but do not go on so. Errors: those of the source, with stage kIo.
 Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits);
+
+// StreamBudget is how many streams that follow others are judged in one input, all its members together.
+struct StreamBudget {
+  std::size_t streams = 100'000;
+};
 
 // FindPickle returns where, from `begin` on, the next pickle starts; the size of the source when there is none. What
 // only begins like one is none, unless it imports and calls: no reader goes on behind bytes that are no pickle, and the

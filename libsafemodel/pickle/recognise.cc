@@ -2,15 +2,10 @@
 #include "pickle/recognise.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
-#include <utility>
 
 #include "base/cursor.h"
 #include "base/try.h"
-#include "pickle/findings.h"
-#include "pickle/global_name.h"
-#include "pickle/machine.h"
 #include "pickle/scan_text.h"
 #include "pickle/tar.h"
 #include "pickle/wrapper.h"
@@ -40,41 +35,6 @@ constexpr Signature kForeign[] = {
     {0, "Rar!\x1A\x07", "RAR archive"},
     {0, kZstdMagic, "zstd"},
 };
-
-// IsChance says of a dangerous finding that numbers of an array may give it when they are read as instructions, and
-// that it says nothing about what follows.
-bool IsChance(const Finding& finding) {
-  constexpr std::string_view kNumbers[] = {"INT", "LONG", "FLOAT", "PUT", "GET", "BINSTRING"};
-  return finding.error.code == std::string_view("PKL-DIFFERENTIAL") &&
-         std::find(std::begin(kNumbers), std::end(kNumbers), finding.opcode) != std::end(kNumbers);
-}
-
-bool IsCall(const Error& error) {
-  const std::string_view code = error.code;
-  return code == "GLOBAL-DANGEROUS" || code == "GLOBAL-DOTTED" || code.starts_with("CALL-") || code.starts_with("NEW-");
-}
-
-// StrangeNames are those that are not made of what joblib's reading imports. The pickles in an array of objects take
-// each other's memo for their own when they are read as one, and so make up names of a module and of a name that are
-// there, but belong to others.
-NameSet StrangeNames(const ScanReport& report, const NameSet& parts) {
-  NameSet names;
-  for (const ScannedGlobal& global : report.globals) {
-    const bool made_up = parts.contains(global.module) && parts.contains(global.name);
-    if (global.listed == ScannedGlobal::Listed::kNo && !made_up)
-      names.insert(ShortName(global.module) + "." + ShortName(global.name));
-  }
-  return names;
-}
-
-// IsAct says that a finding is about something dangerous, or about a strange name that is called or computed: chance
-// makes none of these.
-bool IsAct(const Finding& finding, const NameSet& strange) {
-  if (finding.verdict != ScanVerdict::kDangerous) return false;
-  const std::string_view code = finding.error.code;
-  if (code == "GLOBAL-NAME") return finding.opcode == "STACK_GLOBAL" && !strange.empty();
-  return IsCall(finding.error) && (code.starts_with("GLOBAL-") || strange.contains(finding.error.subject));
-}
 
 // IsOnnx: the version of the format, and behind it the name of the producer or the graph.
 bool IsOnnx(ByteView head) {
@@ -133,38 +93,6 @@ Status CheckPolyglot(ByteView head) {
 Status CheckNoTar(ByteView head) {
   if (!OpensAsTar(head)) return {};
   return Error{Stage::kUnsafe, "FILE-POLYGLOT", "the file is a tar archive too, whose content other readers load", 0};
-}
-
-NameSet PartsOf(const Graph& graph) {
-  NameSet parts;
-  for (const GlobalName& global : graph.globals()) {
-    parts.emplace(global.module);
-    parts.emplace(global.name);
-  }
-  return parts;
-}
-
-Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& parts) {
-  Findings findings;
-  Graph graph(source);
-  ImportTables tables;
-  RuleContext context{graph, tables, options.limits, findings, options.user};
-  const auto plain = RunMachine(context, 0, {.unknown = options.unknown});
-  if (plain.ok() || plain.error().stage != Stage::kUnsafe) return {};
-  ScanReport report;
-  std::move(findings).MoveTo(report);
-  const NameSet strange = StrangeNames(report, parts);
-  // Findings by chance may stand in front of an act, and an attacker may put them there.
-  const auto act = std::find_if(report.findings.begin(), report.findings.end(),
-                                [&](const Finding& finding) { return IsAct(finding, strange); });
-  if (act != report.findings.end()) return act->error;
-  const auto first = std::find_if(report.findings.begin(), report.findings.end(), [](const Finding& finding) {
-    return finding.verdict == ScanVerdict::kDangerous && !IsChance(finding);
-  });
-  const Error& error = first == report.findings.end() ? plain.error() : first->error;
-  const bool unseen = report.finding_count > report.findings.size();
-  if (unseen || IsCall(error)) return error;
-  return {};
 }
 
 Result<std::uint64_t> SkipZeros(const ByteSource& source, std::uint64_t begin) {

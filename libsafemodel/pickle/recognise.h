@@ -2,9 +2,6 @@
 // What a file is, by its content, and what else some reader would take it for.
 #pragma once
 
-#include <set>
-#include <string>
-
 #include <safemodel/bytes.h>
 #include <safemodel/result.h>
 
@@ -22,16 +19,6 @@ Status CheckPolyglot(ByteView head);
 
 // CheckNoTar refuses what is another file and opens as a tar archive as well. kUnsafe FILE-POLYGLOT.
 Status CheckNoTar(ByteView head);
-
-using NameSet = std::set<std::string>;
-// PartsOf returns the modules, and the names in them, that a stream imports.
-NameSet PartsOf(const Graph& graph);
-
-// CheckPlainReading runs a joblib file as pickle.load would, which takes the raw bytes of an array for opcodes. Arrays
-// by joblib 0.10 to 1.1 stand behind their wrapper without a byte that stops such a reader. That it goes wrong is
-// normal; that it comes to call something is an attack on those who use the other reader. `parts` are those that
-// joblib's own reading imports from.
-Status CheckPlainReading(const SharedSource& source, const ImportOptions& options, const NameSet& parts);
 
 // SkipZeros returns where, from `begin` on, the first byte stands that is not zero.
 Result<std::uint64_t> SkipZeros(const ByteSource& source, std::uint64_t begin);

@@ -12,6 +12,7 @@
 #include "base/try.h"
 #include "pickle/carved_storages.h"
 #include "pickle/joblib_layout.h"
+#include "pickle/joblib_readings.h"
 #include "pickle/machine.h"
 #include "pickle/npy.h"
 #include "pickle/npy_header.h"
@@ -32,7 +33,6 @@ namespace safemodel::pickle {
 namespace {
 
 constexpr unsigned kMostLevels = 8;  // of archives and wrappers inside each other
-constexpr std::size_t kMostStreams = 100'000;
 
 Error Unsupported(const char* text, const char* subject) {
   return {Stage::kUnsupported, "FILE-UNSUPPORTED", text, 0, subject};
@@ -68,10 +68,10 @@ class Scanner {
   // Stream is what one stream turned out to be.
   struct Stream {
     MachineResult reached;
-    bool joblib = false;
-    NameSet parts;  // of the names that a joblib reading imports
+    std::optional<JoblibReading> joblib;  // when there are arrays of joblib in it
     bool legacy_torch = false;
   };
+  Status ScanOtherReadings(const SharedSource& source, std::uint64_t at, const Stream& stream);
   Result<Stream> RunStream(const SharedSource& source, std::uint64_t at, unsigned level);
   Result<ScanClaim> ScanLegacyTorch(const SharedSource& source, std::uint64_t behind_magic, unsigned level);
   Result<bool> ScanArchiveBehind(const SharedSource& source, std::uint64_t begin, unsigned level);
@@ -91,6 +91,7 @@ class Scanner {
   Findings& findings_;
   SearchBudget search_;
   bool end_judged_ = false;
+  StreamBudget streams_;
 };
 
 Status Scanner::Take(const Findings::Part& part, const Error& error) {
@@ -332,8 +333,7 @@ Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint
   const auto run = RunMachine(
       context, at, {.unknown = options_.unknown, .layout = &layout, .end = source->size(), .reached = &stream.reached});
   if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
-  stream.joblib = layout.used();
-  if (stream.joblib) stream.parts = PartsOf(graph);
+  if (layout.used()) stream.joblib = ReadingOf(graph, layout, stream.reached.end);
   stream.legacy_torch = stream.reached.root != kNoNode && IsTorchLegacyMagic(graph, stream.reached.root);
   if (stream.reached.root != kNoNode) {
     const Status magic = CheckMagicIsPlain(source, graph, stream.reached, options_.limits);
@@ -342,6 +342,13 @@ Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint
   }
   SAFEMODEL_TRY(ScanConstants(graph, level));
   return stream;
+}
+
+Status Scanner::ScanOtherReadings(const SharedSource& source, std::uint64_t at, const Stream& stream) {
+  if (!stream.joblib) return {};
+  const Findings::Part part(findings_);
+  const Status others = CheckOtherReadings(source, at, options_, *stream.joblib, streams_);
+  return others.ok() ? Status() : Take(part, others.error());
 }
 
 // ScanLegacyTorch reads the five streams and the storages of a file of torch.save before 1.6.
@@ -359,11 +366,7 @@ Result<ScanClaim> Scanner::ScanStreams(const SharedSource& source, ByteView head
   SAFEMODEL_ASSIGN(const Stream first, RunStream(source, 0, level));
   if (const Status polyglot = CheckPolyglot(head); !polyglot.ok()) findings_.Add(polyglot.error());
   if (first.legacy_torch) return ScanLegacyTorch(source, first.reached.end, level);
-  const Findings::Part part(findings_);
-  if (first.joblib) {
-    const Status plain = CheckPlainReading(source, options_, first.parts);
-    if (!plain.ok()) SAFEMODEL_TRY(Take(part, plain.error()));
-  }
+  SAFEMODEL_TRY(ScanOtherReadings(source, 0, first));
   const bool broken = first.reached.root == kNoNode;
   std::uint64_t at = broken ? std::min(source->size(), first.reached.end + 1) : first.reached.end;
   if (at < source->size()) SAFEMODEL_TRY(ScanArchiveBehind(source, at, level));
@@ -382,10 +385,11 @@ Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned l
   for (std::size_t streams = 0; next < size; ++streams) {
     SAFEMODEL_ASSIGN(next, SkipZeros(*source, next));
     if (next == size) break;
-    if (streams >= kMostStreams) {
+    if (streams_.streams == 0) {
       findings_.Add({Stage::kLimit, "LIMIT-COUNT", "more streams follow one another than the limit", next});
       return {};
     }
+    --streams_.streams;
     SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, next, ProbeDepth::kWhole, options_.limits));
     if (!pickle) {
       if (!std::exchange(told, true)) {
@@ -402,6 +406,7 @@ Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned l
           ScanVerdict::kClean);
     }
     SAFEMODEL_ASSIGN(const Stream stream, RunStream(source, next, level));
+    SAFEMODEL_TRY(ScanOtherReadings(source, next, stream));
     const bool broken = stream.reached.root == kNoNode;
     next = broken ? std::min(size, stream.reached.end + 1) : stream.reached.end;
     if (!told) at = next;

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pickle/joblib_readings.h"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "pickle/allow_list.h"
+#include "pickle/findings.h"
+#include "pickle/global_name.h"
+#include "pickle/machine.h"
+
+namespace safemodel::pickle {
+namespace {
+
+constexpr std::uint64_t kNowhere = std::numeric_limits<std::uint64_t>::max();
+
+template <std::size_t kCount>
+bool IsOneOf(std::string_view text, const std::string_view (&list)[kCount]) {
+  return std::find(std::begin(list), std::end(list), text) != std::end(list);
+}
+
+// CallsItsArguments names what is on the allow-list for certain arguments only, because it gives or calls what others
+// name.
+bool CallsItsArguments(std::string_view name) {
+  constexpr std::string_view kNames[] = {"getattr", "partial", "_rebuild_from_type_v2", "_rebuild_wrapper_subclass"};
+  return IsOneOf(name.substr(name.rfind('.') + 1), kNames);
+}
+
+// Reading judges what one run of another reader did.
+class Reading {
+ public:
+  Reading(const Graph& graph, const JoblibLayout& layout, const JoblibReading& joblib);
+
+  // died says that every reader of Python stopped in front of STOP.
+  [[nodiscard]] bool died() const { return dead_ != kNowhere; }
+  // FirstAct returns the first thing that this reader does and joblib does not.
+  [[nodiscard]] std::optional<Error> FirstAct(const ScanReport& report) const;
+
+ private:
+  [[nodiscard]] bool NeverCallable(NodeIndex callee) const;
+  [[nodiscard]] bool NoArguments(NodeIndex args) const;
+  [[nodiscard]] bool Dies(NodeIndex node) const;
+  [[nodiscard]] bool IsAct(const Finding& finding) const;
+  [[nodiscard]] bool IsFamiliar(const std::string& name, std::uint64_t offset) const;
+  [[nodiscard]] bool IsCallAct(const Finding& finding) const;
+  [[nodiscard]] std::optional<Error> FirstStrangeObject() const;
+
+  const Graph& graph_;
+  const JoblibLayout& layout_;
+  const JoblibReading& joblib_;
+  std::uint64_t dead_ = kNowhere;  // where this reader does what no reader of Python can do
+  NameSet made_up_;                // unlisted names of known parts
+  // Names in modules of which nothing is known, by the name in the module.
+  std::map<std::string, std::string_view> elsewhere_;
+};
+
+Reading::Reading(const Graph& graph, const JoblibLayout& layout, const JoblibReading& joblib)
+    : graph_(graph), layout_(layout), joblib_(joblib) {
+  for (NodeIndex node = 0; node < graph.size(); ++node) {
+    if (Dies(node)) dead_ = std::min(dead_, graph.offset(node));
+  }
+  for (const GlobalName& global : graph.globals()) {
+    if (global.danger == Danger::kListed) continue;
+    const bool known = joblib.parts.contains(std::string(global.module));
+    if (known && joblib.parts.contains(std::string(global.name))) made_up_.insert(FullName(global));
+    if (!known && global.danger == Danger::kUnlisted) elsewhere_.emplace(FullName(global), global.name);
+  }
+}
+
+// Dies says that every reader of Python stops where a node was made. Numbers of an array that are read as instructions
+// do such things now and then. Nothing resolves persistent ids in files of joblib.
+bool Reading::Dies(NodeIndex node) const {
+  if (graph_.kind(node) == Kind::kPersistent) return true;
+  if (graph_.kind(node) != Kind::kCall) return false;
+  const Call& call = graph_.CallOf(node);
+  if (NeverCallable(call.callee) || NoArguments(call.args)) return true;
+  if (graph_.kind(call.callee) != Kind::kGlobal) return false;
+  const GlobalName& global = graph_.GlobalOf(call.callee);
+  return !IsIdentifierPath(global.module) || !IsIdentifierPath(global.name);
+}
+
+// NeverCallable says that nobody can call this: data, an array, or an object that a listed class made.
+bool Reading::NeverCallable(NodeIndex callee) const {
+  if (graph_.tainted(callee)) return false;
+  switch (graph_.kind(callee)) {
+    case Kind::kGlobal:
+    case Kind::kPersistent: return false;
+    case Kind::kRawArray: return !layout_.changed();
+    case Kind::kCall: break;
+    default: return true;
+  }
+  const Call& call = graph_.CallOf(callee);
+  const bool dtype = call.entry != nullptr && call.entry->rule != nullptr && call.entry->rule->name == "numpy_dtype";
+  return call.entry != nullptr && (call.how == How::kNew || dtype) && !layout_.changed();
+}
+
+// NoArguments says that nobody can pass this for arguments. For pickle.load, what stands for an array is its wrapper.
+bool Reading::NoArguments(NodeIndex args) const {
+  if (graph_.tainted(args)) return false;
+  switch (graph_.kind(args)) {
+    case Kind::kNone:
+    case Kind::kFalse:
+    case Kind::kTrue:
+    case Kind::kInt:
+    case Kind::kLong:
+    case Kind::kFloat: return true;
+    case Kind::kRawArray: return layout_.reader() == JoblibLayout::Reader::kPlain && !layout_.changed();
+    default: return false;
+  }
+}
+
+// IsFamiliar says that a name is one that joblib imports too, and that joblib imports or calls at this place. The
+// pickles in an array of objects have numbers in the memo of their own: who reads them with that of the file, or the
+// rest of the file with an empty one, takes one object for another, and makes up names of the parts of others, or of a
+// text for the module and the right name in it.
+bool Reading::IsFamiliar(const std::string& name, std::uint64_t offset) const {
+  const auto site = std::lower_bound(joblib_.sites.begin(), joblib_.sites.end(), offset,
+                                     [](const JoblibReading::Site& one, std::uint64_t at) { return one.offset < at; });
+  if (site == joblib_.sites.end() || site->offset != offset || CallsItsArguments(name)) return false;
+  if (joblib_.imports.contains(name) || made_up_.contains(name)) return true;
+  const auto moved = elsewhere_.find(name);
+  return moved != elsewhere_.end() && site->name != nullptr && *site->name == moved->second;
+}
+
+// IsCallAct: the elements of an array, passed to what joblib calls too, are numbers and nothing else.
+bool Reading::IsCallAct(const Finding& finding) const {
+  const Error& error = finding.error;
+  constexpr std::string_view kCalls[] = {"REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"};
+  if (!IsOneOf(finding.opcode, kCalls) || IsFamiliar(error.subject, error.offset)) return false;
+  const bool numbers = error.code == std::string_view("PKL-DIFFERENTIAL") && layout_.Follows(error.offset);
+  return !numbers || CallsItsArguments(error.subject) || !joblib_.imports.contains(error.subject);
+}
+
+bool Reading::IsAct(const Finding& finding) const {
+  const Error& error = finding.error;
+  if (finding.verdict != ScanVerdict::kDangerous || error.offset >= dead_) return false;
+  const std::string_view code = error.code;
+  if (code == "GLOBAL-NAME") return finding.opcode == "STACK_GLOBAL";
+  if (code == "GLOBAL-DOTTED") return !IsFamiliar(error.subject, error.offset);
+  // An array is the state of nothing.
+  if (code == "STATE-TARGET") return !error.subject.empty() && !layout_.Follows(error.offset);
+  if (code == "STATE-SCHEMA" || code == "ITEMS-TARGET") {
+    return !error.subject.empty() && (CallsItsArguments(error.subject) || !joblib_.imports.contains(error.subject));
+  }
+  constexpr std::string_view kActs[] = {"GLOBAL-DANGEROUS", "CODE-OBJECT", "STATE-RESERVED"};
+  if (IsOneOf(code, kActs) || code.starts_with("MEM-")) return true;
+  return (code.starts_with("CALL-") || code.starts_with("NEW-") || code == "PKL-DIFFERENTIAL") && IsCallAct(finding);
+}
+
+// FirstStrangeObject: classes that nobody vouched for are no danger to those who see that they are in the file.
+std::optional<Error> Reading::FirstStrangeObject() const {
+  for (NodeIndex node = 0; node < graph_.size(); ++node) {
+    if (graph_.kind(node) != Kind::kCall || graph_.offset(node) >= dead_) continue;
+    const Call& call = graph_.CallOf(node);
+    if (graph_.kind(call.callee) != Kind::kGlobal || graph_.GlobalOf(call.callee).entry != nullptr) continue;
+    const std::string name = FullName(graph_.GlobalOf(call.callee));
+    if (joblib_.imports.contains(name) || IsFamiliar(name, graph_.offset(node))) continue;
+    return Error{Stage::kUnsafe, "NEW-UNLISTED",
+                 "the pickle makes an object of something that the allow-list knows as no class", graph_.offset(node),
+                 name};
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> Reading::FirstAct(const ScanReport& report) const {
+  const auto act = std::find_if(report.findings.begin(), report.findings.end(),
+                                [&](const Finding& finding) { return IsAct(finding); });
+  if (act != report.findings.end()) return act->error;
+  if (auto strange = FirstStrangeObject()) return strange;
+  // The first of each rule is listed always, and tells for the others, but where it is about data.
+  const auto hides = std::find_if(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
+    constexpr std::string_view kOfData[] = {"STATE-TARGET", "STATE-SCHEMA", "ITEMS-TARGET", "GLOBAL-NAME"};
+    return IsOneOf(finding.error.code, kOfData) && finding.error.offset < dead_;
+  });
+  if (report.finding_count > report.findings.size() && hides != report.findings.end()) return hides->error;
+  return std::nullopt;
+}
+
+Status CheckReading(const SharedSource& source, std::uint64_t begin, const ImportOptions& options,
+                    const JoblibReading& joblib, JoblibLayout::Reader reader, StreamBudget& budget) {
+  for (std::uint64_t at = begin; at < source->size(); --budget.streams) {
+    if (budget.streams == 0) {
+      return Error{Stage::kLimit, "LIMIT-COUNT", "more streams follow one another than the limit", at};
+    }
+    Findings findings;
+    JoblibLayout layout(source, options, reader);
+    Graph graph(layout.stream());
+    ImportTables tables;
+    RuleContext context{graph, tables, options.limits, findings, options.user};
+    MachineResult reached;
+    const auto run = RunMachine(context, at,
+                                {.unknown = ConvertOptions::Unknown::kKeepInert,
+                                 .layout = &layout,
+                                 .end = source->size(),
+                                 .proofs = MachineOptions::Proofs::kLater,
+                                 .reached = &reached});
+    if (!run.ok() && run.error().stage == Stage::kIo) return run.error();
+    ScanReport report;
+    std::move(findings).MoveTo(report);
+    const Reading reading(graph, layout, joblib);
+    if (auto act = reading.FirstAct(report)) return *act;
+    if (reached.ending == MachineResult::Ending::kGaveUp && !reading.died()) return report.findings.back().error;
+    // What stands behind the end for joblib is judged by whoever called.
+    if (reading.died() || reached.root == kNoNode || reached.end >= joblib.end) return {};
+    at = reached.end;
+  }
+  return {};
+}
+
+}  // namespace
+
+JoblibReading ReadingOf(const Graph& graph, const JoblibLayout& layout, std::uint64_t end) {
+  JoblibReading reading;
+  reading.aligned = layout.aligned();
+  reading.end = end;
+  for (const GlobalName& global : graph.globals()) {
+    reading.imports.insert(FullName(global));
+    reading.parts.emplace(global.module);
+    reading.parts.emplace(global.name);
+  }
+  for (NodeIndex node = 0; node < graph.size(); ++node) {
+    const Kind kind = graph.kind(node);
+    if (kind != Kind::kCall && kind != Kind::kGlobal) continue;
+    const NodeIndex callee = kind == Kind::kCall ? graph.CallOf(node).callee : node;
+    const std::string* name = nullptr;
+    if (graph.kind(callee) == Kind::kGlobal)
+      name = &*reading.parts.find(std::string(graph.GlobalOf(callee).name));
+    reading.sites.push_back({graph.offset(node), name});
+  }
+  std::stable_sort(reading.sites.begin(), reading.sites.end(),
+                   [](const auto& one, const auto& other) { return one.offset < other.offset; });
+  return reading;
+}
+
+Status CheckOtherReadings(const SharedSource& source, std::uint64_t begin, const ImportOptions& options,
+                          const JoblibReading& joblib, StreamBudget& budget) {
+  const Status plain = CheckReading(source, begin, options, joblib, JoblibLayout::Reader::kPlain, budget);
+  if (!plain.ok() || !joblib.aligned) return plain;
+  return CheckReading(source, begin, options, joblib, JoblibLayout::Reader::kBeforeAlignment, budget);
+}
+
+}  // namespace safemodel::pickle
