@@ -68,8 +68,7 @@ Result<ImportedModel> ImportPickle(const SharedSource& source, ByteView head, co
   SAFEMODEL_TRY(CheckRest(source, result.value().end, options, findings));
   if (joblib.used()) {
     StreamBudget budget;
-    SAFEMODEL_TRY(
-        CheckOtherReadings(source, 0, options, ReadingOf(graph, joblib, result.value().end), budget));
+    SAFEMODEL_TRY(CheckOtherReadings(source, 0, options, ReadingOf(graph, joblib, result.value().end), budget));
   }
   return FinishImport(graph, std::move(tables), result.value().root, joblib.used() ? "joblib" : "pickle", options);
 }

@@ -15,7 +15,8 @@ namespace safemodel::pickle {
 
 // JoblibLayout reads the array of each wrapper right after its BUILD. Everything else is a plain pickle. Errors:
 // kUnsafe JOBLIB-FRAME (readers take the bytes from the file, others from the frame), JOBLIB-PADDING, JOBLIB-REUSE,
-// MEM-SIZE, MEM-OBJECT (objects in a memory map), FILE-PATH (a companion file that is named by a path); kMalformed FILE-MISSING; those of the companions.
+// MEM-SIZE, MEM-OBJECT (objects in a memory map), FILE-PATH (a companion file that is named by a path); kMalformed
+// FILE-MISSING; those of the companions.
 class JoblibLayout final : public Layout {
  public:
   // kBeforeAlignment is joblib before 1.2, for which padding belongs to the array. kPlain is pickle.load: the bytes of

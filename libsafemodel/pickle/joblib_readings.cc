@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -43,9 +44,11 @@ class Reading {
 
  private:
   [[nodiscard]] bool NeverCallable(NodeIndex callee) const;
+  [[nodiscard]] bool CallsListed(NodeIndex node) const;
   [[nodiscard]] bool NoArguments(NodeIndex args) const;
   [[nodiscard]] bool Dies(NodeIndex node) const;
   [[nodiscard]] bool IsAct(const Finding& finding) const;
+  [[nodiscard]] const JoblibReading::Site* SiteAt(std::uint64_t offset) const;
   [[nodiscard]] bool IsFamiliar(const std::string& name, std::uint64_t offset) const;
   [[nodiscard]] bool IsCallAct(const Finding& finding) const;
   [[nodiscard]] std::optional<Error> FirstStrangeObject() const;
@@ -53,8 +56,9 @@ class Reading {
   const Graph& graph_;
   const JoblibLayout& layout_;
   const JoblibReading& joblib_;
-  std::uint64_t dead_ = kNowhere;  // where this reader does what no reader of Python can do
-  NameSet made_up_;                // unlisted names of known parts
+  std::uint64_t dead_ = kNowhere;   // where this reader does what no reader of Python can do
+  std::set<std::uint64_t> listed_;  // where it calls objects that the allow-list knows
+  NameSet made_up_;                 // unlisted names of known parts
   // Names in modules of which nothing is known, by the name in the module.
   std::map<std::string, std::string_view> elsewhere_;
 };
@@ -70,6 +74,9 @@ Reading::Reading(const Graph& graph, const JoblibLayout& layout, const JoblibRea
     if (known && joblib.parts.contains(std::string(global.name))) made_up_.insert(FullName(global));
     if (!known && global.danger == Danger::kUnlisted) elsewhere_.emplace(FullName(global), global.name);
   }
+  for (NodeIndex node = 0; node < graph.size(); ++node) {
+    if (graph.kind(node) == Kind::kCall && CallsListed(node)) listed_.insert(graph.offset(node));
+  }
 }
 
 // Dies says that every reader of Python stops where a node was made. Numbers of an array that are read as instructions
@@ -84,7 +91,7 @@ bool Reading::Dies(NodeIndex node) const {
   return !IsIdentifierPath(global.module) || !IsIdentifierPath(global.name);
 }
 
-// NeverCallable says that nobody can call this: data, an array, or an object that a listed class made.
+// NeverCallable says that nobody can call this: data, an array, its wrapper or its type.
 bool Reading::NeverCallable(NodeIndex callee) const {
   if (graph_.tainted(callee)) return false;
   switch (graph_.kind(callee)) {
@@ -94,9 +101,22 @@ bool Reading::NeverCallable(NodeIndex callee) const {
     case Kind::kCall: break;
     default: return true;
   }
-  const Call& call = graph_.CallOf(callee);
-  const bool dtype = call.entry != nullptr && call.entry->rule != nullptr && call.entry->rule->name == "numpy_dtype";
-  return call.entry != nullptr && (call.how == How::kNew || dtype) && !layout_.changed();
+  const AllowEntry* entry = graph_.CallOf(callee).entry;
+  const std::string_view rule = entry != nullptr && entry->rule != nullptr ? entry->rule->name : std::string_view();
+  return !layout_.changed() && (rule == "numpy_dtype" || rule.starts_with("joblib_"));
+}
+
+// CallsListed says that a call is of an object that came of a call on the allow-list, or of one that joblib makes too,
+// with other arguments. If that can be called at all, it is a function of its own class that runs. Bytes of an array
+// and wrong numbers in the memo give such calls now and then.
+bool Reading::CallsListed(NodeIndex node) const {
+  const NodeIndex callee = graph_.CallOf(node).callee;
+  if (graph_.kind(callee) != Kind::kCall) return false;
+  const Call& made = graph_.CallOf(callee);
+  if (graph_.kind(made.callee) != Kind::kGlobal) return false;
+  if (made.entry != nullptr && !graph_.tainted(callee)) return !CallsItsArguments(made.entry->name);
+  return SiteAt(graph_.offset(node)) != nullptr &&
+         IsFamiliar(FullName(graph_.GlobalOf(made.callee)), graph_.offset(callee));
 }
 
 // NoArguments says that nobody can pass this for arguments. For pickle.load, what stands for an array is its wrapper.
@@ -114,14 +134,20 @@ bool Reading::NoArguments(NodeIndex args) const {
   }
 }
 
+// SiteAt returns what joblib imports or calls at a place, or nothing.
+const JoblibReading::Site* Reading::SiteAt(std::uint64_t offset) const {
+  const auto site = std::lower_bound(joblib_.sites.begin(), joblib_.sites.end(), offset,
+                                     [](const JoblibReading::Site& one, std::uint64_t at) { return one.offset < at; });
+  return site == joblib_.sites.end() || site->offset != offset ? nullptr : &*site;
+}
+
 // IsFamiliar says that a name is one that joblib imports too, and that joblib imports or calls at this place. The
 // pickles in an array of objects have numbers in the memo of their own: who reads them with that of the file, or the
 // rest of the file with an empty one, takes one object for another, and makes up names of the parts of others, or of a
 // text for the module and the right name in it.
 bool Reading::IsFamiliar(const std::string& name, std::uint64_t offset) const {
-  const auto site = std::lower_bound(joblib_.sites.begin(), joblib_.sites.end(), offset,
-                                     [](const JoblibReading::Site& one, std::uint64_t at) { return one.offset < at; });
-  if (site == joblib_.sites.end() || site->offset != offset || CallsItsArguments(name)) return false;
+  const JoblibReading::Site* site = SiteAt(offset);
+  if (site == nullptr || CallsItsArguments(name)) return false;
   if (joblib_.imports.contains(name) || made_up_.contains(name)) return true;
   const auto moved = elsewhere_.find(name);
   return moved != elsewhere_.end() && site->name != nullptr && *site->name == moved->second;
@@ -132,6 +158,7 @@ bool Reading::IsCallAct(const Finding& finding) const {
   const Error& error = finding.error;
   constexpr std::string_view kCalls[] = {"REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"};
   if (!IsOneOf(finding.opcode, kCalls) || IsFamiliar(error.subject, error.offset)) return false;
+  if (error.code == std::string_view("CALL-NOT-GLOBAL")) return !listed_.contains(error.offset);
   const bool numbers = error.code == std::string_view("PKL-DIFFERENTIAL") && layout_.Follows(error.offset);
   return !numbers || CallsItsArguments(error.subject) || !joblib_.imports.contains(error.subject);
 }
@@ -140,7 +167,11 @@ bool Reading::IsAct(const Finding& finding) const {
   const Error& error = finding.error;
   if (finding.verdict != ScanVerdict::kDangerous || error.offset >= dead_) return false;
   const std::string_view code = error.code;
-  if (code == "GLOBAL-NAME") return finding.opcode == "STACK_GLOBAL";
+  // Nobody imports what is no identifier. A computed name that takes the place of a plain one is an act when it is
+  // called.
+  if (code == "GLOBAL-NAME") {
+    return finding.opcode == "STACK_GLOBAL" && error.subject.empty() && SiteAt(error.offset) == nullptr;
+  }
   if (code == "GLOBAL-DOTTED") return !IsFamiliar(error.subject, error.offset);
   // An array is the state of nothing.
   if (code == "STATE-TARGET") return !error.subject.empty() && !layout_.Follows(error.offset);
@@ -172,10 +203,11 @@ std::optional<Error> Reading::FirstAct(const ScanReport& report) const {
                                 [&](const Finding& finding) { return IsAct(finding); });
   if (act != report.findings.end()) return act->error;
   if (auto strange = FirstStrangeObject()) return strange;
-  // The first of each rule is listed always, and tells for the others, but where it is about data.
+  // The first of each rule is listed always, and tells for the others where all of a rule are alike.
   const auto hides = std::find_if(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
-    constexpr std::string_view kOfData[] = {"STATE-TARGET", "STATE-SCHEMA", "ITEMS-TARGET", "GLOBAL-NAME"};
-    return IsOneOf(finding.error.code, kOfData) && finding.error.offset < dead_;
+    constexpr std::string_view kAlike[] = {"EXT-CODE", "PKL-DIFFERENTIAL", "PKL-FRAME"};
+    return finding.verdict == ScanVerdict::kDangerous && finding.error.offset < dead_ &&
+           !IsOneOf(finding.error.code, kAlike);
   });
   if (report.finding_count > report.findings.size() && hides != report.findings.end()) return hides->error;
   return std::nullopt;
@@ -228,8 +260,7 @@ JoblibReading ReadingOf(const Graph& graph, const JoblibLayout& layout, std::uin
     if (kind != Kind::kCall && kind != Kind::kGlobal) continue;
     const NodeIndex callee = kind == Kind::kCall ? graph.CallOf(node).callee : node;
     const std::string* name = nullptr;
-    if (graph.kind(callee) == Kind::kGlobal)
-      name = &*reading.parts.find(std::string(graph.GlobalOf(callee).name));
+    if (graph.kind(callee) == Kind::kGlobal) name = &*reading.parts.find(std::string(graph.GlobalOf(callee).name));
     reading.sites.push_back({graph.offset(node), name});
   }
   std::stable_sort(reading.sites.begin(), reading.sites.end(),

@@ -41,7 +41,11 @@ bool Machine::MayBeText(NodeIndex node) const {
     const AllowEntry& entry = *graph_.GlobalOf(node).entry;
     return entry.call.empty() && entry.make.empty() && entry.origin == AllowEntry::Origin::kBuiltIn;
   }
-  if (kind == Kind::kCall && graph_.CallOf(node).how == How::kNew && graph_.CallOf(node).entry != nullptr) return false;
+  if (kind == Kind::kCall && graph_.EntryOf(node) != nullptr) {
+    const AllowEntry& entry = *graph_.EntryOf(node);
+    const bool made = graph_.CallOf(node).how == How::kNew || entry.kind == EntryKind::kClass;
+    return !made || entry.name == "str";
+  }
   return kind == Kind::kGlobal || kind == Kind::kCall || kind == Kind::kPersistent || kind == Kind::kPy2Str ||
          graph_.IsText(node) || graph_.tainted(node);
 }

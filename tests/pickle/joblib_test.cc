@@ -26,9 +26,10 @@ const std::string kObjects = "cnumpy\ndtype\n(S'O8'\nI00\nI01\ntR(I3\nS'|'\nNNNI
 std::string Wrapper(const std::string& dtype, const std::string& shape = "(I4\nt",
                     const std::string& subclass = "ndarray",
                     const std::string& alignment = "S'numpy_array_alignment_bytes'\nI16\n",
-                    const std::string& memo = "") {
+                    const std::string& memo = "", bool map_objects = false) {
+  const std::string mapped = dtype != kObjects || map_objects ? "01" : "00";  // joblib maps no objects
   return "cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81" + memo + "(dS'subclass'\ncnumpy\n" + subclass +
-         "\nsS'shape'\n" + shape + "sS'order'\nS'C'\nsS'dtype'\n" + dtype + "sS'allow_mmap'\nI01\ns" +
+         "\nsS'shape'\n" + shape + "sS'order'\nS'C'\nsS'dtype'\n" + dtype + "sS'allow_mmap'\nI" + mapped + "\ns" +
          (alignment.empty() ? "" : alignment + "s") + "b";
 }
 
@@ -112,6 +113,8 @@ TEST_CASE("joblib: what readers would take differently is refused") {
        kProto + "(" + Wrapper(kDtype, "(I5\nt") + Padded(std::string("B\x20\0\0\0", 5)) + "cos\nsystem\n(S'x'\ntR" +
            std::string(20, 'N') + "t.",
        "GLOBAL-DANGEROUS"},
+      {"objects in a memory map", kProto + Wrapper(kObjects, "(I1\nt", "ndarray", "", "", true) + kProto + "]..",
+       "MEM-OBJECT"},
       {"hostile array of objects", kProto + Wrapper(kObjects) + "cos\nsystem\n(S'x'\ntR." + ".", "GLOBAL-DANGEROUS"},
       {"subclass of another kind", kProto + Wrapper(kDtype, "(I4\nt", "float64") + Padded("abcd") + ".",
        "STATE-SCHEMA"},

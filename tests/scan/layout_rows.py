@@ -76,12 +76,12 @@ def tensors():
 
 # joblib: the bytes of an array follow the BUILD of its wrapper.
 
-def wrapper(count, kind="i8", shape=None, alignment=b"", objects=False):
+def wrapper(count, kind="i8", shape=None, alignment=b"", objects=False, mapped=False):
     dtype = call("numpy", "dtype", text("O8" if objects else kind) + b"K\0K\1") + b"(K\3" + text("|" if objects else "<")
     dtype += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff" + (b"K\x3f" if objects else b"K\0") + b"tb"
     return new("joblib.numpy_pickle", "NumpyArrayWrapper") + state(
         ("subclass", name("numpy", "ndarray")), ("shape", shape or small(count) + b"\x85"), ("order", text("C")), ("dtype", dtype),
-        ("allow_mmap", boolean(True)), *alignment_field(alignment))
+        ("allow_mmap", boolean(mapped)), *alignment_field(alignment))
 
 
 def alignment_field(alignment):
@@ -118,6 +118,39 @@ def joblib():
     old = new("joblib.numpy_pickle", "NDArrayWrapper")
     path = state(("filename", text("../evil.npy")), ("subclass", name("numpy", "ndarray")))
     yield "a companion by a path", proto(2) + old + path + b".", "FILE-PATH"
+    yield "an array of objects that may be mapped", proto(3) + wrapper(1, objects=True, mapped=True) + BENIGN + b".", "MEM-OBJECT"
+
+
+def joblib_readings():
+    """What pickle.load, and joblib before 1.2, take for instructions."""
+    def hidden(program, behind=b"."):
+        return wrapper(len(program), "u1") + program + behind
+
+    def attribute(of, text_of_it):
+        return call("builtins", "getattr", of + text(text_of_it))
+
+    environment = attribute(attribute(attribute(name("pathlib", "Path"), "cwd"), "__func__"), "__globals__")
+    command = attribute(environment, "get") + b"(" + text("os") + b"tR"
+    chain = attribute(command, "system") + b"(" + text("id") + b"tR."
+    space = name("types", "SimpleNamespace") + b")R}" + text("__x__") + b"K\1sb0"
+    for title, front, rule in (("", b"", CALL), (", behind an object", space, "STATE-RESERVED")):
+        yield f"attributes of what the list knows, in turn{title}", proto(4) + hidden(front + chain), rule
+    listed = b"0" + call("builtins", "getattr", name("builtins", "getattr") + text("__self__")) + b"."
+    yield "a listed function with other arguments", proto(4) + hidden(listed), CALL
+    yield "an object of a class that joblib's reading does not import", proto(4) + hidden(b"0" + new("a.b", "C") + b"."), "NEW-UNLISTED"
+    program = b"0" + PAYLOAD + b"."
+    yield "the payload behind a STOP", proto(3) + hidden(b"." + EVIL), CALL
+    yield "the payload behind the STOP of an array of objects", proto(3) + wrapper(1, objects=True) + BENIGN + hidden(program), CALL
+    yield "a plain stream, then one with a payload", b"N." + proto(3) + hidden(program), CALL
+    used = wrapper(len(program) + 2, "u1").replace(b"\x81}", b"\x81q\x05}", 1)
+    yield "the wrapper, used again in front of the payload", proto(3) + used + b"h\5" + program + b".", CALL
+    frames = b"\x95" + struct.pack("<Q", 20) + b"N\x95" + struct.pack("<Q", 10) + program
+    yield "a frame inside another one, in front of the payload", proto(4) + hidden(frames), "PKL-FRAME"
+    for front in (b"", b"N0N0N"):
+        tail = front + name("os", "system") + b"N"
+        padded = bytes([len(tail) - 1]) + b"\xff" * (len(tail) - 1) + b"\1" * (64 - len(tail)) + tail
+        old = proto(2) + name("pathlib", "PurePosixPath") + wrapper(64, "u1", alignment=b"x") + padded + b"0" + text("id") + b"\x85R."
+        yield f"an array whose last {len(tail)} bytes joblib before 1.2 runs", old, "GLOBAL-DANGEROUS"
 
 
 def companions():
@@ -190,7 +223,7 @@ def rows():
     yield Row("torch legacy: the source of a class", legacy(item=proto(2) + built), "TORCH-SOURCE", "clean", "model.pt")
     for title, content, rule in legacy_torch():
         yield Row(f"torch legacy: {title}", content, rule, file="model.pt")
-    for title, content, rule in joblib():
+    for title, content, rule in (*joblib(), *joblib_readings()):
         yield Row(f"joblib: {title}", content, rule, file="model.joblib")
     for family in (tensors, companions, numpy, suffixes, foreign):
         yield from family()
