@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "pickle/allow_list.h"
@@ -216,8 +217,9 @@ std::optional<Error> Reading::FirstAct(const ScanReport& report) const {
 Status CheckReading(const SharedSource& source, std::uint64_t begin, const ImportOptions& options,
                     const JoblibReading& joblib, JoblibLayout::Reader reader, StreamBudget& budget) {
   for (std::uint64_t at = begin; at < source->size(); --budget.streams) {
-    if (budget.streams == 0) {
-      return Error{Stage::kLimit, "LIMIT-COUNT", "more streams follow one another than the limit", at};
+    if (budget.streams == 0 || budget.beyond == 0) {
+      return Error{Stage::kLimit, "LIMIT-COUNT", "arrays that other readers take for instructions come to their limit",
+                   at};
     }
     Findings findings;
     JoblibLayout layout(source, options, reader);
@@ -236,6 +238,8 @@ Status CheckReading(const SharedSource& source, std::uint64_t begin, const Impor
     std::move(findings).MoveTo(report);
     const Reading reading(graph, layout, joblib);
     if (auto act = reading.FirstAct(report)) return *act;
+    // Streams may follow one another that each run on through all the others.
+    budget.beyond -= std::min(budget.beyond, reached.end - std::min(reached.end, joblib.end));
     if (reached.ending == MachineResult::Ending::kGaveUp && !reading.died()) return report.findings.back().error;
     // What stands behind the end for joblib is judged by whoever called.
     if (reading.died() || reached.root == kNoNode || reached.end >= joblib.end) return {};
@@ -250,18 +254,18 @@ JoblibReading ReadingOf(const Graph& graph, const JoblibLayout& layout, std::uin
   JoblibReading reading;
   reading.aligned = layout.aligned();
   reading.end = end;
+  std::unordered_map<const GlobalName*, const std::string*> names;
   for (const GlobalName& global : graph.globals()) {
     reading.imports.insert(FullName(global));
     reading.parts.emplace(global.module);
-    reading.parts.emplace(global.name);
+    names.emplace(&global, &*reading.parts.emplace(global.name).first);
   }
   for (NodeIndex node = 0; node < graph.size(); ++node) {
     const Kind kind = graph.kind(node);
     if (kind != Kind::kCall && kind != Kind::kGlobal) continue;
     const NodeIndex callee = kind == Kind::kCall ? graph.CallOf(node).callee : node;
-    const std::string* name = nullptr;
-    if (graph.kind(callee) == Kind::kGlobal) name = &*reading.parts.find(std::string(graph.GlobalOf(callee).name));
-    reading.sites.push_back({graph.offset(node), name});
+    const bool named = graph.kind(callee) == Kind::kGlobal;
+    reading.sites.push_back({graph.offset(node), named ? names.at(&graph.GlobalOf(callee)) : nullptr});
   }
   std::stable_sort(reading.sites.begin(), reading.sites.end(),
                    [](const auto& one, const auto& other) { return one.offset < other.offset; });

@@ -37,8 +37,8 @@ JoblibReading ReadingOf(const Graph& graph, const JoblibLayout& layout, std::uin
 // two other readers would: pickle.load, for which the bytes of an array are instructions (arrays by joblib 0.10 to 1.1
 // stand behind their wrapper without a byte that stops it), and joblib before 1.2, which takes the padding in front of
 // an array for its first bytes, and its last bytes for instructions. That they go wrong is normal; that they come to
-// call something that joblib does not is an attack on those who use them. kUnsafe; kLimit LIMIT-COUNT when the array
-// holds more streams than `budget` has left.
+// call something that joblib does not is an attack on those who use them. kUnsafe; kLimit LIMIT-COUNT when
+// `budget` is spent.
 Status CheckOtherReadings(const SharedSource& source, std::uint64_t begin, const ImportOptions& options,
                           const JoblibReading& joblib, StreamBudget& budget);
 

@@ -164,7 +164,8 @@ bool MayStartPickle(std::uint8_t byte) {
   return starts[byte];
 }
 
-Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits) {
+Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits,
+                         std::uint64_t* opcodes) {
   // A stream that says nothing may stand before one that does something, and there are loaders of several streams.
   for (std::size_t streams = 0; streams < kSurelyPickles; ++streams) {
     const std::uint64_t rest = source->size() - begin;
@@ -176,10 +177,12 @@ Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeD
     const ByteView head = start.first(std::min<std::size_t>(start.size(), 2));
     const std::uint64_t first = std::min(rest, depth == ProbeDepth::kWhole ? kFirstLook : kShallowLook);
     SAFEMODEL_ASSIGN(Look look, LookAt(source, begin, first, limits));
+    if (opcodes != nullptr) *opcodes += look.reached.opcodes;
     if (IsPickle(look, head, rest, depth)) return true;
     // What is still a stream after thousands of bytes is no accident, or jumps over a long text: follow it to its end.
     if (first != rest && look.ended) {
       SAFEMODEL_ASSIGN(look, LookAt(source, begin, rest, limits));
+      if (opcodes != nullptr) *opcodes += look.reached.opcodes;
       if (IsPickle(look, head, rest, depth)) return true;
     }
     if (look.reached.root == kNoNode || depth == ProbeDepth::kShallow) return false;

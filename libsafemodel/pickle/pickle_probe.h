@@ -28,11 +28,15 @@ enum class ProbeDepth : std::uint8_t {
 // behind one that says nothing. No is said only of a stream that stopped at something that every reader of Python
 // refuses: one that the machine gave up, for a limit of its own or because readers may go on, is a pickle too. Elements
 // of tensors begin like each of these now and then, but do not go on so. Errors: those of the source, with stage kIo.
-Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits);
+// `opcodes`, if given, becomes larger by the instructions that it took to tell.
+Result<bool> ProbePickle(const SharedSource& source, std::uint64_t begin, ProbeDepth depth, const Limits& limits,
+                         std::uint64_t* opcodes = nullptr);
 
-// StreamBudget is how many streams that follow others are judged in one input, all its members together.
+// StreamBudget is how many streams that follow others are judged in one input, all its members together, and how many
+// bytes other readers of joblib files are followed beyond the end of a stream.
 struct StreamBudget {
   std::size_t streams = 100'000;
+  std::uint64_t beyond = 16u << 20;
 };
 
 // FindPickle returns where, from `begin` on, the next pickle starts; the size of the source when there is none. What

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kHeadBytes = 512;  // the first header of a tar
 constexpr std::uint64_t kWindow = 64u << 10;
+constexpr std::uint64_t kFirstWindow = 64;
 
 // Signature is how files of a format that is not read here begin.
 struct Signature {
@@ -96,8 +97,10 @@ Status CheckNoTar(ByteView head) {
 }
 
 Result<std::uint64_t> SkipZeros(const ByteSource& source, std::uint64_t begin) {
-  for (std::uint64_t at = begin; at < source.size(); at += kWindow) {
-    SAFEMODEL_ASSIGN(const ByteBuffer window, ReadRange(source, at, std::min(kWindow, source.size() - at), kWindow));
+  // Most often the first byte is none, and is asked for behind each of many streams.
+  std::uint64_t size = kFirstWindow;
+  for (std::uint64_t at = begin; at < source.size(); at += size, size = kWindow) {
+    SAFEMODEL_ASSIGN(const ByteBuffer window, ReadRange(source, at, std::min(size, source.size() - at), kWindow));
     const auto found = std::find_if(window.begin(), window.end(), [](std::uint8_t byte) { return byte != 0; });
     if (found != window.end()) return at + static_cast<std::uint64_t>(found - window.begin());
   }

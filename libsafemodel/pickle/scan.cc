@@ -326,7 +326,7 @@ Result<ScanClaim> Scanner::ScanNpy(const SharedSource& source, unsigned level) {
 Result<Scanner::Stream> Scanner::RunStream(const SharedSource& source, std::uint64_t at, unsigned level) {
   JoblibLayout layout(source, options_);
   Graph graph(layout.stream());
-  graph.Expect(source->size() - at);
+  if (at == 0) graph.Expect(source->size());  // streams that follow others may be tiny, and many
   ImportTables tables;
   RuleContext context{graph, tables, options_.limits, findings_, options_.user};
   Stream stream;
@@ -390,7 +390,8 @@ Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned l
       return {};
     }
     --streams_.streams;
-    SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, next, ProbeDepth::kWhole, options_.limits));
+    std::uint64_t probed = 0;
+    SAFEMODEL_ASSIGN(const bool pickle, ProbePickle(source, next, ProbeDepth::kWhole, options_.limits, &probed));
     if (!pickle) {
       if (!std::exchange(told, true)) {
         findings_.Add({Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", next});
@@ -407,6 +408,9 @@ Status Scanner::ScanRest(const SharedSource& file, std::uint64_t& at, unsigned l
     }
     SAFEMODEL_ASSIGN(const Stream stream, RunStream(source, next, level));
     SAFEMODEL_TRY(ScanOtherReadings(source, next, stream));
+    // A probe reads the arrays of joblib as instructions, and may run on through all streams that follow.
+    search_.opcodes -= std::min(search_.opcodes, probed - std::min(probed, stream.reached.opcodes));
+    if (search_.opcodes == 0) streams_.streams = 0;
     const bool broken = stream.reached.root == kNoNode;
     next = broken ? std::min(size, stream.reached.end + 1) : stream.reached.end;
     if (!told) at = next;
