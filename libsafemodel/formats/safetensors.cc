@@ -214,14 +214,17 @@ Status AddTensors(const SharedSource& source, std::uint64_t data_offset, std::ve
 
 bool LooksLikeSafetensors(ByteView head, std::uint64_t file_bytes) {
   if (head.size() <= kLengthBytes) return false;
+  const auto length = ByteReader(head).U64();
+  if (!length.ok()) return false;
+  const bool fits = length.value() <= file_bytes - kLengthBytes;
+  const bool allowed = length.value() <= kSafetensorsHeaderBytes;
   const std::uint8_t first = head[kLengthBytes];
-  if (first == '{') return true;
+  // Eight letters of a text are a length that no file has. A header may be longer than a file that was cut off.
+  if (first == '{') return fits || allowed;
   // White space in front of the object, which some readers take: then only a length that fits tells it from other
   // files.
   const bool space = first == ' ' || first == '\t' || first == '\r' || first == '\n';
-  const auto length = ByteReader(head).U64();
-  return space && length.ok() && length.value() <= kSafetensorsHeaderBytes &&
-         length.value() <= file_bytes - kLengthBytes;
+  return space && fits && allowed;
 }
 
 Result<ImportedModel> ReadSafetensors(const SharedSource& source, const Limits& limits) {

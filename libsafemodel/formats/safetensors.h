@@ -17,7 +17,8 @@
 namespace safemodel::formats {
 
 // LooksLikeSafetensors says whether the first bytes of a file of `file_bytes` bytes have the shape of safetensors: a
-// length, then a JSON object. Nine bytes are enough; nothing is proved by it.
+// length, then a JSON object. Nine bytes are enough; nothing is proved by it. No length is neither that of a header
+// that fits into the file nor one that the format allows.
 bool LooksLikeSafetensors(ByteView head, std::uint64_t file_bytes);
 
 // ReadSafetensors reads the header; the tensors become views of `source`, which must be safe for positional reads as

@@ -108,7 +108,8 @@ JoblibLayout::JoblibLayout(SharedSource file, const ImportOptions& options, Read
 }
 
 Result<NodeIndex> JoblibLayout::AfterBuild(RuleContext& context, NodeIndex built, RawInput& input) {
-  if (context.graph.kind(built) == Kind::kRawArray) changed_ = true;
+  // An array is the state of nothing; the position is behind BUILD.
+  if (context.graph.kind(built) == Kind::kRawArray && !behind_.contains(input.position() - 1)) changed_ = true;
   const AllowEntry* entry = context.graph.EntryOf(built);
   const std::string_view rule = entry != nullptr && entry->rule != nullptr ? entry->rule->name : std::string_view();
   if (!rule.starts_with("joblib_")) return built;

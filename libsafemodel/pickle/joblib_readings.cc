@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
-#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -60,8 +59,7 @@ class Reading {
   std::uint64_t dead_ = kNowhere;   // where this reader does what no reader of Python can do
   std::set<std::uint64_t> listed_;  // where it calls objects that the allow-list knows
   NameSet made_up_;                 // unlisted names of known parts
-  // Names in modules of which nothing is known, by the name in the module.
-  std::map<std::string, std::string_view> elsewhere_;
+  NameSet moved_;                   // names that joblib imports, from modules of which nothing is known
 };
 
 Reading::Reading(const Graph& graph, const JoblibLayout& layout, const JoblibReading& joblib)
@@ -73,7 +71,13 @@ Reading::Reading(const Graph& graph, const JoblibLayout& layout, const JoblibRea
     if (global.danger == Danger::kListed) continue;
     const bool known = joblib.parts.contains(std::string(global.module));
     if (known && joblib.parts.contains(std::string(global.name))) made_up_.insert(FullName(global));
-    if (!known && global.danger == Danger::kUnlisted) elsewhere_.emplace(FullName(global), global.name);
+  }
+  for (NodeIndex node = 0; node < graph.size(); ++node) {
+    if (graph.kind(node) != Kind::kGlobal || graph.GlobalOf(node).danger != Danger::kUnlisted) continue;
+    const GlobalName& global = graph.GlobalOf(node);
+    const JoblibReading::Site* site = SiteAt(graph.offset(node));
+    const bool moved = site != nullptr && site->name != nullptr && *site->name == global.name;
+    if (moved && !joblib.parts.contains(std::string(global.module))) moved_.insert(FullName(global));
   }
   for (NodeIndex node = 0; node < graph.size(); ++node) {
     if (graph.kind(node) == Kind::kCall && CallsListed(node)) listed_.insert(graph.offset(node));
@@ -147,11 +151,8 @@ const JoblibReading::Site* Reading::SiteAt(std::uint64_t offset) const {
 // rest of the file with an empty one, takes one object for another, and makes up names of the parts of others, or of a
 // text for the module and the right name in it.
 bool Reading::IsFamiliar(const std::string& name, std::uint64_t offset) const {
-  const JoblibReading::Site* site = SiteAt(offset);
-  if (site == nullptr || CallsItsArguments(name)) return false;
-  if (joblib_.imports.contains(name) || made_up_.contains(name)) return true;
-  const auto moved = elsewhere_.find(name);
-  return moved != elsewhere_.end() && site->name != nullptr && *site->name == moved->second;
+  if (SiteAt(offset) == nullptr || CallsItsArguments(name)) return false;
+  return joblib_.imports.contains(name) || made_up_.contains(name) || moved_.contains(name);
 }
 
 // IsCallAct: the elements of an array, passed to what joblib calls too, are numbers and nothing else.

@@ -43,7 +43,8 @@ bool Machine::MayBeText(NodeIndex node) const {
   }
   if (kind == Kind::kCall && graph_.EntryOf(node) != nullptr) {
     const AllowEntry& entry = *graph_.EntryOf(node);
-    const bool made = graph_.CallOf(node).how == How::kNew || entry.kind == EntryKind::kClass;
+    const bool made =
+        graph_.CallOf(node).how == How::kNew || entry.kind == EntryKind::kClass || entry.kind == EntryKind::kType;
     return !made || entry.name == "str";
   }
   return kind == Kind::kGlobal || kind == Kind::kCall || kind == Kind::kPersistent || kind == Kind::kPy2Str ||

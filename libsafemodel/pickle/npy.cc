@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -41,28 +42,66 @@ std::string KeyOf(const std::string& member) {
   return member.ends_with(kSuffix) ? member.substr(0, member.size() - kSuffix.size()) : member;
 }
 
-}  // namespace
+// Part is one array of a file, which ends at `end` of the file.
+struct Part {
+  NodeIndex array = kNoNode;
+  std::uint64_t end = 0;
+  bool objects = false;
+};
 
-Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, std::uint64_t begin,
-                               ConvertOptions::Unknown unknown) {
+Result<Part> ReadPart(RuleContext& context, const SharedSource& file, std::uint64_t begin,
+                      ConvertOptions::Unknown unknown) {
   ElementTypeTable types(context.tables.element_types, context.limits);
   SAFEMODEL_ASSIGN(NpyHeader header, ReadNpyHeader(*file, types));
   if (header.type.objects == DtypeNote::Objects::kYes) {
     const std::uint64_t end = begin + file->size();
     SAFEMODEL_ASSIGN(const MachineResult result,
                      RunMachine(context, begin + header.data_offset, {.unknown = unknown, .end = end}));
-    if (EndsHere(*file, result.end - begin)) return result.root;
-    return Error{Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", result.end};
+    return Part{result.root, result.end - begin, true};
   }
   SAFEMODEL_ASSIGN(const std::uint64_t bytes, ArrayBytes(header.type, header.shape, context.limits));
   if (file->size() - header.data_offset < bytes) {
     return Error{Stage::kMalformed, "FILE-MALFORMED",
                  "the file ends inside its array; it may be incomplete, get it again", begin + file->size()};
   }
-  SAFEMODEL_ASSIGN(SharedSource data, MakeSliceSource(file, header.data_offset, file->size() - header.data_offset));
+  SAFEMODEL_ASSIGN(SharedSource data, MakeSliceSource(file, header.data_offset, bytes));
   SAFEMODEL_ASSIGN(const std::uint32_t tensor, AddArray(context.tables, std::move(data), header.type,
                                                         std::move(header.shape), header.order, context.limits));
-  return context.graph.AddRawArray(begin + header.data_offset, tensor);
+  return Part{context.graph.AddRawArray(begin + header.data_offset, tensor), header.data_offset + bytes, false};
+}
+
+// JudgeBehind judges what follows the first array of a file, and returns why the file is refused. Several calls of
+// numpy.save may have written to it, and each object array that numpy.load comes to is a pickle.
+Error JudgeBehind(RuleContext& context, const SharedSource& file, std::uint64_t begin, const Part& first,
+                  ConvertOptions::Unknown unknown) {
+  Error strange{Stage::kUnsafe, "MEM-NPY", "an array has more or fewer bytes than its shape says", begin + first.end};
+  if (first.objects) {
+    strange = {Stage::kMalformed, "PKL-TRAILING", "bytes follow the end of the pickle", begin + first.end};
+  }
+  std::uint64_t at = first.end;
+  while (at < file->size()) {
+    std::array<std::uint8_t, kMagicBytes> magic{};
+    const MutableBytes start = MutableBytes(magic).first(std::min<std::uint64_t>(magic.size(), file->size() - at));
+    if (const Status read = file->ReadAt(at, start); !read.ok()) return read.error();
+    if (!LooksLikeNpy(start)) return strange;
+    const auto rest = MakeSliceSource(file, at, file->size() - at);
+    if (!rest.ok()) return rest.error();
+    const auto part = ReadPart(context, rest.value(), begin + at, unknown);
+    if (!part.ok()) return part.error().code == std::string_view("NPY-HEADER") ? strange : part.error();
+    at += part.value().end;
+  }
+  return {Stage::kUnsupported, "FILE-UNSUPPORTED",
+          "several arrays in one file are not read; load them one by one and save them with numpy.savez",
+          begin + first.end};
+}
+
+}  // namespace
+
+Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, std::uint64_t begin,
+                               ConvertOptions::Unknown unknown) {
+  SAFEMODEL_ASSIGN(const Part first, ReadPart(context, file, begin, unknown));
+  if (first.end == file->size() || (first.objects && EndsHere(*file, first.end))) return first.array;
+  return JudgeBehind(context, file, begin, first, unknown);
 }
 
 Result<ImportedModel> ImportNpy(const SharedSource& source, const ImportOptions& options, Findings& findings) {

@@ -13,7 +13,9 @@
 namespace safemodel::pickle {
 
 // ReadNpyArray enters one .npy file that lies at `begin` of the graph's stream and returns its node. An array of
-// objects is a pickle, which the machine judges. kMalformed FILE-MALFORMED when the file ends inside its array.
+// objects is a pickle, which the machine judges. kMalformed FILE-MALFORMED when the file ends inside its array;
+// kUnsafe MEM-NPY when something follows the numbers; kUnsupported FILE-UNSUPPORTED when that is nothing but further
+// arrays, which are judged too.
 Result<NodeIndex> ReadNpyArray(RuleContext& context, const SharedSource& file, std::uint64_t begin,
                                ConvertOptions::Unknown unknown);
 

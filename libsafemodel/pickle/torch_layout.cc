@@ -279,6 +279,14 @@ ZipCrc CrcOf(const ImportOptions& options) {
 Result<const ZipEntry*> FindPickleMember(const ZipArchive& archive, const std::string& name) {
   SAFEMODEL_ASSIGN(const ZipEntry* entry, archive.Find(name));
   if (entry != nullptr) return entry;
+  // torch.export.save and AOTInductor write these records, and no pickle of this name.
+  const std::string root = name.substr(0, name.rfind('/') + 1);
+  for (const char* record : {"archive_format", "archive_version"}) {
+    if (!Has(archive, root + record)) continue;
+    return Error{Stage::kUnsupported, "FILE-UNSUPPORTED",
+                 "the archive is an exported program of PyTorch, which is not read; save its state dict instead",
+                 kNoOffset, root + record};
+  }
   return Error{Stage::kMalformed, "FILE-MISSING", "the archive has no record `data.pkl`; was saving it interrupted?"};
 }
 

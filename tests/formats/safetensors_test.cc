@@ -214,6 +214,11 @@ TEST_CASE("safetensors: the shape of a file is recognised by content") {
   CHECK_FALSE(looks(FileOf("", 0)));
   CHECK_FALSE(looks({}));
   CHECK_FALSE(looks(ByteBuffer(64, ' ')));
+  const std::string text = "prefix=${pcfiledir}";  // of numpy.pc: its ninth byte is the brace
+  CHECK_FALSE(looks(ByteBuffer(text.begin(), text.end())));
+  ByteBuffer cut = FileOf("{}", 0);
+  cut[2] = 1;  // a header of 64 KiB that the file does not have
+  CHECK(looks(cut));
   CHECK_FALSE(looks({0x80, 2, 'c', 'o', 's', '\n', 's', 'y', 's', 't', 'e', 'm'}));
 }
 

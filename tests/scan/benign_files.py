@@ -2,6 +2,8 @@
 """Writes benign files with the libraries that people save models with, for benign_test.py. Each function is a group of
 files; what they hold comes from the tests that compare conversions, where it has to be right value by value."""
 
+import datetime
+import decimal
 import io
 import itertools
 import os
@@ -17,11 +19,14 @@ try:
     import joblib_test
     import lightgbm
     import numpy as np
+    import pandas as pd
     import pandas_test
     import safetensors.numpy
     import safetensors.torch
     import safetensors_test
     import scipy.sparse
+    import sklearn.linear_model
+    import sklearn.preprocessing
     import sklearn_test
     import stdlib_test
     import torch
@@ -183,6 +188,51 @@ def joblib_arrays(write, scratch):
     for name, value in joblib_test.contents(scratch):
         for compressor in (None, *COMPRESSORS):
             write.joblib(name, value, compressor)
+
+
+class Pipe:
+    """What joblib writes to as it did before 1.2: without padding in front of arrays."""
+
+    def __init__(self, file):
+        self.write = file.write
+
+    def tell(self):
+        raise io.UnsupportedOperation
+
+
+WORDS = "to be or not of and top total output one other our off on under use unit bus box tub object open Ro QR".split()
+
+
+def chance_array(rng, kind):
+    """An array whose bytes are instructions of a pickle now and then."""
+    count = int(rng.integers(1, 40))
+    if kind in ("f4", "f8"):
+        return rng.standard_normal(count).astype(kind)
+    if kind in ("i1", "u1", "u2", "i8", "?"):
+        return rng.integers(0, 2 if kind == "?" else 127, count).astype(kind)
+    words = [WORDS[i] for i in rng.integers(0, len(WORDS), count)]
+    if kind == "text":
+        return np.frombuffer(" ".join(words).encode(), "u1").copy()
+    if kind == "objects":
+        return np.array([*words, decimal.Decimal(count), datetime.date(2020, 1, 1), decimal.Decimal(2), None], dtype=object)
+    return np.array([] if kind == "empty" else words, dtype="f8" if kind == "empty" else kind)
+
+
+def joblib_chance(write):
+    """Arrays between instructions, for those who read the arrays as instructions too."""
+    rng = np.random.default_rng(5)
+    kinds = ("u1", "i1", "u2", "i8", "f4", "f8", "?", "S", "U", "text", "objects", "empty")
+    for i, kind in enumerate(kinds * 200):
+        one, other = chance_array(rng, kind), chance_array(rng, kinds[int(rng.integers(len(kinds)))])
+        model = sklearn.linear_model.LinearRegression()
+        model.coef_, model.intercept_ = one, np.float64(2)
+        encoder = sklearn.preprocessing.OneHotEncoder()
+        encoder.categories_ = [one, other]
+        frame = pd.DataFrame({"a": one, "b": one})
+        value = [one, [one, other], {"x": one, "y": other}, model, [model, one], encoder, (np.dtype("i4"), one), frame][int(rng.integers(8))]
+        path = write.path(f"{kind} {i}", "joblib", "pickle")  # a table of strings may hold no array
+        with open(path, "wb") as file:
+            joblib.dump(value, file if i % 3 == 0 else Pipe(file), protocol=int(rng.integers(2, 6)))
 
 
 def sparse(write):

@@ -176,6 +176,11 @@ def numpy():
     yield Row("npy: named .pkl", npy(EVIL), CALL)
     yield Row("npy: a pickle by the name", EVIL, CALL, file="model.npy")
     yield Row("npy: a payload behind the data", npy(b"\0" * 8 + EVIL, descr="'<f8'"), "MEM-NPY", file="model.npy")
+    one = npy(b"\0" * 8, descr="'<f8'")
+    yield Row("npy: several arrays", one + one + npy(BENIGN), "FILE-UNSUPPORTED", "unreadable", "model.npy")
+    yield Row("npy: several arrays, and the last one is a payload", one + npy(BENIGN) + npy(EVIL), CALL, file="model.npy")
+    yield Row("npy: several arrays, and a payload behind them", one + one + EVIL, "MEM-NPY", file="model.npy")
+    yield Row("npy: several arrays, and one that only begins", one + b"\x93NUMPY\1\0\4\0{}\n\n" + EVIL, "MEM-NPY", file="model.npy")
     yield Row("npy: longer than its data", npy(b"\0" * 4, descr="'<f8'"), "FILE-MALFORMED", "unreadable", "model.npy")
     for title, layer in (("stored", 0), ("deflated", 8)):
         yield Row(f"npz: an object array, {title}", zip_of(member("a.npy", npy(EVIL), method=layer)), CALL, file="model.npz")
@@ -187,6 +192,13 @@ def numpy():
     plain = call("numpy", "dtype", text("f8") + b"K\0K\1") + b"(K\3" + text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
     state_of_nine = b"(K\1" + b"K\x09\x85" + plain + b"\x89" + blob(b"\0" * 8) + b"tb."
     yield Row("numpy: an array longer than its bytes", proto(3) + array + state_of_nine, "MEM-NPY")
+
+
+def exported_programs():
+    parts = [member("m/archive_format", b"pt2"), member("m/.data/version", b"3\n"), member("m/models/model.json", b"{}")]
+    yield Row("an exported program", zip_of(*parts), "FILE-UNSUPPORTED", "unreadable", "model.pt2")
+    evil = member("m/data/sample_inputs/model.pt", EVIL)
+    yield Row("an exported program with a payload", zip_of(*parts, evil), CALL, file="model.pt2")
 
 
 def suffixes():
@@ -225,5 +237,5 @@ def rows():
         yield Row(f"torch legacy: {title}", content, rule, file="model.pt")
     for title, content, rule in (*joblib(), *joblib_readings()):
         yield Row(f"joblib: {title}", content, rule, file="model.joblib")
-    for family in (tensors, companions, numpy, suffixes, foreign):
+    for family in (tensors, companions, numpy, exported_programs, suffixes, foreign):
         yield from family()
