@@ -194,6 +194,13 @@ def headless():
         yield Row(f"zip: no end record, deflated, local size {size}", zip_of(entry, member("archive/version", b"3\n"))[:-22], CALL, file=MODEL)
 
 
+def many_streams():
+    """Each member is within the limit of streams; all of them together are not."""
+    members = [member(f"a{i}", b"N." * 40_000, method=8) for i in range(3)]
+    yield Row("zip: streams without end", zip_of(*members), "LIMIT-COUNT", "unreadable", "a.zip")
+    yield Row("zip: streams without end, and a payload", zip_of(*members, member("b", EVIL)), CALL, file="a.zip")
+
+
 def rows():
     for title, entry, rule in flags_and_fields():
         content = zip_of(entry, member("archive/version", b"3\n"))
@@ -202,5 +209,5 @@ def rows():
             yield Row(f"zip: {title}, seen", content, CALL, file=MODEL)
     for title, content, rule in zip_structure():
         yield Row(f"zip: {title}", content, rule, file=MODEL)
-    for family in (unknown_methods, duplicates, headless, roots, prefixed, tars, wrapped):
+    for family in (unknown_methods, duplicates, headless, roots, prefixed, tars, wrapped, many_streams):
         yield from family()
