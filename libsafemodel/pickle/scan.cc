@@ -299,8 +299,9 @@ Result<ScanClaim> Scanner::ScanWrapped(const SharedSource& source, Unwrapped unw
   }
   const Findings::MemberScope scope(findings_, std::string("(") + WrapperName(unwrapped.kind) + ")");
   SAFEMODEL_ASSIGN(ScanClaim inner, Scan(unwrapped.plain, Role::kInput, level + 1));
-  // Two bytes begin some of these formats, and texts too: what unpacks to nothing is none.
-  if (unwrapped.fault && inner.layout.empty() && HasShortMagic(unwrapped.kind)) return ScanClaim{};
+  // Two bytes begin some of these formats, and texts too: what breaks before anything comes of it is none.
+  const bool broken = unwrapped.fault && std::string_view(unwrapped.fault->code) == "WRAP-MALFORMED";
+  if (broken && inner.layout.empty() && HasShortMagic(unwrapped.kind)) return ScanClaim{};
   if (unwrapped.fault) {
     findings_.Add(*unwrapped.fault);
     if (std::string_view(unwrapped.fault->code) == "WRAP-OUTSIDE") {

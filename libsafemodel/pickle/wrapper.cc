@@ -72,7 +72,8 @@ std::optional<std::uint64_t> SkippedFrame(ByteView start) {
 }
 
 // IsLzmaHeader says whether liblzma takes these bytes for LZMA when it has to guess, as Python's lzma.open lets it: a
-// byte of properties, a dictionary of 2^n or 2^n + 2^(n-1) bytes, and a size that is unknown or below 256 GiB.
+// byte of properties, a dictionary of 2^n or 2^n + 2^(n-1) bytes, and a size that is unknown or below 256 GiB. Nothing
+// comes of a size of zero, which zeros state.
 bool IsLzmaHeader(ByteView start) {
   constexpr std::uint64_t kUnknown = ~std::uint64_t{0}, kMostSize = std::uint64_t{1} << 38;
   ByteReader reader(start);
@@ -85,7 +86,7 @@ bool IsLzmaHeader(ByteView start) {
   std::uint32_t rounded = dictionary.value() - 1;
   for (const unsigned shift : {2u, 3u, 4u, 8u, 16u}) rounded |= rounded >> shift;
   if (rounded + 1 != dictionary.value() && dictionary.value() != ~std::uint32_t{0}) return false;
-  return size.value() == kUnknown || size.value() < kMostSize;
+  return size.value() == kUnknown || (size.value() != 0 && size.value() < kMostSize);
 }
 
 // MayJoin: the tools of these formats read one member after the other.

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "model/fixture.h"
-#include "model/folder_walk.h"
 #include "model/judge_file.h"
 #include "model/seams.h"
 #include "model/sharded_input.h"
@@ -479,25 +478,6 @@ TEST_CASE("folder: what lies in it and cannot be packed refuses it") {
           for (int i = 0; i < 33; ++i) deep += "d/";
           f.Add(deep + "x", "");
         }) == "limit deep_folder");
-}
-
-TEST_CASE("folder walk: names in order, limits at their edge") {
-  ModelFolder folder;
-  folder.Add("b/x", "").Add("b/.GIT/config", "").Add("a", "").Add("c", "");
-  const auto opened = Folder::Open(folder.temp.Path("in"));
-  REQUIRE(opened.ok());
-  Lines seen;
-  const Visit visit = [&](const WalkEntry& entry) -> Status {
-    seen.push_back(entry.path + (entry.kind == WalkEntry::Kind::kFile ? "" : " passed over"));
-    return {};
-  };
-  CHECK(Outcome(WalkFolder(*opened.value(), {5, 2}, visit)) == "ok");
-  CHECK(seen == Lines{"a", "b/.GIT passed over", "b/x", "c"});
-  CHECK(Outcome(WalkFolder(*opened.value(), {4, 2}, visit)) == "limit many_files");
-  CHECK(Outcome(WalkFolder(*opened.value(), {5, 1}, visit)) == "limit deep_folder");
-  CHECK(Outcome(WalkFolder(*opened.value(), {}, [](const WalkEntry&) -> Status {
-          return Error{Stage::kLimit, "enough"};
-        })) == "limit enough");
 }
 
 }  // namespace safemodel
