@@ -174,7 +174,7 @@ bool Reading::IsAct(const Finding& finding) const {
   if (code == "GLOBAL-NAME") {
     return finding.opcode == "STACK_GLOBAL" && error.subject.empty() && SiteAt(error.offset) == nullptr;
   }
-  if (code == "GLOBAL-DOTTED") return !IsFamiliar(error.subject, error.offset);
+  if (code == "GLOBAL-DOTTED" || code == "GLOBAL-VALUE") return !IsFamiliar(error.subject, error.offset);
   // An array is the state of nothing.
   if (code == "STATE-TARGET") return !error.subject.empty() && !layout_.Follows(error.offset);
   if (code == "STATE-SCHEMA" || code == "ITEMS-TARGET") {
