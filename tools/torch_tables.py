@@ -28,7 +28,7 @@ KEPT = {
 
 # hooks is a schema of torch.inc.
 OPTIMIZER = r"""# Optimizers ask their groups and defaults for items when they are loaded.
-schema optimizer: {defaults?: dict(str: node), param_groups?: list(dict(str: node)), state?: mapping(node: mapping(node: node)), \
+schema optimizer: {defaults?: dict(str: node), param_groups?: list(dict(str: node)), state?: mapping(node: mapping(node: data | inert)), \
     _optimizer_step_pre_hooks?: @hooks, _optimizer_step_post_hooks?: @hooks, _optimizer_state_dict_pre_hooks?: @hooks, \
     _optimizer_state_dict_post_hooks?: @hooks, _optimizer_load_state_dict_pre_hooks?: @hooks, \
     _optimizer_load_state_dict_post_hooks?: @hooks, **: node}"""

@@ -221,10 +221,12 @@ bool LooksLikeSafetensors(ByteView head, std::uint64_t file_bytes) {
   const std::uint8_t first = head[kLengthBytes];
   // Eight letters of a text are a length that no file has. A header may be longer than a file that was cut off.
   if (first == '{') return fits || allowed;
-  // White space in front of the object, which some readers take: then only a length that fits tells it from other
-  // files.
-  const bool space = first == ' ' || first == '\t' || first == '\r' || first == '\n';
-  return space && fits && allowed;
+  // White space in front of the object, which some readers take: then only a length that fits, and an object that
+  // follows or may follow, tell it from other files.
+  const auto is_space = [](std::uint8_t byte) { return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n'; };
+  const ByteView text = head.subspan(kLengthBytes);
+  const auto object = std::find_if_not(text.begin(), text.end(), is_space);
+  return is_space(first) && fits && allowed && (object == text.end() || *object == '{');
 }
 
 Result<ImportedModel> ReadSafetensors(const SharedSource& source, const Limits& limits) {

@@ -120,6 +120,7 @@ Status CheckWrapped(const SharedSource& source, const ImportOptions& options) {
 Result<ImportedModel> ImportPeeled(const SharedSource& source, Peeled peeled, const ImportOptions& options,
                                    Findings& findings) {
   SAFEMODEL_TRY(CheckWrapped(source, options));
+  SAFEMODEL_TRY(CheckArchiveAtEnd(peeled.plain, options));
   auto model = ImportPlain(peeled.plain, options, findings);
   const bool unsafe = !model.ok() && model.error().stage == Stage::kUnsafe;
   if (peeled.fault && !unsafe) return *peeled.fault;

@@ -16,6 +16,7 @@
 #include "pickle/joined_source.h"
 #include "pickle/machine.h"
 #include "pickle/npy_header.h"
+#include "pickle/scan_end.h"
 
 namespace safemodel::pickle {
 namespace {
@@ -153,6 +154,7 @@ Result<ImportedModel> ImportNpz(const ZipArchive& archive, const ImportOptions& 
       return Error{Stage::kUnsafe, "ZIP-DUPLICATE", "two members are one array to numpy", kNoOffset,
                    member.entry->name};
     }
+    SAFEMODEL_TRY(CheckArchiveAtEnd(member.file, options));
     const auto array = ReadNpyArray(context, member.file, member.begin, options.unknown);
     if (!array.ok()) return InMember(array.error(), member.entry->name);
     const NodeIndex name = graph.AddBytes(Kind::kStr, member.begin, graph.Keep(ByteBuffer(key.begin(), key.end())));

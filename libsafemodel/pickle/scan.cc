@@ -44,15 +44,14 @@ class Scanner {
  public:
   Scanner(const ImportOptions& options, Findings& findings) : options_(options), findings_(findings) {}
 
-  Result<ScanClaim> Scan(const SharedSource& source, Role role, unsigned level);
+  Result<ScanClaim> ScanInner(const SharedSource& source, Role role, unsigned level);
   // ScanMembers judges the members of an archive; without the pickles that a reader has run already, `known`, whose
   // storages lie in folders of their names.
   Status ScanMembers(const ZipArchive& archive, const std::vector<std::string>& known, unsigned level);
   Status ScanZipMember(const ZipArchive& archive, const ZipEntry& entry, Role role, unsigned level);
-  // end_judged says whether the archive at the end of the file itself, if there is one, has been judged.
-  [[nodiscard]] bool end_judged() const { return end_judged_; }
 
  private:
+  Result<ScanClaim> Scan(const SharedSource& source, Role role, unsigned level);
   Result<ScanClaim> ScanZip(const SharedSource& source, unsigned level);
   Result<ScanClaim> ScanCarved(const SharedSource& source, const std::vector<ZipEntry>& listed, unsigned level);
   Status ScanCarvedPickle(const SharedSource& pickle, CarvedStorages& storages, unsigned level);
@@ -145,7 +144,7 @@ Result<bool> Scanner::ScanArchiveBehind(const SharedSource& source, std::uint64_
   if (source->sequential() && source->size() > kMostText) return false;
   SAFEMODEL_ASSIGN(const std::optional<FoundArchive> found, FindArchive(*source));
   if (!found || found->end_record < begin) return false;
-  end_judged_ = end_judged_ || level == 0;
+  end_judged_ = true;
   if (begin > 0) {
     findings_.Add({Stage::kUnsafe, "FILE-POLYGLOT", "a zip archive follows, which other readers load instead", begin});
   } else {
@@ -155,10 +154,19 @@ Result<bool> Scanner::ScanArchiveBehind(const SharedSource& source, std::uint64_
   return true;
 }
 
+// ScanInner judges what lies in another file like a file of its own: whoever takes it out may open it by its end.
+Result<ScanClaim> Scanner::ScanInner(const SharedSource& source, Role role, unsigned level) {
+  const bool outer = std::exchange(end_judged_, false);
+  SAFEMODEL_ASSIGN(ScanClaim claim, Scan(source, role, level));
+  if (role == Role::kInput && !end_judged_) SAFEMODEL_TRY(ScanArchiveAtEnd(source, options_, findings_, level));
+  end_judged_ = outer;
+  return claim;
+}
+
 // ScanBehind judges what follows a compressed file.
 Status Scanner::ScanBehind(const SharedSource& source, std::uint64_t begin, unsigned level) {
   SAFEMODEL_ASSIGN(const SharedSource rest, MakeSliceSource(source, begin, source->size() - begin));
-  SAFEMODEL_ASSIGN(const ScanClaim claim, Scan(rest, Role::kInput, level + 1));
+  SAFEMODEL_ASSIGN(const ScanClaim claim, ScanInner(rest, Role::kInput, level + 1));
   if (!claim.layout.empty()) return {};
   std::uint64_t at = 0;
   return ScanRest(rest, at, level, Before::kWhole);
@@ -168,7 +176,7 @@ Status Scanner::ScanMember(const std::string& name, const Result<SharedSource>& 
   const Findings::MemberScope scope(findings_, name);
   const Findings::Part part(findings_);
   if (!source.ok()) return Take(part, source.error());
-  const auto claim = Scan(source.value(), role, level + 1);
+  const auto claim = ScanInner(source.value(), role, level + 1);
   if (!claim.ok() && claim.error().stage == Stage::kIo) return claim.error();
   if (!claim.ok()) return Take(part, claim.error());
   if (!claim.value().layout.empty() || role == Role::kStorage) return {};
@@ -298,7 +306,7 @@ Result<ScanClaim> Scanner::ScanWrapped(const SharedSource& source, Unwrapped unw
     SAFEMODEL_TRY(ScanStreams(source, {}, level));
   }
   const Findings::MemberScope scope(findings_, std::string("(") + WrapperName(unwrapped.kind) + ")");
-  SAFEMODEL_ASSIGN(ScanClaim inner, Scan(unwrapped.plain, Role::kInput, level + 1));
+  SAFEMODEL_ASSIGN(ScanClaim inner, ScanInner(unwrapped.plain, Role::kInput, level + 1));
   // Two bytes begin some of these formats, and texts too: what breaks before anything comes of it is none.
   const bool broken = unwrapped.fault && std::string_view(unwrapped.fault->code) == "WRAP-MALFORMED";
   if (broken && inner.layout.empty() && HasShortMagic(unwrapped.kind)) return ScanClaim{};
@@ -475,14 +483,13 @@ Status CheckMembers(const ZipArchive& archive, const ImportOptions& options, Fin
   return {};
 }
 
-Result<ScanClaim> ScanSource(const SharedSource& source, const ImportOptions& options, Findings& findings) {
+Result<ScanClaim> ScanSource(const SharedSource& source, const ImportOptions& options, Findings& findings,
+                             unsigned level) {
   ImportOptions scan = options;
   scan.purpose = ImportOptions::Purpose::kScan;
   scan.unknown = ConvertOptions::Unknown::kKeepInert;
   Scanner scanner(scan, findings);
-  SAFEMODEL_ASSIGN(ScanClaim claim, scanner.Scan(source, Role::kInput, 0));
-  if (!scanner.end_judged()) SAFEMODEL_TRY(ScanArchiveAtEnd(source, options, findings));
-  return claim;
+  return scanner.ScanInner(source, Role::kInput, level);
 }
 
 }  // namespace safemodel::pickle

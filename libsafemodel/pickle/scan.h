@@ -21,9 +21,11 @@ struct ScanClaim {
 };
 
 // ScanSource judges an input and everything inside it, by content. Archives, streams and constants inside are judged
-// like inputs of their own, at most 8 levels deep; members that no reader claims are counted as opaque. Errors are
-// those of the system (kIo); all else is a finding. Bytes of tensors are read only where a proof needs them.
-Result<ScanClaim> ScanSource(const SharedSource& source, const ImportOptions& options, Findings& findings);
+// like inputs of their own, at most 8 levels deep, of which the input is at `level`; members that no reader claims are
+// counted as opaque. Errors are those of the system (kIo); all else is a finding. Bytes of tensors are read only where
+// a proof needs them.
+Result<ScanClaim> ScanSource(const SharedSource& source, const ImportOptions& options, Findings& findings,
+                             unsigned level = 0);
 
 // CheckMembers judges the members of an archive of PyTorch besides the pickles that ImportTorchZip runs: torch.load can
 // be told to run any of them. The error is the gravest refusal, about the member. Members that are merely unknown pass:

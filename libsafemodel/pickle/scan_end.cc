@@ -33,15 +33,15 @@ Result<std::optional<FoundArchive>> FindBehindOther(const ByteSource& source) {
 
 // ScanPiece judges an archive apart from the file that holds it.
 Result<ScanVerdict> ScanPiece(const SharedSource& source, const FoundArchive& found, const ImportOptions& options,
-                              Findings& findings) {
+                              Findings& findings, unsigned level) {
   SAFEMODEL_ASSIGN(const SharedSource piece, MakeSliceSource(source, found.begin, found.size));
-  SAFEMODEL_TRY(ScanSource(piece, options, findings));
+  SAFEMODEL_TRY(ScanSource(piece, options, findings, level + 1));
   return findings.worst();
 }
 
 }  // namespace
 
-Status ScanArchiveAtEnd(const SharedSource& source, const ImportOptions& options, Findings& findings) {
+Status ScanArchiveAtEnd(const SharedSource& source, const ImportOptions& options, Findings& findings, unsigned level) {
   SAFEMODEL_ASSIGN(const std::optional<FoundArchive> found, FindBehindOther(*source));
   if (!found) return {};
   if (found->scattered) {
@@ -51,15 +51,16 @@ Status ScanArchiveAtEnd(const SharedSource& source, const ImportOptions& options
   if (found->size == 0) return {};  // no reader opens a member of it
   // Members may have been judged already, as constants of a pickle: what is all right is not to be counted twice.
   Findings apart;
-  SAFEMODEL_ASSIGN(const ScanVerdict verdict, ScanPiece(source, *found, options, apart));
+  SAFEMODEL_ASSIGN(const ScanVerdict verdict, ScanPiece(source, *found, options, apart, level));
   if (verdict == ScanVerdict::kDangerous || verdict == ScanVerdict::kUnreadable) {
     findings.Add(Polyglot("the file ends with a zip archive, which other readers load instead", *found));
   } else {
     AddEmbedded(*found, findings);
   }
-  if (verdict == ScanVerdict::kClean) return {};
+  // Once more to tell what is in it, unless that has been said: archives at the end of archives double the work.
+  if (verdict == ScanVerdict::kClean || (level > 0 && verdict != ScanVerdict::kUnknown)) return {};
   const Findings::MemberScope scope(findings, "(archive at the end)");
-  SAFEMODEL_TRY(ScanPiece(source, *found, options, findings));
+  SAFEMODEL_TRY(ScanPiece(source, *found, options, findings, level));
   return {};
 }
 

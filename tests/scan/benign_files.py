@@ -24,6 +24,7 @@ try:
     import safetensors.numpy
     import safetensors.torch
     import safetensors_test
+    import scipy.interpolate
     import scipy.sparse
     import sklearn.linear_model
     import sklearn.preprocessing
@@ -245,6 +246,15 @@ def sparse(write):
             if form in ("bsr", "coo", "csc", "csr", "dia"):
                 with open(write.path(f"{form} {kind} {dtype} npz", "zip"), "wb") as file:
                     scipy.sparse.save_npz(file, value)
+
+
+def interpolations(write):
+    x = np.arange(9.0)
+    for kind in ("linear", "nearest", "previous", "zero", "slinear", "cubic"):
+        for fill in ("extrapolate", (0.0, 9.0)):
+            value = scipy.interpolate.interp1d(x, x**2, kind=kind, fill_value=fill, bounds_error=False)
+            write.pickle(f"interp1d {kind} {fill}", value, FROM_2)
+            write.joblib(f"interp1d {kind} {fill}", value)
 
 
 def pandas_tables(write):

@@ -25,7 +25,7 @@ CORPUS = os.path.normpath(os.path.join(ROOT, "../shared/corpus/real"))
 GROUPS = {
     files.estimators: 1600, files.torch_zip: 60, files.torch_modules: 400, files.torch_legacy: 60,
     files.torch_pickle: 100, files.torch_tar: 12, files.numpy_pickle: 150, files.numpy_files: 200,
-    files.joblib_arrays: 100, files.joblib_chance: 2400, files.sparse: 390, files.pandas_tables: 150, files.boosters: 5, files.standard_library: 250, files.safetensors_files: 30,
+    files.joblib_arrays: 100, files.joblib_chance: 2400, files.sparse: 390, files.interpolations: 60, files.pandas_tables: 150, files.boosters: 5, files.standard_library: 250, files.safetensors_files: 30,
     files.embedded: 120,
 }  # fmt: skip
 CORPORA = {"joblib": 66, "gopickle": 100, "burn": 55, "candle": 5, "numpy": 9}

@@ -87,6 +87,10 @@ def ends():
         for title, content in hosts(archive, long):
             yield Row(f"zip: at the end of {title}, {bits} bits", content, "FILE-POLYGLOT")
             yield Row(f"zip: at the end of {title}, {bits} bits, seen", content, CALL)
+            for outer, pack in (("a zip", lambda inner: zip_of(member("a/notes.dat", inner))), ("gzip", lambda inner: gzip.compress(inner, mtime=0))):
+                if title == "safetensors":  # of no kind inside of another file
+                    continue
+                yield Row(f"zip: at the end of {title} in {outer}, {bits} bits", pack(content), "FILE-POLYGLOT")
         yield Row(f"zip: behind bytes of no kind, {bits} bits", b"\xffjunk" + archive, "ZIP-OUTSIDE")
         yield Row(f"zip: behind bytes of no kind, {bits} bits, seen", b"\xffjunk" + archive, CALL)
     moved = zip_of(evil, prefix=bytes(128))[128:]

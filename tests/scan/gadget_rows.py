@@ -132,6 +132,8 @@ def triggers():
         moment = name("pandas._libs.tslibs.timestamps", "_unpickle_timestamp")
         yield f"{title} as a time zone", moment + b"(K\1N" + carrier + b"tR", "CALL-ARGS"
         yield f"{title} as the defaults of an optimizer", new("torch.optim.adam", "Adam") + state(("defaults", carrier)), ARGS
+        yield f"{title} in the state of an optimizer", new("torch.optim.asgd", "ASGD") + state(
+            ("state", dictionary(("p", dictionary(("eta", carrier)))))), ARGS
         index = name("pandas.core.indexes.base", "_new_Index") + b"(" + name("pandas", "Index")
         yield f"{title} as the type of an index", index + dictionary(("data", b"]"), ("dtype", carrier)) + b"tR", "CALL-ARGS"
         yield f"{title} as the version of an estimator", new("sklearn.dummy", "DummyClassifier") + state(("_sklearn_version", carrier)), ARGS
