@@ -44,9 +44,9 @@ TEST_CASE("allow-list: what rebuilds objects, or calls what it is given, is no p
       {"sklearn.utils.parallel", "delayed"},
       {"torch.nn.modules.linear", "LazyLinear._infer_parameters"},
   };
-  for (const auto& [module, name] : rows) {
-    CAPTURE(name);
-    const AllowEntry* entry = AllowList::BuiltIn().Find(module, name);
+  for (const auto& row : rows) {
+    CAPTURE(row.second);
+    const AllowEntry* entry = AllowList::BuiltIn().Find(row.first, row.second);
     REQUIRE(entry != nullptr);
     CHECK(entry->kind != EntryKind::kFunction);
     CHECK(entry->kind != EntryKind::kValue);
