@@ -62,22 +62,7 @@ inline std::string XzFile(const std::string& plain) {
   return out;
 }
 
-inline std::string LzmaFile(const std::string& plain) {
-  lzma_options_lzma options;
-  lzma_stream stream = LZMA_STREAM_INIT;
-  if (lzma_lzma_preset(&options, 0) || lzma_alone_encoder(&stream, &options) != LZMA_OK) std::abort();
-  std::string out = Filled(plain.size() * 2 + 1000);
-  stream.next_in = Data(plain);
-  stream.avail_in = plain.size();
-  stream.next_out = Data(out);
-  stream.avail_out = out.size();
-  if (lzma_code(&stream, LZMA_FINISH) != LZMA_STREAM_END) std::abort();
-  out.resize(stream.total_out);
-  lzma_end(&stream);
-  return out;
-}
-
-// LzmaWith has other parameters than those that begin with the usual 5D 00.
+// LzmaWith has these parameters; the usual ones begin with 5D 00.
 inline std::string LzmaWith(const std::string& plain, std::uint32_t literal_context, std::uint32_t dictionary) {
   lzma_options_lzma options;
   lzma_stream stream = LZMA_STREAM_INIT;
@@ -95,6 +80,8 @@ inline std::string LzmaWith(const std::string& plain, std::uint32_t literal_cont
   lzma_end(&stream);
   return out;
 }
+
+inline std::string LzmaFile(const std::string& plain) { return LzmaWith(plain, LZMA_LC_DEFAULT, 1u << 18); }
 
 // LzipFile is one member: a header with a dictionary of 2^18 bytes, the data of an .lzma file without its header, and
 // a trailer with checksum and sizes.
