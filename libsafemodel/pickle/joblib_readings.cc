@@ -241,7 +241,8 @@ Status CheckReading(const SharedSource& source, std::uint64_t begin, const Impor
     if (auto act = reading.FirstAct(report)) return *act;
     // Streams may follow one another that each run on through all the others.
     budget.beyond -= std::min(budget.beyond, reached.end - std::min(reached.end, joblib.end));
-    if (reached.ending == MachineResult::Ending::kGaveUp && !reading.died()) return report.findings.back().error;
+    if (reached.ending == MachineResult::Ending::kGaveUp && !reading.died() && !run.ok())
+      return report.findings.empty() ? run.error() : report.findings.back().error;
     // What stands behind the end for joblib is judged by whoever called.
     if (reading.died() || reached.root == kNoNode || reached.end >= joblib.end) return {};
     at = reached.end;
