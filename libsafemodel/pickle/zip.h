@@ -56,8 +56,8 @@ class ZipArchive {
   // Open reads the directory and all local headers, no member data. Of several faults the first unsafe one is the
   // answer, or the first. Refusals carry a rule id as code and the member as subject: kUnsafe where readers would
   // disagree (ZIP-DUPLICATE, ZIP-NAME, ZIP-NAME-MISMATCH, ZIP-FLAGS, ZIP-VERSION, ZIP-METHOD-MISMATCH, ZIP-SIZES,
-  // ZIP-OVERLAP, ZIP-ATTR, ZIP-OUTSIDE, ZIP-END), kMalformed ZIP-MALFORMED, kUnsupported (FILE-ENCRYPTED,
-  // FILE-UNSUPPORTED, ZIP-FLAGS), kLimit (LIMIT-COUNT, LIMIT-BYTES, LIMIT-RATIO).
+  // ZIP-OVERLAP, ZIP-ATTR, ZIP-OUTSIDE, ZIP-END), kMalformed (ZIP-MALFORMED, FILE-MALFORMED), kUnsupported
+  // (FILE-ENCRYPTED, FILE-UNSUPPORTED, ZIP-FLAGS), kLimit (LIMIT-COUNT, LIMIT-BYTES, LIMIT-RATIO).
   static Result<ZipArchive> Open(SharedSource source, const ZipLimits& limits = {});
 
   // entries returns the members in the order of the central directory.

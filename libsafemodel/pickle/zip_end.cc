@@ -6,7 +6,6 @@
 
 #include "base/checked.h"
 #include "base/cursor.h"
-#include "base/little_endian.h"
 #include "base/try.h"
 #include "pickle/zip.h"
 #include "pickle/zip_records.h"
@@ -14,11 +13,8 @@
 namespace safemodel::pickle {
 namespace {
 
-constexpr std::uint64_t kEndBytes = 22;
-constexpr std::uint64_t kMostTail =
-    kEndBytes + 0x10000;  // Python's zipfile looks one byte further than a comment is long
-constexpr std::uint64_t kLocatorBytes = 20;
-constexpr std::uint64_t kZip64EndBytes = 56;
+// Python's zipfile looks one byte further than a comment is long.
+constexpr std::uint64_t kMostTail = kEndSize + 0x10000;
 constexpr std::uint64_t kMostDirectory = 256u << 20;
 
 // View is what some reader takes for the directory, and what it adds to the offsets in it.
@@ -33,7 +29,8 @@ struct View {
 Result<bool> IsAt(const ByteSource& source, std::uint64_t offset, std::uint32_t signature) {
   if (offset > source.size() || source.size() - offset < 4) return false;
   SAFEMODEL_ASSIGN(const ByteBuffer bytes, ReadRange(source, offset, 4, 4));
-  return LoadLittleEndian<std::uint32_t>(ByteView(bytes), 0) == signature;
+  SAFEMODEL_ASSIGN(const std::uint32_t found, ByteReader(bytes).U32());
+  return found == signature;
 }
 
 // AddViews adds those of a directory that ends at `anchor`, of which an end record states size and offset: Python
@@ -53,28 +50,37 @@ Status AddViews(const ByteSource& source, std::uint64_t anchor, std::uint64_t si
 // AddZip64 adds the views of a 64-bit end record, if one stands there.
 Status AddZip64(const ByteSource& source, std::uint64_t at, std::vector<View>& views) {
   SAFEMODEL_ASSIGN(const bool there, IsAt(source, at, kZip64EndSignature));
-  if (!there || source.size() - at < kZip64EndBytes) return {};
-  SAFEMODEL_ASSIGN(const ByteBuffer record, ReadRange(source, at, kZip64EndBytes, kZip64EndBytes));
-  constexpr std::size_t kSize = 40, kOffset = 48;
-  return AddViews(source, at, LoadLittleEndian<std::uint64_t>(ByteView(record), kSize),
-                  LoadLittleEndian<std::uint64_t>(ByteView(record), kOffset), views);
+  if (!there || source.size() - at < kZip64EndSize) return {};
+  SAFEMODEL_ASSIGN(const ByteBuffer record, ReadRange(source, at, kZip64EndSize, kZip64EndSize));
+  ByteReader fields(record, at);
+  constexpr std::size_t kInFront = 40;
+  SAFEMODEL_TRY(fields.Take(kInFront));
+  SAFEMODEL_ASSIGN(const std::uint64_t size, fields.U64());
+  SAFEMODEL_ASSIGN(const std::uint64_t offset, fields.U64());
+  return AddViews(source, at, size, offset, views);
 }
 
 // ViewsOf returns what readers make of the end record at `end`: the 64-bit record stands in front of its locator for
 // some, where that says for others.
 Result<std::vector<View>> ViewsOf(const ByteSource& source, std::uint64_t end) {
-  SAFEMODEL_ASSIGN(const ByteBuffer record, ReadRange(source, end, kEndBytes, kEndBytes));
-  constexpr std::size_t kSize = 12, kOffset = 16, kPlace = 8;
+  SAFEMODEL_ASSIGN(const ByteBuffer record, ReadRange(source, end, kEndSize, kEndSize));
+  ByteReader fields(record, end);
+  constexpr std::size_t kInFront = 12;
+  SAFEMODEL_TRY(fields.Take(kInFront));
+  SAFEMODEL_ASSIGN(const std::uint32_t size, fields.U32());
+  SAFEMODEL_ASSIGN(const std::uint32_t offset, fields.U32());
   std::vector<View> views;
-  SAFEMODEL_TRY(AddViews(source, end, LoadLittleEndian<std::uint32_t>(ByteView(record), kSize),
-                         LoadLittleEndian<std::uint32_t>(ByteView(record), kOffset), views));
-  if (end < kLocatorBytes) return views;
-  SAFEMODEL_ASSIGN(const ByteBuffer locator, ReadRange(source, end - kLocatorBytes, kLocatorBytes, kLocatorBytes));
-  if (LoadLittleEndian<std::uint32_t>(ByteView(locator), 0) != kZip64LocatorSignature) return views;
-  if (end >= kLocatorBytes + kZip64EndBytes) {
-    SAFEMODEL_TRY(AddZip64(source, end - kLocatorBytes - kZip64EndBytes, views));
+  SAFEMODEL_TRY(AddViews(source, end, size, offset, views));
+  if (end < kLocatorSize) return views;
+  SAFEMODEL_ASSIGN(const bool located, IsAt(source, end - kLocatorSize, kZip64LocatorSignature));
+  if (!located) return views;
+  if (end >= kLocatorSize + kZip64EndSize) {
+    SAFEMODEL_TRY(AddZip64(source, end - kLocatorSize - kZip64EndSize, views));
   }
-  SAFEMODEL_TRY(AddZip64(source, LoadLittleEndian<std::uint64_t>(ByteView(locator), kPlace), views));
+  constexpr std::uint64_t kPlace = 8;
+  SAFEMODEL_ASSIGN(const ByteBuffer place, ReadRange(source, end - kLocatorSize + kPlace, 8, 8));
+  SAFEMODEL_ASSIGN(const std::uint64_t stated, ByteReader(place).U64());
+  SAFEMODEL_TRY(AddZip64(source, stated, views));
   return views;
 }
 
@@ -100,8 +106,9 @@ Result<bool> Opens(const ByteSource& source, const View& view) {
 Result<FoundArchive> Describe(const ByteSource& source, std::uint64_t end, const std::vector<View>& views) {
   FoundArchive found;
   found.end_record = end;
-  SAFEMODEL_ASSIGN(const ByteBuffer comment, ReadRange(source, end + kEndBytes - 2, 2, 2));
-  const std::uint64_t behind = end + kEndBytes + LoadLittleEndian<std::uint16_t>(ByteView(comment), 0);
+  SAFEMODEL_ASSIGN(const ByteBuffer comment, ReadRange(source, end + kEndSize - 2, 2, 2));
+  SAFEMODEL_ASSIGN(const std::uint16_t comment_size, ByteReader(comment).U16());
+  const std::uint64_t behind = end + kEndSize + comment_size;
   SAFEMODEL_ASSIGN(const bool member_first, IsAt(source, views.front().base, kLocalSignature));
   if (views.size() == 1 && member_first) {
     found.begin = views.front().base;
@@ -119,10 +126,10 @@ Result<FoundArchive> Describe(const ByteSource& source, std::uint64_t end, const
 
 Result<std::optional<FoundArchive>> FindArchive(const ByteSource& source) {
   const std::uint64_t size = std::min(source.size(), kMostTail);
-  if (size < kEndBytes) return std::optional<FoundArchive>();
+  if (size < kEndSize) return std::optional<FoundArchive>();
   const std::uint64_t begin = source.size() - size;
   SAFEMODEL_ASSIGN(const ByteBuffer tail, ReadRange(source, begin, size, kMostTail));
-  for (std::uint64_t at = size - kEndBytes + 1; at-- > 0;) {
+  for (std::uint64_t at = size - kEndSize + 1; at-- > 0;) {
     SAFEMODEL_ASSIGN(const std::uint32_t signature,
                      ByteReader(ByteView(tail).subspan(static_cast<std::size_t>(at))).U32());
     if (signature != kEndSignature) continue;

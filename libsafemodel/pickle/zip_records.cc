@@ -12,9 +12,6 @@
 namespace safemodel::pickle {
 namespace {
 
-constexpr std::uint64_t kEndSize = 22;
-constexpr std::uint64_t kLocatorSize = 20;
-constexpr std::uint64_t kZip64EndSize = 56;
 constexpr std::uint64_t kMostComment = 0xFFFF;
 constexpr std::uint16_t kZip64Extra = 0x0001;
 constexpr std::uint16_t kTorchPaddingExtra = 0x4246;  // "FB": PyTorch aligns member data with it

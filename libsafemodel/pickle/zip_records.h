@@ -21,6 +21,11 @@ inline constexpr std::uint32_t kZip64EndSignature = 0x06064B50;
 inline constexpr std::uint32_t kZip64LocatorSignature = 0x07064B50;
 inline constexpr std::uint32_t kDescriptorSignature = 0x08074B50;
 
+// Bytes of the records at the end, without what may vary.
+inline constexpr std::uint64_t kEndSize = 22;
+inline constexpr std::uint64_t kLocatorSize = 20;
+inline constexpr std::uint64_t kZip64EndSize = 56;
+
 // Bits of the general purpose flags.
 inline constexpr unsigned kFlagEncrypted = 0x0001;
 inline constexpr unsigned kFlagDeflateLevel = 0x0006;  // says nothing about the data
@@ -54,7 +59,7 @@ struct ZipHeader {
   std::uint64_t data_offset = 0;
 };
 
-// ReadEnd finds the end records at the exact end of the source. Codes: ZIP-OUTSIDE, ZIP-END, FILE-UNSUPPORTED when
+// ReadEnd finds the end records at the exact end of the source. Codes: ZIP-OUTSIDE, ZIP-END, FILE-MALFORMED when
 // there is no end record at all.
 Result<EndOfArchive> ReadEnd(const ByteSource& source);
 // ReadCentralRecord reads one record of the directory.
