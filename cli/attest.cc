@@ -113,7 +113,7 @@ int RunAttest(State& state) {
   if (!type.ok()) return state.console.Fail(type.error());
   state.options.predicate_type = type.value();
   if (IsForeignArtifact(state.file)) state.options.subject = AttestOptions::Subject::kArtifact;
-  if (state.replace) state.options.earlier = AttestOptions::Earlier::kReplace;
+  if (state.replace) state.options.earlier = SignOptions::Earlier::kReplace;
   if (state.set) state.options.subject = AttestOptions::Subject::kSet;
   if (IsItself(state.scan_source, state.file)) state.options.scanned = AttestOptions::Scanned::kRelease;
   if (const Status scanned = CheckScanned(state); !scanned.ok()) return state.console.Fail(scanned.error(), state.file);

@@ -123,7 +123,7 @@ Result<ByteBuffer> FrameWith(const Subject& subject, ByteView predicate, const S
   SAFEMODEL_ASSIGN(Payload payload, PayloadOf(subject, predicate, options));
   SAFEMODEL_ASSIGN(container::Envelope envelope, trust::NextEnvelope(subject.envelope, subject.manifest_digest));
   SAFEMODEL_ASSIGN(container::EnvelopeItem item, trust::SignPayload(std::move(payload.bytes), key, options.limits));
-  if (options.earlier == AttestOptions::Earlier::kReplace) {
+  if (options.earlier == SignOptions::Earlier::kReplace) {
     report.replaced = trust::TakeOutAttestations(envelope, key.public_key(), options.predicate_type, options.limits);
   }
   envelope.items.push_back(std::move(item));

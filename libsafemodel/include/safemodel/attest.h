@@ -29,8 +29,7 @@ struct AttestOptions {
   enum class Scanned : std::uint8_t { kSource, kRelease };
   Scanned scanned = Scanned::kSource;
   // What becomes of the attestations of this type that the same key made before about the same manifest.
-  enum class Earlier : std::uint8_t { kKeep, kReplace };
-  Earlier earlier = Earlier::kKeep;
+  SignOptions::Earlier earlier = SignOptions::Earlier::kKeep;
   Placement placement = Placement::kKeep;  // of a container's envelope
   std::string envelope_path = {};          // of an artifact; empty: PATH.envelope
   Limits limits = {};
